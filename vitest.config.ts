@@ -1,0 +1,31 @@
+import { defineConfig } from "vitest/config";
+import { findChromium } from "./scripts/machine.mjs";
+
+const here = import.meta.dirname;
+
+/** Tests read the sources of the packages, so that they need no build. */
+const alias = [
+  { find: /^@tutti\/(protocol|server|client|testkit)$/, replacement: `${here}/packages/$1/src/index.ts` },
+  { find: /^tutti\/(contract|server|client|testing)$/, replacement: `${here}/packages/tutti/src/$1.ts` },
+];
+
+const project = (name: string, include: string, options: object = {}) => ({
+  resolve: { alias },
+  test: { name, include: [include], ...options },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      project("unit", "packages/*/test/**/*.test.ts"),
+      project("integration", "tests/integration/**/*.test.ts", { testTimeout: 30_000, hookTimeout: 30_000 }),
+      project("simulation", "tests/simulation/**/*.test.ts", { testTimeout: 60_000 }),
+      project("browser", "tests/browser/**/*.test.ts", {
+        testTimeout: 120_000,
+        hookTimeout: 60_000,
+        fileParallelism: false,
+        env: { TUTTI_CHROMIUM: findChromium() ?? "" },
+      }),
+    ],
+  },
+});
