@@ -69,7 +69,7 @@ const vitest = async (project) => {
   const folder = mkdtempSync(join(tmpdir(), "tutti-test-"));
   const file = join(folder, "results.json");
   try {
-    const { exitCode } = await node([tool.vitest, "run", "--project", project, "--silent=passed-only", "--reporter=default", "--reporter=json", `--outputFile.json=${file}`]);
+    const { exitCode } = await node([tool.vitest, "run", "--project", project, "--allowOnly=false", "--silent=passed-only", "--reporter=default", "--reporter=json", `--outputFile.json=${file}`]);
     if (!existsSync(file)) return failed;
     const results = JSON.parse(readFileSync(file, "utf8"));
     /** A file that could not be loaded has no tests to count, and is a failure. */
