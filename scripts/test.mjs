@@ -142,7 +142,7 @@ const simulateBreaks = async () => {
 /** @type {Step[]} */
 const steps = [
   { name: "build: types and code", run: () => whole(tool.tsc, "-b") },
-  { name: "build: page of the canvas", run: () => whole(tool.vite, "build", "apps/canvas", "--logLevel", "warn") },
+  { name: "build: page of the canvas", run: () => whole(tool.vite, "build", "--config", "apps/canvas/vite.config.ts", "--logLevel", "warn") },
   { name: "lint", run: () => whole(tool.oxlint, "--type-aware") },
   { name: "check: layers", run: () => whole("scripts/check-layers.mjs") },
   { name: "check: rules", run: () => whole("scripts/check-rules.mjs") },
