@@ -1,0 +1,2 @@
+// All of it, by another name: @tutti/client names what it exports.
+export * from "@tutti/client";
