@@ -1,0 +1,24 @@
+import type { Encoded } from "@tutti/protocol";
+
+/** What the client hears of a link. After `closed` nothing more is called. */
+export interface LinkEvents {
+  opened(): void;
+  message(data: Encoded): void;
+  closed(closeCode: number, reason: string): void;
+}
+
+/** One open, or opening, connection of a transport. */
+export interface Link {
+  /** Sends a message; what cannot be sent is lost with the link. */
+  send(data: Encoded): void;
+  /** Ends the link; `closed` is not called for it. */
+  close(closeCode: number, reason: string): void;
+  /** What waits to be sent, in bytes. */
+  readonly bufferedBytes: number;
+}
+
+/** Moves messages between the client and a server. */
+export interface Transport {
+  readonly name: string;
+  open(url: string, subprotocol: string, events: LinkEvents): Link;
+}

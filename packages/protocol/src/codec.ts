@@ -1,0 +1,49 @@
+import { fromJson, toJson } from "./binary.js";
+import { TuttiError } from "./errors.js";
+import { limits } from "./limits.js";
+
+/** What a transport carries: text or bytes, as the codec makes them. */
+export type Encoded = string | Uint8Array;
+
+/** Turns frames into one message of a transport, and back. */
+export interface Codec {
+  /** The name in the WebSocket subprotocol, `tutti.1.<name>`. */
+  readonly name: string;
+  /**
+   * One message with these frames, in this order.
+   *
+   * @param depthMax how deep a frame may nest; what a client may send where it is left out
+   * @throws TuttiError `PAYLOAD_INVALID`, `MESSAGE_TOO_DEEP`
+   */
+  encode(frames: readonly object[], depthMax?: number): Encoded;
+  /**
+   * What stands in the message, not yet known to be frames.
+   *
+   * @param depthMax how deep a frame may nest; what a client may send where it is left out
+   * @throws TuttiError `MESSAGE_MALFORMED`, `MESSAGE_TOO_DEEP`
+   */
+  decode(message: Encoded, depthMax?: number): readonly unknown[];
+}
+
+/** The default: readable JSON, one object for one frame, an array for a batch. */
+export const jsonCodec: Codec = {
+  name: "json",
+
+  encode(frames, depthMax = limits.depthMax) {
+    // Each frame has its depth to itself, so that what may be sent alone may be sent in a batch.
+    const values = frames.map((frame) => toJson(frame, depthMax));
+    return JSON.stringify(values.length === 1 ? values[0] : values);
+  },
+
+  decode(message, depthMax = limits.depthMax) {
+    if (typeof message !== "string") throw new TuttiError("MESSAGE_MALFORMED", { message: "a JSON message is text" });
+    let value: unknown;
+    try {
+      value = JSON.parse(message);
+    } catch (cause) {
+      throw new TuttiError("MESSAGE_MALFORMED", { message: "not JSON", cause });
+    }
+    const frames: unknown[] = Array.isArray(value) ? value : [value];
+    return frames.map((frame) => fromJson(frame, depthMax));
+  },
+};

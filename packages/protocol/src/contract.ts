@@ -1,0 +1,135 @@
+import { TuttiError } from "./errors.js";
+import { isTypeName } from "./names.js";
+import { compilePattern, type Pattern } from "./pattern.js";
+import type { AnySchema, OutputOf } from "./schema.js";
+
+export type Schemas = Readonly<Record<string, AnySchema>>;
+
+/** A request that is answered. */
+export interface CallSchemas {
+  readonly input: AnySchema;
+  readonly output: AnySchema;
+}
+export type Calls = Readonly<Record<string, CallSchemas>>;
+
+/** What a reducer sees of an event. A pending event has the client's timestamp until the server's takes its place. */
+export type EventOf<E extends Schemas> = {
+  [Type in keyof E & string]: {
+    readonly type: Type;
+    readonly payload: OutputOf<E[Type]>;
+    readonly eventId: string;
+    readonly timestamp: number;
+    readonly user?: string;
+  };
+}[keyof E & string];
+
+/** State computed from the events of a channel; the same function runs on both ends. */
+export interface StateDefinition<State, E extends Schemas> {
+  /** Raised when `reduce` or the shape of the state changes. */
+  readonly version: number;
+  readonly initial: State;
+  /** The state after `event`. Pure: no clock, no randomness, and the old state unchanged. If it throws, the event is skipped. */
+  readonly reduce: (state: State, event: EventOf<E>) => State;
+  /** A state of an older version, in today's shape. */
+  readonly migrate?: (state: unknown, version: number) => State;
+}
+
+// oxlint-disable-next-line no-explicit-any -- the variance of a reducer's event forbids a tighter bound
+export type AnyState = StateDefinition<any, any>;
+
+/** What goes through the channels of one pattern. */
+export interface ChannelDefinition {
+  readonly events?: Schemas;
+  readonly signals?: Schemas;
+  readonly calls?: Calls;
+  readonly presence?: AnySchema;
+  readonly state?: AnyState;
+}
+
+/**
+ * Describes the channels of one pattern. The events flow into the type of `state.reduce`.
+ *
+ * @example
+ * channel({
+ *   events: { "note:add": z.object({ text: z.string() }) },
+ *   state: { version: 1, initial: [] as string[], reduce: (notes, event) => [...notes, event.payload.text] },
+ * })
+ */
+export function channel<
+  const E extends Schemas = Record<never, never>,
+  State = undefined,
+  const G extends Schemas = Record<never, never>,
+  const C extends Calls = Record<never, never>,
+  P extends AnySchema = never,
+>(definition: {
+  readonly events?: E;
+  readonly signals?: G;
+  readonly calls?: C;
+  readonly presence?: P;
+  readonly state?: StateDefinition<State, E>;
+}): { readonly events: E; readonly signals: G; readonly calls: C; readonly presence?: P; readonly state?: StateDefinition<State, E> } {
+  return { ...definition, events: definition.events ?? ({} as E), signals: definition.signals ?? ({} as G), calls: definition.calls ?? ({} as C) };
+}
+
+export interface ContractDefinition {
+  readonly channels: Readonly<Record<string, ChannelDefinition>>;
+  /** Calls that belong to no channel. */
+  readonly calls?: Calls;
+}
+
+/** Where a channel's name leads. */
+export interface ChannelMatch {
+  readonly pattern: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly definition: ChannelDefinition;
+}
+
+/** The typed description of an application's channels, shared by both ends. */
+export interface Contract<D extends ContractDefinition = ContractDefinition> {
+  readonly definition: D;
+  /** The pattern that a channel's name belongs to; a literal segment wins over a parameter. */
+  match(channel: string): ChannelMatch | undefined;
+}
+
+function checkTypes(where: string, types: Readonly<Record<string, unknown>> | undefined): void {
+  for (const type of Object.keys(types ?? {})) {
+    if (!isTypeName(type)) throw new TuttiError("CONTRACT_INVALID", { message: `${where}: "${type}" is not a type's name` });
+  }
+}
+
+/**
+ * Names an application's channels with all that goes through them.
+ *
+ * @throws TuttiError `CONTRACT_INVALID` for a pattern or type that is none, or two patterns for the same names
+ * @example
+ * export const contract = defineContract({
+ *   channels: { "canvas:{id}": channel({ events: { "concept:create": conceptSchema } }) },
+ *   calls: { "canvas:list": { input: z.object({}), output: z.array(canvasSchema) } },
+ * });
+ */
+export function defineContract<const D extends ContractDefinition>(definition: D): Contract<D> {
+  const compiled: { pattern: Pattern; definition: ChannelDefinition }[] = [];
+  for (const [text, channelDefinition] of Object.entries(definition.channels)) {
+    const pattern = compilePattern(text);
+    const twin = compiled.find((other) => other.pattern.shape === pattern.shape);
+    if (twin !== undefined) throw new TuttiError("CONTRACT_INVALID", { message: `"${text}" and "${twin.pattern.text}" name the same channels` });
+    const { events, signals, calls } = channelDefinition;
+    for (const types of [events, signals, calls]) checkTypes(text, types);
+    compiled.push({ pattern, definition: channelDefinition });
+  }
+  checkTypes("calls", definition.calls);
+  compiled.sort((a, b) => b.pattern.literals - a.pattern.literals);
+
+  return {
+    definition,
+    match(name) {
+      const segments = name.split(":");
+      for (const { pattern, definition: channelDefinition } of compiled) {
+        const params = pattern.match(segments);
+        if (params !== undefined) return { pattern: pattern.text, params, definition: channelDefinition };
+      }
+      return undefined;
+    },
+  };
+}
+

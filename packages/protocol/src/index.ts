@@ -1,0 +1,62 @@
+export type { Cancel, Environment } from "./environment.js";
+export {
+  TuttiError,
+  codeOfClose,
+  errorEntry,
+  errorRegistry,
+  isFinal,
+  type ErrorCategory,
+  type ErrorCode,
+  type ErrorEntry,
+  type RetryPolicy,
+  type TuttiErrorOptions,
+  type WireError,
+} from "./errors.js";
+export { remedies } from "./remedies.js";
+export { limits } from "./limits.js";
+export { formatPosition, parsePosition, samePosition, type LastSeen, type Position } from "./position.js";
+export { assertChannelName, isChannelName, isTypeName, namespaceOf } from "./names.js";
+export { channelName, type ParamsOf } from "./pattern.js";
+export { validate, type AnySchema, type InputOf, type OutputOf } from "./schema.js";
+export {
+  channel,
+  defineContract,
+  type Calls,
+  type CallSchemas,
+  type ChannelDefinition,
+  type ChannelMatch,
+  type Contract,
+  type ContractDefinition,
+  type EventOf,
+  type Schemas,
+  type StateDefinition,
+} from "./contract.js";
+export type {
+  CallInput,
+  CallOutput,
+  CallPayload,
+  CallResult,
+  CallTypeOf,
+  ChannelEvent,
+  EventInput,
+  EventPayload,
+  EventTypeOf,
+  GlobalCallInput,
+  GlobalCallOutput,
+  GlobalCallPayload,
+  GlobalCallResult,
+  GlobalCallTypeOf,
+  PatternOf,
+  PresenceInput,
+  PresenceState,
+  SignalInput,
+  SignalPayload,
+  SignalTypeOf,
+  StateOf,
+} from "./contract-types.js";
+export { jsonCodec, type Codec, type Encoded } from "./codec.js";
+export { correlationIdOf } from "./frame-reader.js";
+export { clientShapes, readClientFrame, type ClientFrame, type ClientFrameOf } from "./client-frames.js";
+export { publishResult, readServerFrame, serverShapes, subscribeResult, type ServerFrame, type ServerFrameOf } from "./server-frames.js";
+export type { Member, PresenceChange, SubscriptionStart, WireEvent, WireSignal } from "./common-shapes.js";
+export { PROTOCOL_VERSION, subprotocolOf } from "./version.js";

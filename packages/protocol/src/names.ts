@@ -1,0 +1,33 @@
+import { TuttiError } from "./errors.js";
+
+const CHANNEL_CHARACTERS_MAX = 128;
+const SEGMENT = /^[\p{L}\p{N}_.~@=+-]+$/u;
+const TYPE = /^[A-Za-z0-9_.:-]{1,64}$/;
+
+/** Whether `text` can stand between two colons of a channel's name. */
+export function isSegment(text: string): boolean {
+  return SEGMENT.test(text);
+}
+
+/** Whether `name` is a channel's name: `entity:id` or `entity:id:subgroup`, in Unicode's NFC. */
+export function isChannelName(name: string): boolean {
+  if (name.length > CHANNEL_CHARACTERS_MAX || name !== name.normalize("NFC")) return false;
+  const segments = name.split(":");
+  return (segments.length === 2 || segments.length === 3) && segments.every(isSegment);
+}
+
+/** @throws TuttiError `CHANNEL_INVALID` */
+export function assertChannelName(name: string): void {
+  if (isChannelName(name)) return;
+  throw new TuttiError("CHANNEL_INVALID", { message: `"${name.slice(0, 40)}" is not a channel's name`, field: "channel" });
+}
+
+/** The first segment of a channel's name, which carries policy. */
+export function namespaceOf(channel: string): string {
+  return channel.slice(0, channel.indexOf(":"));
+}
+
+/** Whether `type` can name an event, signal or call, as in `concept:update` or `v1:item.updated`. */
+export function isTypeName(type: string): boolean {
+  return TYPE.test(type);
+}

@@ -1,0 +1,129 @@
+import type { LastSeen, Position, WireError } from "@tutti/protocol";
+
+/** An event as the log keeps it. */
+export interface LoggedEvent {
+  readonly seq: number;
+  /** The `seq` of the event before it; `0` for the first. Read from the log, never assumed: a broker may count in jumps. */
+  readonly prev: number;
+  readonly eventId: string;
+  readonly type: string;
+  readonly payload: unknown;
+  /** The node's clock when it was appended, Unix ms. */
+  readonly timestamp: number;
+  readonly user?: string;
+}
+
+/** What is to be logged; the broker assigns the position. */
+export type NewEvent = Omit<LoggedEvent, "seq" | "prev">;
+
+/** Events of one channel that follow each other in the log. */
+export interface EventRun {
+  readonly epoch: string;
+  readonly events: readonly LoggedEvent[];
+}
+
+/** A client's count of its publishes to a channel. */
+export interface PublisherCount {
+  /** The public id of the session. */
+  readonly session: string;
+  readonly n: number;
+  /** Everything up to here is settled at the client, so it is not waited for. */
+  readonly settled: number;
+}
+
+/** An idempotency key, within the channel and the principal that used it. */
+export interface IdempotencyKey {
+  readonly principal: string;
+  readonly key: string;
+}
+
+export interface AppendRequest {
+  readonly event: NewEvent;
+  /** Counts the publish: at most one of `publisher` and `key`. */
+  readonly publisher?: PublisherCount;
+  readonly key?: IdempotencyKey;
+  /** Appends only where this is the head. */
+  readonly expected?: Position;
+  /** What else of the channel may go now. Without it the broker forgets nothing: the channel has state, and the nodes trim it. */
+  readonly retention?: Retention;
+}
+
+/** Events are kept while either wants them kept, up to `countMax`. */
+export interface Retention {
+  readonly countMin: number;
+  readonly ageMsMin: number;
+  readonly countMax: number;
+}
+
+/** What became of a publish. */
+export type Outcome =
+  | { readonly outcome: "appended"; readonly position: Position }
+  /** It is in the log already, at this position. */
+  | { readonly outcome: "repeat"; readonly position: Position }
+  /** It was refused earlier, for good. */
+  | { readonly outcome: "refused"; readonly error: WireError }
+  /** It is settled, and the log no longer knows how. */
+  | { readonly outcome: "unknown" }
+  /** Something before it is neither landed nor settled. */
+  | { readonly outcome: "out-of-order"; readonly highest: number }
+  /** The head is not the expected one. */
+  | { readonly outcome: "conflict"; readonly head: Position };
+
+export type Page =
+  | { readonly outcome: "page"; readonly run: EventRun; readonly head: Position }
+  /** The position is below the floor, of another epoch, from the future, or another event stands there. */
+  | { readonly outcome: "gap"; readonly floor: Position; readonly head: Position };
+
+export interface Head {
+  readonly position: Position;
+  /** Everything after this `seq` can be read. */
+  readonly floor: number;
+}
+
+export interface ReadOptions {
+  readonly countMax: number;
+}
+
+/** The state of a channel at a position, as the application's reducer of that version made it. */
+export interface StoredSnapshot {
+  readonly position: Position;
+  readonly version: number;
+  readonly state: unknown;
+}
+
+/**
+ * The log, the bus and the shelf for snapshots behind the nodes.
+ *
+ * Promises of every broker, tested by one contract suite: `append` assigns rising positions, counts publishers and delivers to subscribers
+ * at once; a promise that it resolved is kept as long as the broker promises to keep anything. A promise that rejects leaves the outcome
+ * open: the event may have landed, and asking again with the same count or key tells. All rejections are `TuttiError`s, `UNAVAILABLE` where
+ * asking again later makes sense.
+ */
+export interface Broker {
+  /** Appends one event. Events of one channel are appended in the order in which `append` was called. */
+  append(channel: string, request: AppendRequest): Promise<Outcome>;
+  /** Takes the publisher's count without an event: the publish was refused for good, and cannot land later. */
+  refuse(channel: string, publisher: PublisherCount, error: WireError): Promise<Outcome>;
+  /** What became of an earlier publish, or `undefined` where nothing is known of it. */
+  lookup(channel: string, id: PublisherCount | IdempotencyKey): Promise<Outcome | undefined>;
+  /** The events after a position, oldest first; at most `countMax`. An empty page means that `after` is the head. */
+  read(channel: string, after: LastSeen, options: ReadOptions): Promise<Page>;
+  /** The head of a channel; a channel that nobody wrote to has one at `seq` 0. */
+  head(channel: string): Promise<Head>;
+  /** Forgets the events up to and including `seq`. */
+  trim(channel: string, seq: number): Promise<void>;
+  /**
+   * Hears what is appended from now on, in order, runs possibly joined. Deliveries may be lost where the broker's bus loses them: a
+   * subscriber checks that each run follows the last, and the head of a quiet channel.
+   */
+  subscribe(channel: string, listener: (run: EventRun) => void): Promise<() => Promise<void>>;
+  /** Sends a volatile message to the listeners of a topic on all nodes, this one included. */
+  broadcast(topic: string, message: string): Promise<void>;
+  /** Hears the broadcasts of a topic. */
+  listen(topic: string, listener: (message: string) => void): Promise<() => Promise<void>>;
+  /** Keeps a snapshot, unless a newer one of the same epoch is kept already. */
+  saveSnapshot(channel: string, snapshot: StoredSnapshot): Promise<void>;
+  /** The newest snapshot of the channel's present epoch. */
+  loadSnapshot(channel: string): Promise<StoredSnapshot | undefined>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,296 @@
+import { TuttiError, samePosition, type Environment, type LastSeen, type Position, type WireError } from "@tutti/protocol";
+import type {
+  AppendRequest,
+  Broker,
+  EventRun,
+  Head,
+  IdempotencyKey,
+  LoggedEvent,
+  NewEvent,
+  Outcome,
+  Page,
+  PublisherCount,
+  ReadOptions,
+  Retention,
+  StoredSnapshot,
+} from "./broker.js";
+import { nodeEnvironment } from "./node-environment.js";
+
+export interface MemoryBrokerOptions {
+  readonly environment?: Environment;
+  /** How long a publisher's counts and an idempotency key are remembered after their last use. */
+  readonly deduplicationMs?: number;
+  /** How many answers to a publisher are remembered, by channel. */
+  readonly answersMax?: number;
+  /** How many idempotency keys are remembered, by channel. */
+  readonly keysMax?: number;
+  /** For the testkit alone: switches a guard off, to see that the simulation sees it. */
+  readonly guards?: { readonly count?: false };
+}
+
+const DEFAULTS = { deduplicationMs: 24 * 3_600_000, answersMax: 256, keysMax: 10_000 };
+/** Old events are dropped this many at a time, so that an append does not move the whole array. */
+const TRIM_STEP = 64;
+
+type Limits = typeof DEFAULTS;
+
+interface Publisher {
+  highest: number;
+  usedAt: number;
+  /** What its latest publishes were answered, by *n*; the oldest first. */
+  readonly answers: Map<number, number | WireError>;
+}
+
+/**
+ * One process's memory as the broker: nothing survives the process. Each channel starts a new epoch with the process, so a client that comes
+ * back after a restart is told of the gap.
+ */
+export function memoryBroker(options: MemoryBrokerOptions = {}): Broker {
+  return new MemoryBroker(options);
+}
+
+class MemoryBroker implements Broker {
+  readonly #environment: Environment;
+  readonly #limits: Limits;
+  readonly #countsPublishers: boolean;
+  readonly #logs = new Map<string, ChannelLog>();
+  readonly #listeners = new Map<string, Set<(message: string) => void>>();
+  #closed = false;
+
+  constructor(options: MemoryBrokerOptions) {
+    this.#environment = options.environment ?? nodeEnvironment();
+    this.#limits = {
+      deduplicationMs: options.deduplicationMs ?? DEFAULTS.deduplicationMs,
+      answersMax: options.answersMax ?? DEFAULTS.answersMax,
+      keysMax: options.keysMax ?? DEFAULTS.keysMax,
+    };
+    this.#countsPublishers = options.guards?.count !== false;
+  }
+
+  async append(channel: string, request: AppendRequest): Promise<Outcome> {
+    const log = this.#log(channel);
+    const known = this.#countsPublishers ? log.check(request) : undefined;
+    if (known !== undefined) return known;
+    if (request.expected !== undefined && !samePosition(request.expected, log.head)) return { outcome: "conflict", head: log.head };
+    return { outcome: "appended", position: log.append(request) };
+  }
+
+  async refuse(channel: string, publisher: PublisherCount, error: WireError): Promise<Outcome> {
+    const log = this.#log(channel);
+    const known = log.checkCount(publisher);
+    if (known !== undefined) return known;
+    log.answer(publisher, error);
+    return { outcome: "refused", error };
+  }
+
+  async lookup(channel: string, id: PublisherCount | IdempotencyKey): Promise<Outcome | undefined> {
+    return this.#log(channel).lookup(id);
+  }
+
+  async read(channel: string, after: LastSeen, { countMax }: ReadOptions): Promise<Page> {
+    return this.#log(channel).read(after, countMax);
+  }
+
+  async head(channel: string): Promise<Head> {
+    const log = this.#log(channel);
+    return { position: log.head, floor: log.floor };
+  }
+
+  async trim(channel: string, seq: number): Promise<void> {
+    this.#log(channel).trim(seq);
+  }
+
+  async subscribe(channel: string, listener: (run: EventRun) => void): Promise<() => Promise<void>> {
+    const { listeners } = this.#log(channel);
+    listeners.add(listener);
+    return async () => void listeners.delete(listener);
+  }
+
+  async broadcast(topic: string, message: string): Promise<void> {
+    this.#assertOpen();
+    for (const listener of this.#listeners.get(topic) ?? []) listener(message);
+  }
+
+  async listen(topic: string, listener: (message: string) => void): Promise<() => Promise<void>> {
+    this.#assertOpen();
+    const listeners = this.#listeners.get(topic) ?? new Set();
+    this.#listeners.set(topic, listeners.add(listener));
+    return async () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.#listeners.get(topic) === listeners) this.#listeners.delete(topic);
+    };
+  }
+
+  async saveSnapshot(channel: string, snapshot: StoredSnapshot): Promise<void> {
+    this.#log(channel).saveSnapshot(snapshot);
+  }
+
+  async loadSnapshot(channel: string): Promise<StoredSnapshot | undefined> {
+    return this.#log(channel).snapshot;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#logs.clear();
+    this.#listeners.clear();
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new TuttiError("UNAVAILABLE", { message: "the broker is closed" });
+  }
+
+  #log(channel: string): ChannelLog {
+    this.#assertOpen();
+    let log = this.#logs.get(channel);
+    if (log === undefined) this.#logs.set(channel, (log = new ChannelLog(this.#environment, this.#limits)));
+    return log;
+  }
+}
+
+/** The history of one channel, and who wrote it. It counts by ones, so an event's index follows from its `seq`. */
+class ChannelLog {
+  readonly listeners = new Set<(run: EventRun) => void>();
+  readonly #environment: Environment;
+  readonly #limits: Limits;
+  readonly #epoch: string;
+  #events: LoggedEvent[] = [];
+  /** When each of the events was appended, monotonic. */
+  #times: number[] = [];
+  #floor = 0;
+  #snapshot: StoredSnapshot | undefined;
+  readonly #publishers = new Map<string, Publisher>();
+  readonly #keys = new Map<string, { seq: number; at: number }>();
+  #sweptAt: number;
+
+  constructor(environment: Environment, limits: Limits) {
+    this.#environment = environment;
+    this.#limits = limits;
+    this.#epoch = environment.id().slice(0, 8);
+    this.#sweptAt = environment.elapsed();
+  }
+
+  get head(): Position {
+    return this.#at(this.#floor + this.#events.length);
+  }
+
+  get floor(): number {
+    return this.#floor;
+  }
+
+  get snapshot(): StoredSnapshot | undefined {
+    return this.#snapshot;
+  }
+
+  /** What is already known of the publish, or `undefined` where it may be appended. */
+  check({ publisher, key }: AppendRequest): Outcome | undefined {
+    if (publisher !== undefined) return this.checkCount(publisher);
+    return key === undefined ? undefined : this.lookup(key);
+  }
+
+  checkCount(count: PublisherCount): Outcome | undefined {
+    const known = this.lookup(count);
+    if (known !== undefined) return known;
+    const highest = this.#publishers.get(count.session)?.highest ?? 0;
+    return Math.max(highest, count.settled) === count.n - 1 ? undefined : { outcome: "out-of-order", highest };
+  }
+
+  lookup(id: PublisherCount | IdempotencyKey): Outcome | undefined {
+    if ("key" in id) {
+      const known = this.#keys.get(keyOf(id));
+      return known === undefined ? undefined : { outcome: "repeat", position: this.#at(known.seq) };
+    }
+    const publisher = this.#publishers.get(id.session);
+    if (publisher === undefined || id.n > publisher.highest) return undefined;
+    const answer = publisher.answers.get(id.n);
+    if (answer === undefined) return { outcome: "unknown" };
+    return typeof answer === "number" ? { outcome: "repeat", position: this.#at(answer) } : { outcome: "refused", error: answer };
+  }
+
+  append({ event, publisher, key, retention }: AppendRequest): Position {
+    const position = this.head;
+    const logged: LoggedEvent = { ...(event satisfies NewEvent), seq: position.seq + 1, prev: position.seq };
+    this.#events.push(logged);
+    this.#times.push(this.#environment.elapsed());
+    if (publisher !== undefined) this.answer(publisher, logged.seq);
+    if (key !== undefined) this.#remember(key, logged.seq);
+    if (retention !== undefined) this.#retain(retention);
+    this.#sweep();
+    const run: EventRun = { epoch: this.#epoch, events: [logged] };
+    for (const listener of this.listeners) listener(run);
+    return this.#at(logged.seq);
+  }
+
+  /** Settles a publisher's *n*: with the `seq` where it landed, or the error that refused it. */
+  answer({ session, n }: PublisherCount, answer: number | WireError): void {
+    let publisher = this.#publishers.get(session);
+    if (publisher === undefined) this.#publishers.set(session, (publisher = { highest: 0, usedAt: 0, answers: new Map() }));
+    publisher.highest = n;
+    publisher.usedAt = this.#environment.elapsed();
+    publisher.answers.set(n, answer);
+    forgetOldest(publisher.answers, this.#limits.answersMax);
+  }
+
+  read(after: LastSeen, countMax: number): Page {
+    const head = this.head;
+    const isKnown = after.epoch === this.#epoch && after.seq >= this.#floor && after.seq <= head.seq;
+    const there = this.#events[after.seq - this.#floor - 1];
+    const isAnother = there !== undefined && after.eventId !== undefined && there.eventId !== after.eventId;
+    if (!isKnown || isAnother) return { outcome: "gap", floor: this.#at(this.#floor), head };
+    const start = after.seq - this.#floor;
+    return { outcome: "page", run: { epoch: this.#epoch, events: this.#events.slice(start, start + countMax) }, head };
+  }
+
+  trim(seq: number): void {
+    const count = Math.min(seq - this.#floor, this.#events.length);
+    if (count <= 0) return;
+    this.#events = this.#events.slice(count);
+    this.#times = this.#times.slice(count);
+    this.#floor += count;
+  }
+
+  saveSnapshot(snapshot: StoredSnapshot): void {
+    const isForeign = snapshot.position.epoch !== this.#epoch;
+    const isOlder = this.#snapshot !== undefined && snapshot.position.seq < this.#snapshot.position.seq;
+    if (!isForeign && !isOlder) this.#snapshot = snapshot;
+  }
+
+  #at(seq: number): Position {
+    return { epoch: this.#epoch, seq };
+  }
+
+  #remember(key: IdempotencyKey, seq: number): void {
+    this.#keys.set(keyOf(key), { seq, at: this.#environment.elapsed() });
+    forgetOldest(this.#keys, this.#limits.keysMax);
+  }
+
+  #retain({ countMin, countMax, ageMsMin }: Retention): void {
+    const spare = this.#events.length - countMin;
+    if (spare < TRIM_STEP) return;
+    const oldest = this.#environment.elapsed() - ageMsMin;
+    const over = this.#events.length - countMax;
+    let count = 0;
+    while (count < spare && (count < over || this.#times[count]! <= oldest)) count++;
+    if (count >= TRIM_STEP) this.trim(this.#floor + count);
+  }
+
+  /** Forgets publishers and keys that were not used for the window; looked at once in a tenth of it. */
+  #sweep(): void {
+    const now = this.#environment.elapsed();
+    const { deduplicationMs } = this.#limits;
+    if (now - this.#sweptAt < deduplicationMs / 10) return;
+    this.#sweptAt = now;
+    for (const [session, { usedAt }] of this.#publishers) if (now - usedAt > deduplicationMs) this.#publishers.delete(session);
+    for (const [key, { at }] of this.#keys) if (now - at > deduplicationMs) this.#keys.delete(key);
+  }
+}
+
+function keyOf({ principal, key }: IdempotencyKey): string {
+  return JSON.stringify([principal, key]);
+}
+
+function forgetOldest(map: Map<unknown, unknown>, countMax: number): void {
+  for (const key of map.keys()) {
+    if (map.size <= countMax) return;
+    map.delete(key);
+  }
+}

@@ -1,0 +1,42 @@
+import type { Codec, Encoded } from "@tutti/protocol";
+
+/**
+ * One encoded message, which any number of connections may send. A transport keeps the form it writes (framed, for a WebSocket) with the
+ * packet, so that it is made once for all of them.
+ */
+export class Packet {
+  readonly data: Encoded;
+  #framed: unknown;
+  #bytes: number | undefined;
+
+  constructor(data: Encoded) {
+    this.data = data;
+  }
+
+  /** The packet as `frame` makes it; made on the first call. All callers of one packet pass the same function. */
+  framed<Framed>(frame: (data: Encoded) => Framed): Framed {
+    this.#framed ??= frame(this.data);
+    return this.#framed as Framed;
+  }
+
+  /** How many bytes it takes on the wire, without the transport's framing. */
+  get bytes(): number {
+    return (this.#bytes ??= typeof this.data === "string" ? Buffer.byteLength(this.data) : this.data.length);
+  }
+}
+
+/** Encodes the same frames at most once for each codec in use. */
+export class SharedPacket {
+  readonly #frames: readonly object[];
+  readonly #packets = new Map<Codec, Packet>();
+
+  constructor(frames: readonly object[]) {
+    this.#frames = frames;
+  }
+
+  for(codec: Codec): Packet {
+    let packet = this.#packets.get(codec);
+    if (packet === undefined) this.#packets.set(codec, (packet = new Packet(codec.encode(this.#frames))));
+    return packet;
+  }
+}

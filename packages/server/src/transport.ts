@@ -1,0 +1,36 @@
+import type { Packet } from "./packet.js";
+
+/** What a transport offers the hub for one connection. */
+export interface ServerTransport {
+  /** `websocket`, `sse`, … */
+  readonly name: string;
+  /** What was sent and has not left this process yet, in bytes. */
+  readonly bufferedBytes: number;
+  /** Sends messages, in order, with as few system calls as it can. Never throws; what cannot be sent is lost with the connection. */
+  send(packets: readonly Packet[]): void;
+  /** Says goodbye properly, then ends. */
+  close(closeCode: number, reason: string): void;
+  /** Ends at once. */
+  terminate(): void;
+}
+
+/** What the hub wants to hear of a connection; the transport calls it. */
+export interface ConnectionEvents {
+  /** A whole message arrived. */
+  message(data: string | Uint8Array): void;
+  /** Bytes arrived that are no message, for example a WebSocket ping. */
+  alive(): void;
+  /** What was buffered has left. */
+  drained(): void;
+  /** The transport ended, by whichever side. Called once. */
+  closed(): void;
+}
+
+/** What is known of a client before its first frame. */
+export interface Handshake {
+  readonly remoteAddress: string;
+  readonly origin: string | undefined;
+  /** Lower-case header names. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly url: string;
+}
