@@ -29,8 +29,8 @@ function fromBase64(base64: string): Uint8Array {
   return bytes;
 }
 
-function escapedKey(keys: readonly string[]): string | undefined {
-  return keys.length === 1 && ESCAPED.test(keys[0]!) ? keys[0] : undefined;
+function escapedKey([key, ...others]: readonly string[]): string | undefined {
+  return key !== undefined && others.length === 0 && ESCAPED.test(key) ? key : undefined;
 }
 
 function refuse(message: string): never {

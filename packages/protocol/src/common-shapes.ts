@@ -1,5 +1,5 @@
 import { errorText } from "./errors.js";
-import { anything, count, flag, list, oneOf, optional, record, text, type ValueOf } from "./shape.js";
+import { anything, count, flag, oneOf, optional, record, text, type ValueOf } from "./shape.js";
 
 export const position = record({ epoch: text(32), seq: count });
 

@@ -91,16 +91,29 @@ export interface Contract<D extends ContractDefinition = ContractDefinition> {
   match(channel: string): ChannelMatch | undefined;
 }
 
+function refuse(message: string): never {
+  throw new TuttiError("CONTRACT_INVALID", { message });
+}
+
+/** What a client's `channel.on` hears beside the application's events and signals, and the signal behind `channel.typing`. */
+const RESERVED: ReadonlySet<string> = new Set(["gap", "presence:join", "presence:update", "presence:leave", "typing"]);
+
 function checkTypes(where: string, types: Readonly<Record<string, unknown>> | undefined): void {
-  for (const type of Object.keys(types ?? {})) {
-    if (!isTypeName(type)) throw new TuttiError("CONTRACT_INVALID", { message: `${where}: "${type}" is not a type's name` });
+  for (const type of Object.keys(types ?? {})) if (!isTypeName(type)) refuse(`${where}: "${type}" is not a type's name`);
+}
+
+/** Events and signals are heard by the same `channel.on`, so a name has one meaning. */
+function checkHeard(where: string, { events, signals }: ChannelDefinition): void {
+  for (const type of Object.keys({ ...events, ...signals })) if (RESERVED.has(type)) refuse(`${where}: the name "${type}" is taken`);
+  for (const type of Object.keys(events ?? {})) {
+    if (signals !== undefined && Object.hasOwn(signals, type)) refuse(`${where}: "${type}" is both an event and a signal`);
   }
 }
 
 /**
  * Names an application's channels with all that goes through them.
  *
- * @throws TuttiError `CONTRACT_INVALID` for a pattern or type that is none, or two patterns for the same names
+ * @throws TuttiError `CONTRACT_INVALID` for a pattern or type that is none, a name with two meanings, or two patterns for the same names
  * @example
  * export const contract = defineContract({
  *   channels: { "canvas:{id}": channel({ events: { "concept:create": conceptSchema } }) },
@@ -112,9 +125,10 @@ export function defineContract<const D extends ContractDefinition>(definition: D
   for (const [text, channelDefinition] of Object.entries(definition.channels)) {
     const pattern = compilePattern(text);
     const twin = compiled.find((other) => other.pattern.shape === pattern.shape);
-    if (twin !== undefined) throw new TuttiError("CONTRACT_INVALID", { message: `"${text}" and "${twin.pattern.text}" name the same channels` });
+    if (twin !== undefined) refuse(`"${text}" and "${twin.pattern.text}" name the same channels`);
     const { events, signals, calls } = channelDefinition;
     for (const types of [events, signals, calls]) checkTypes(text, types);
+    checkHeard(text, channelDefinition);
     compiled.push({ pattern, definition: channelDefinition });
   }
   checkTypes("calls", definition.calls);

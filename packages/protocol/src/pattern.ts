@@ -2,10 +2,10 @@ import { TuttiError } from "./errors.js";
 import { assertChannelName, isChannelName, isSegment } from "./names.js";
 
 /** The names in braces of a pattern: `"canvas:{id}"` has `id`. */
-type ParamNames<Pattern extends string> = Pattern extends `${string}{${infer Name}}${infer Rest}` ? Name | ParamNames<Rest> : never;
+type ParamNames<Text extends string> = Text extends `${string}{${infer Name}}${infer Rest}` ? Name | ParamNames<Rest> : never;
 
 /** What fills the braces of a pattern. */
-export type ParamsOf<Pattern extends string> = { readonly [Name in ParamNames<Pattern>]: string };
+export type ParamsOf<Text extends string> = { readonly [Name in ParamNames<Text>]: string };
 
 export interface Pattern {
   readonly text: string;
@@ -34,8 +34,8 @@ export function compilePattern(text: string): Pattern {
       if (segments.length !== parts.length) return undefined;
       const params: Record<string, string> = {};
       for (const [index, { segment, param }] of parts.entries()) {
-        const actual = segments[index]!;
-        if (param !== undefined) params[param] = actual;
+        const actual = segments[index];
+        if (param !== undefined && actual !== undefined) params[param] = actual;
         else if (segment !== actual) return undefined;
       }
       return params;
@@ -48,7 +48,7 @@ export function compilePattern(text: string): Pattern {
  *
  * @throws TuttiError `CHANNEL_INVALID` where a parameter is missing or has characters that a name may not have
  */
-export function channelName<Pattern extends string>(pattern: Pattern, params: ParamsOf<Pattern>): string {
+export function channelName<Text extends string>(pattern: Text, params: ParamsOf<Text>): string {
   const values: Readonly<Record<string, string | undefined>> = params;
   const segments = pattern.split(":").map((segment) => {
     const param = PARAMETER.exec(segment)?.[1];

@@ -23,8 +23,7 @@ export function formatPosition({ epoch, seq }: Position): string {
 
 /** The position that {@link formatPosition} wrote, or `undefined`. */
 export function parsePosition(text: string): Position | undefined {
-  const match = /^([A-Za-z0-9_-]{1,32})-(0|[1-9]\d{0,15})$/.exec(text);
-  if (match === null) return undefined;
-  const seq = Number(match[2]);
-  return Number.isSafeInteger(seq) ? { epoch: match[1]!, seq } : undefined;
+  const [, epoch, digits] = /^([A-Za-z0-9_-]{1,32})-(0|[1-9]\d{0,15})$/.exec(text) ?? [];
+  const seq = Number(digits);
+  return epoch !== undefined && Number.isSafeInteger(seq) ? { epoch, seq } : undefined;
 }

@@ -1,4 +1,4 @@
-import type { Codec, Encoded } from "@tutti/protocol";
+import { limits, type Codec, type Encoded } from "@tutti/protocol";
 
 /**
  * One encoded message, which any number of connections may send. A transport keeps the form it writes (framed, for a WebSocket) with the
@@ -36,7 +36,7 @@ export class SharedPacket {
 
   for(codec: Codec): Packet {
     let packet = this.#packets.get(codec);
-    if (packet === undefined) this.#packets.set(codec, (packet = new Packet(codec.encode(this.#frames))));
+    if (packet === undefined) this.#packets.set(codec, (packet = new Packet(codec.encode(this.#frames, limits.serverDepthMax))));
     return packet;
   }
 }
