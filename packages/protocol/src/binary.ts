@@ -79,7 +79,8 @@ function isPlain(value: object): boolean {
 }
 
 function objectToJson(value: object, depthLeft: number): object {
-  if (!isPlain(value)) refuse(`a ${value.constructor.name} cannot be sent`);
+  // An inheritance need not end in Object, nor have a constructor.
+  if (!isPlain(value)) refuse(`a ${(value.constructor as { name?: string } | undefined)?.name ?? "nameless instance"} cannot be sent`);
   const keys: string[] = [];
   let copy: Record<string, unknown> | undefined;
   for (const key of Object.keys(value)) {
