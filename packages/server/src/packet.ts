@@ -13,6 +13,11 @@ export class Packet {
     this.data = data;
   }
 
+  /** One message with these frames. @throws TuttiError `PAYLOAD_INVALID`, `MESSAGE_TOO_DEEP` */
+  static of(codec: Codec, frames: readonly object[]): Packet {
+    return new Packet(codec.encode(frames, limits.serverDepthMax));
+  }
+
   /** The packet as `frame` makes it; made on the first call. All callers of one packet pass the same function. */
   framed<Framed>(frame: (data: Encoded) => Framed): Framed {
     this.#framed ??= frame(this.data);
@@ -36,7 +41,7 @@ export class SharedPacket {
 
   for(codec: Codec): Packet {
     let packet = this.#packets.get(codec);
-    if (packet === undefined) this.#packets.set(codec, (packet = new Packet(codec.encode(this.#frames, limits.serverDepthMax))));
+    if (packet === undefined) this.#packets.set(codec, (packet = Packet.of(codec, this.#frames)));
     return packet;
   }
 }
