@@ -29,7 +29,8 @@ for (const file of folders.flatMap(typescriptFiles)) {
   // The invariants of the simulation are checked after every seed, and the type tests by the compiler:
   // neither has titles, so they name their rules anywhere in the source.
   const isUntitled = file.startsWith("tests/simulation/") || file.startsWith("tests/types/");
-  const isTest = file.startsWith("tests/") || /^packages\/[^/]+\/test\//.test(file);
+  // The contract suite of brokers is shipped, so that every broker can run it.
+  const isTest = file.startsWith("tests/") || /^packages\/[^/]+\/test\//.test(file) || file === "packages/testkit/src/broker-contract.ts";
   if (!isTest) continue;
   const text = readText(file);
   const named = isUntitled ? [text] : [...text.matchAll(titlePattern)].map(([, , title = ""]) => title);

@@ -1,0 +1,199 @@
+import type { Link, LinkEvents } from "@tutti/client";
+import type { Encoded } from "@tutti/protocol";
+import type { ConnectionEvents, Packet, ServerTransport } from "@tutti/server";
+import type { SimulatedClock } from "./clock.js";
+import { Lane, type LinkConditions } from "./lane.js";
+import type { Participant } from "./participant.js";
+import type { RandomStream } from "./random.js";
+
+const ABNORMAL_CLOSE = 1006;
+const GOING_AWAY = 1001;
+/** How long a side that closed waits for the other's answer, as `ws` does. */
+const CLOSE_TIMEOUT_MS = 30_000;
+/** A message's frame around it. */
+const FRAMING_BYTES = 6;
+
+/** What a connection needs to come about. */
+export interface ConnectionSetup {
+  readonly clock: SimulatedClock;
+  readonly random: RandomStream;
+  readonly conditions: LinkConditions;
+  readonly client: Participant;
+  readonly events: LinkEvents;
+}
+
+function textOf(data: Encoded): string {
+  return typeof data === "string" ? data : `${data.length} bytes`;
+}
+
+/**
+ * One simulated connection, with a client's link at one end and a server's transport at the other. What the ends encode is what passes.
+ * Faults are done to it by its methods; a connection that was cut or lost never recovers, as in real life.
+ */
+export class SimulatedConnection {
+  readonly name: string;
+  readonly link: Link;
+  readonly #setup: ConnectionSetup;
+  readonly #toClient: Lane;
+  #toServer: Lane | undefined;
+  #server: Participant | undefined;
+  /** Who still wants to hear of it at the client. */
+  #linkEvents: LinkEvents | undefined;
+  /** Who still wants to hear of it at the server. */
+  #serverEvents: ConnectionEvents | undefined;
+
+  constructor(name: string, setup: ConnectionSetup) {
+    this.name = name;
+    this.#setup = setup;
+    this.#linkEvents = setup.events;
+    const { clock, random, conditions, client } = setup;
+    this.#toClient = new Lane(clock, random, conditions, client, () => this.#serverEvents?.drained());
+    this.link = this.#clientEnd();
+  }
+
+  /** Whether either end still believes in it. */
+  get isOpen(): boolean {
+    return this.#linkEvents !== undefined || this.#serverEvents !== undefined;
+  }
+
+  get server(): Participant | undefined {
+    return this.#server;
+  }
+
+  get client(): Participant {
+    return this.#setup.client;
+  }
+
+  /** Whether the client gave up, or was refused, before a server took the connection. */
+  get isAbandoned(): boolean {
+    return this.#linkEvents === undefined;
+  }
+
+  /** The server takes it. */
+  accept(server: Participant, accept: (transport: ServerTransport) => ConnectionEvents): void {
+    const { clock, random, conditions } = this.#setup;
+    this.#server = server;
+    this.#toServer = new Lane(clock, random, conditions, server, () => {});
+    this.#toClient.send(0, "opened", this.name, () => this.#linkEvents?.opened());
+    this.#serverEvents = accept(this.#serverEnd(this.#toServer));
+  }
+
+  /** The server cannot be reached. */
+  refuse(): void {
+    this.#toClient.send(0, "refused", this.name, () => this.#endClient(ABNORMAL_CLOSE, "refused"));
+  }
+
+  /** Ends it for both, who are told after a moment; what was under way is lost. */
+  cut(reason: string): void {
+    this.lose();
+    const { clock, random, client, conditions } = this.#setup;
+    const inMs = random.between(0, conditions.delayMs[1]);
+    if (this.#linkEvents !== undefined)
+      clock.plan({ inMs, kind: "cut", owner: client, detail: this.name }, () => this.#endClient(ABNORMAL_CLOSE, reason));
+    this.#endServerIn(random.between(0, conditions.delayMs[1]), reason);
+  }
+
+  /** From now on bytes vanish, and nobody is told. */
+  lose(): void {
+    this.#toClient.lose();
+    this.#toServer?.lose();
+  }
+
+  /** Whether bytes vanish while both ends believe in it. */
+  get isHalfOpen(): boolean {
+    return this.isOpen && this.#toClient.passage === "lost";
+  }
+
+  /** The client stops reading. */
+  stallReader(): void {
+    this.#toClient.stall();
+  }
+
+  /** Nothing moves, in either direction. */
+  stall(): void {
+    this.#toClient.stall();
+    this.#toServer?.stall();
+  }
+
+  resume(): void {
+    this.#toClient.resume();
+    this.#toServer?.resume();
+  }
+
+  #endClient(closeCode: number, reason: string): void {
+    const events = this.#linkEvents;
+    this.#linkEvents = undefined;
+    events?.closed(closeCode, reason);
+  }
+
+  #endServer(): void {
+    const events = this.#serverEvents;
+    this.#serverEvents = undefined;
+    events?.closed();
+  }
+
+  #endServerIn(inMs: number, reason: string): void {
+    if (this.#server === undefined || this.#serverEvents === undefined) return;
+    const plan = { inMs, kind: "ended", owner: this.#server, detail: `${this.name} ${reason}` };
+    this.#setup.clock.plan(plan, () => this.#endServer());
+  }
+
+  #clientEnd(): Link {
+    const toServer = (): Lane | undefined => this.#toServer;
+    return {
+      get bufferedBytes() {
+        return toServer()?.bufferedBytes ?? 0;
+      },
+      send: (data) => {
+        if (this.#linkEvents === undefined) return;
+        const arrive = (): void => this.#serverEvents?.message(data);
+        toServer()?.send(data.length + FRAMING_BYTES, "→ server", textOf(data), arrive);
+      },
+      close: (closeCode, reason) => {
+        this.#linkEvents = undefined;
+        toServer()?.send(0, "bye", `${this.name} ${closeCode} ${reason}`, () => this.#endServer());
+      },
+    };
+  }
+
+  #serverEnd(toServer: Lane): ServerTransport {
+    const lane = this.#toClient;
+    let isClosing = false;
+    return {
+      name: "websocket",
+      get bufferedBytes() {
+        return lane.bufferedBytes;
+      },
+      send: (packets: readonly Packet[]) => {
+        if (isClosing) return;
+        for (const { data } of packets) {
+          lane.send(data.length + FRAMING_BYTES, "→ client", textOf(data), () => this.#linkEvents?.message(data));
+        }
+      },
+      close: (closeCode, reason) => {
+        if (isClosing) return;
+        isClosing = true;
+        lane.send(0, "closing", `${this.name} ${closeCode} ${reason}`, () => {
+          this.#endClient(closeCode, reason);
+          toServer.send(0, "ended", this.name, () => this.#endServer());
+        });
+        this.#endServerIn(CLOSE_TIMEOUT_MS, "not answered");
+      },
+      terminate: () => {
+        isClosing = true;
+        lane.send(0, "reset", this.name, () => this.#endClient(ABNORMAL_CLOSE, "reset"));
+        this.#endServerIn(0, "terminated");
+      },
+    };
+  }
+
+  /** The server's process is gone: with it running kernel, which says so, or with the whole machine, which says nothing. */
+  loseServer(machine: "kept" | "gone"): void {
+    this.#serverEvents = undefined;
+    this.lose();
+    if (machine === "gone" || this.#linkEvents === undefined) return;
+    const { clock, random, client, conditions } = this.#setup;
+    const plan = { inMs: random.between(0, conditions.delayMs[1]), kind: "cut", owner: client, detail: this.name };
+    clock.plan(plan, () => this.#endClient(GOING_AWAY, "server gone"));
+  }
+}

@@ -1,0 +1,10 @@
+export { brokerContractSuite, type BrokerUnderTest, type Expectation, type TestFramework } from "./broker-contract.js";
+export { SimulatedClock, type EscapedError, type EventOwner, type Plan } from "./clock.js";
+export { SimulatedConnection } from "./connection.js";
+export { faultProxy, type FaultProxy, type FaultProxyOptions, type ProxyConditions } from "./fault-proxy.js";
+export type { LinkConditions } from "./lane.js";
+export { SimulatedNetwork, type Accept, type Reach } from "./network.js";
+export { Participant, type ClockSkew } from "./participant.js";
+export { RandomStream } from "./random.js";
+export { SimulatedBroker, calmBroker, type BrokerFaults, type Landing, type SimulatedBrokerOptions } from "./simulated-broker.js";
+export { Trace } from "./trace.js";

@@ -1,0 +1,98 @@
+import type { Transport } from "@tutti/client";
+import type { ConnectionEvents, Handshake, ServerTransport } from "@tutti/server";
+import type { SimulatedClock } from "./clock.js";
+import { SimulatedConnection } from "./connection.js";
+import { network, type LinkConditions } from "./lane.js";
+import type { Participant } from "./participant.js";
+import { RandomStream } from "./random.js";
+
+/** What `server.accept` is. */
+export type Accept = (transport: ServerTransport, handshake: Handshake) => ConnectionEvents;
+
+/**
+ * What becomes of an attempt to connect: the server takes it, somebody refuses it, or nobody ever answers.
+ */
+export type Reach = "accepted" | "refused" | "silent";
+
+interface Listener {
+  readonly server: Participant;
+  readonly accept: Accept;
+}
+
+const CALM: LinkConditions = { delayMs: [1, 5], bytesPerMs: Infinity };
+
+/** The network between clients and servers: delay and order as they are, and every fault on request. */
+export class SimulatedNetwork {
+  /** How new connections behave. */
+  conditions: LinkConditions = CALM;
+  /** Decides on each attempt to connect; by default all that listen are reached. */
+  reach: (client: Participant, host: string) => Reach = () => "accepted";
+  readonly #clock: SimulatedClock;
+  readonly #random: RandomStream;
+  readonly #listeners = new Map<string, Listener>();
+  readonly #connections = new Set<SimulatedConnection>();
+  #count = 0;
+
+  constructor(clock: SimulatedClock, seed: number) {
+    this.#clock = clock;
+    this.#random = new RandomStream(seed, "network");
+  }
+
+  /** Takes connections to `host` until the answer is called. */
+  listen(host: string, server: Participant, accept: Accept): () => void {
+    const listener: Listener = { server, accept };
+    this.#listeners.set(host, listener);
+    return () => {
+      if (this.#listeners.get(host) === listener) this.#listeners.delete(host);
+    };
+  }
+
+  /** A transport for this client; it finds its server by the host of the URL. */
+  transport(client: Participant): Transport {
+    return {
+      name: "websocket",
+      open: (url, _subprotocol, events) => {
+        const { host } = new URL(url);
+        const name = `${client.name}#${++this.#count}`;
+        const setup = { clock: this.#clock, random: this.#random, conditions: this.conditions, client, events };
+        const connection = new SimulatedConnection(name, setup);
+        this.#connections.add(connection);
+        const plan = { inMs: this.#random.between(...this.conditions.delayMs), kind: "connect", owner: network, detail: name };
+        this.#clock.plan(plan, () => this.#connect(connection, host, url));
+        return connection.link;
+      },
+    };
+  }
+
+  /** The connections that at least one side believes in, the oldest first. */
+  connections(): readonly SimulatedConnection[] {
+    for (const connection of this.#connections) if (!connection.isOpen) this.#connections.delete(connection);
+    return [...this.#connections];
+  }
+
+  /** Ends what is broken: stalled connections go on, half-open ones are found out, new ones are fast and reach their servers. */
+  heal(): void {
+    this.conditions = CALM;
+    this.reach = () => "accepted";
+    for (const connection of this.connections()) {
+      if (connection.isHalfOpen) connection.cut("healed");
+      else connection.resume();
+    }
+  }
+
+  #connect(connection: SimulatedConnection, host: string, url: string): void {
+    if (connection.isAbandoned) return;
+    const listener = this.#listeners.get(host);
+    const reach = this.reach(connection.client, host);
+    if (reach === "silent") return;
+    if (listener === undefined || reach === "refused") {
+      connection.refuse();
+      return;
+    }
+    const handshake: Handshake = { remoteAddress: connection.client.name, origin: undefined, headers: {}, url };
+    const { server, accept } = listener;
+    this.#clock.plan({ inMs: 0, kind: "accept", owner: server, detail: connection.name }, () => {
+      if (!connection.isAbandoned) connection.accept(server, (transport) => accept(transport, handshake));
+    });
+  }
+}

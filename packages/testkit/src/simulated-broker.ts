@@ -1,0 +1,221 @@
+import { TuttiError } from "@tutti/protocol";
+import type { AppendRequest, Broker, EventRun, Outcome } from "@tutti/server";
+import type { SimulatedClock } from "./clock.js";
+import type { Participant } from "./participant.js";
+import { RandomStream } from "./random.js";
+
+/** What goes wrong between a node and its broker. Probabilities are of each operation or delivery. */
+export interface BrokerFaults {
+  /** One way, for requests, answers and deliveries alike. */
+  readonly delayMs: readonly [low: number, high: number];
+  /** `UNAVAILABLE`, and nothing happened. */
+  readonly refused: number;
+  /** `UNAVAILABLE`, though it took effect: the answer was lost. */
+  readonly answerLost: number;
+  /** Nothing for `hangMs`, then `UNAVAILABLE`; whether it took effect is a coin's toss. */
+  readonly hangs: number;
+  readonly hangMs: number;
+  /** A delivery to a subscriber is lost. */
+  readonly deliveryLost: number;
+  /** A delivery comes a second time, later. */
+  readonly deliveryRepeated: number;
+}
+
+export const calmBroker: BrokerFaults = { delayMs: [0.2, 2], refused: 0, answerLost: 0, hangs: 0, hangMs: 0, deliveryLost: 0, deliveryRepeated: 0 };
+
+/** An event that the log took, as the broker's own disk would tell. */
+export interface Landing {
+  readonly channel: string;
+  readonly epoch: string;
+  readonly seq: number;
+  readonly request: AppendRequest;
+}
+
+export interface SimulatedBrokerOptions {
+  readonly clock: SimulatedClock;
+  /** The broker's own process. */
+  readonly participant: Participant;
+  readonly seed: number;
+  /** Makes the log behind it; called again when its data is lost. */
+  readonly create: () => Broker;
+  /** Hears of every event that lands, at the moment it does. */
+  readonly landed?: (landing: Landing) => void;
+}
+
+/** The finest difference in time that keeps two requests in their order. */
+const TICK_MS = 0.001;
+
+interface Subscription {
+  readonly node: Participant;
+  /** Attaches to the log that there is now. */
+  attach(): Promise<void>;
+  detach(): void;
+}
+
+type End = () => Promise<void>;
+/** Subscribes at the log behind the broker. */
+type Start<Message> = (log: Broker, hear: (message: Message) => void) => Promise<End>;
+
+/**
+ * A broker that is a process of its own: it answers after a while, is asked over a connection that keeps the order of requests, fails on
+ * purpose, and can restart with its data or without. The log itself is another broker's, so both keep the same one.
+ */
+export class SimulatedBroker {
+  faults: BrokerFaults = calmBroker;
+  readonly #options: SimulatedBrokerOptions;
+  readonly #random: RandomStream;
+  readonly #subscriptions = new Set<Subscription>();
+  #log: Broker;
+  /** Rises with each restart: what was asked before it is never answered after it. */
+  #incarnation = 0;
+  #isDown = false;
+
+  constructor(options: SimulatedBrokerOptions) {
+    this.#options = options;
+    this.#random = new RandomStream(options.seed, "broker");
+    this.#log = options.create();
+  }
+
+  /** The log itself, to look at without delay or fault. */
+  get log(): Broker {
+    return this.#log;
+  }
+
+  /** The broker as `node` reaches it; what was asked by a node that died is done, and answered to nobody. */
+  connect(node: Participant): Broker {
+    const ask = this.#asker(node);
+    return {
+      append: (channel, request) => ask("append", channel, () => this.#append(channel, request)),
+      refuse: (channel, publisher, error) => ask("refuse", channel, () => this.#log.refuse(channel, publisher, error)),
+      lookup: (channel, id) => ask("lookup", channel, () => this.#log.lookup(channel, id)),
+      read: (channel, after, options) => ask("read", channel, () => this.#log.read(channel, after, options)),
+      head: (channel) => ask("head", channel, () => this.#log.head(channel)),
+      trim: (channel, seq) => ask("trim", channel, () => this.#log.trim(channel, seq)),
+      saveSnapshot: (channel, snapshot) => ask("save", channel, () => this.#log.saveSnapshot(channel, snapshot)),
+      loadSnapshot: (channel) => ask("load", channel, () => this.#log.loadSnapshot(channel)),
+      broadcast: (topic, message) => ask("broadcast", topic, () => this.#log.broadcast(topic, message)),
+      subscribe: (channel, listener) => {
+        const start: Start<EventRun> = (log, hear) => log.subscribe(channel, hear);
+        return ask("subscribe", channel, () => this.#subscribe(node, channel, start, listener));
+      },
+      listen: (topic, listener) => {
+        const start: Start<string> = (log, hear) => log.listen(topic, hear);
+        return ask("listen", topic, () => this.#subscribe(node, topic, start, listener));
+      },
+      close: async () => this.disconnect(node),
+    };
+  }
+
+  /** A node is gone, or says so: nothing is delivered to it any more. */
+  disconnect(node: Participant): void {
+    for (const subscription of this.#subscriptions) {
+      if (subscription.node !== node) continue;
+      subscription.detach();
+      this.#subscriptions.delete(subscription);
+    }
+  }
+
+  /** Stops answering until {@link start}. What is under way fails, though it may have taken effect; deliveries are lost. */
+  stop(): void {
+    this.#isDown = true;
+    this.#incarnation++;
+    for (const subscription of this.#subscriptions) subscription.detach();
+  }
+
+  /** Answers again, with its data or as a new broker. Subscriptions are taken up again, as a client library of a broker does. */
+  async start(data: "kept" | "lost"): Promise<void> {
+    if (data === "lost") this.#log = this.#options.create();
+    this.#isDown = false;
+    await Promise.all([...this.#subscriptions].map((subscription) => subscription.attach()));
+  }
+
+  async #append(channel: string, request: AppendRequest): Promise<Outcome> {
+    const outcome = await this.#log.append(channel, request);
+    if (outcome.outcome === "appended") this.#options.landed?.({ channel, ...outcome.position, request });
+    return outcome;
+  }
+
+  /** Requests of one node arrive in the order in which they were made; answers come as they come. */
+  #asker(node: Participant): <Answer>(operation: string, about: string, perform: () => Promise<Answer>) => Promise<Answer> {
+    const { clock, participant } = this.#options;
+    let arrivedAtMs = 0;
+    return (operation, about, perform) =>
+      new Promise((resolve, reject) => {
+        const detail = `${operation} ${about}`;
+        const incarnation = this.#incarnation;
+        const { takesEffect, isAnswerLost, answersInMs } = this.#fate();
+        const isGone = (): boolean => this.#isDown || incarnation !== this.#incarnation;
+        const answer = (settle: () => void): void => void clock.plan({ inMs: answersInMs, kind: "answer", owner: node, detail }, settle);
+        const fail = (): void => answer(() => reject(new TuttiError("UNAVAILABLE", { message: `the broker failed: ${detail}` })));
+        arrivedAtMs = Math.max(arrivedAtMs + TICK_MS, clock.nowMs + this.#delay());
+        clock.plan({ inMs: arrivedAtMs - clock.nowMs, kind: "ask", owner: participant, detail }, () => {
+          if (isGone() || !takesEffect) {
+            fail();
+            return;
+          }
+          perform().then(
+            (value) => (isGone() || isAnswerLost ? fail() : answer(() => resolve(value))),
+            (error: unknown) => answer(() => reject(error)),
+          );
+        });
+      });
+  }
+
+  #fate(): { readonly takesEffect: boolean; readonly isAnswerLost: boolean; readonly answersInMs: number } {
+    const { refused, answerLost, hangs, hangMs } = this.faults;
+    const draw = this.#random.next();
+    const answersInMs = this.#delay();
+    if (draw < refused) return { takesEffect: false, isAnswerLost: false, answersInMs };
+    if (draw < refused + answerLost) return { takesEffect: true, isAnswerLost: true, answersInMs };
+    if (draw < refused + answerLost + hangs) return { takesEffect: this.#random.chance(0.5), isAnswerLost: true, answersInMs: hangMs };
+    return { takesEffect: true, isAnswerLost: false, answersInMs };
+  }
+
+  #delay(): number {
+    return this.#random.between(...this.faults.delayMs);
+  }
+
+  async #subscribe<Message>(node: Participant, about: string, start: Start<Message>, listener: (message: Message) => void): Promise<End> {
+    let end: End | undefined;
+    let isWanted = true;
+    const deliver = this.#deliverer<Message>(node, about, (message) => {
+      if (isWanted) listener(message);
+    });
+    const subscription: Subscription = {
+      node,
+      attach: async () => {
+        end = await start(this.#log, deliver);
+      },
+      detach: () => {
+        void end?.();
+        end = undefined;
+      },
+    };
+    this.#subscriptions.add(subscription);
+    await subscription.attach();
+    return async () => {
+      isWanted = false;
+      this.#subscriptions.delete(subscription);
+      subscription.detach();
+    };
+  }
+
+  /** Carries deliveries to a node: in order, some lost, some twice. */
+  #deliverer<Message>(node: Participant, about: string, hear: (message: Message) => void): (message: Message) => void {
+    const { clock } = this.#options;
+    let arrivedAtMs = 0;
+    return (message) => {
+      const incarnation = this.#incarnation;
+      const deliver = (inMs: number): void => {
+        const plan = { inMs, kind: "delivery", owner: node, detail: about };
+        clock.plan(plan, () => {
+          if (incarnation === this.#incarnation) hear(message);
+        });
+      };
+      if (this.#random.chance(this.faults.deliveryLost)) return;
+      arrivedAtMs = Math.max(arrivedAtMs + TICK_MS, clock.nowMs + this.#delay());
+      deliver(arrivedAtMs - clock.nowMs);
+      if (this.#random.chance(this.faults.deliveryRepeated)) deliver(arrivedAtMs - clock.nowMs + this.#delay());
+    };
+  }
+}

@@ -1,0 +1,104 @@
+import { memoryBroker, type AppendRequest, type Broker, type EventRun } from "@tutti/server";
+import { describe, expect, it } from "vitest";
+import { Participant, SimulatedBroker, SimulatedClock, calmBroker, type Landing } from "../src/index.js";
+
+interface Setup {
+  readonly clock: SimulatedClock;
+  readonly node: Participant;
+  readonly simulated: SimulatedBroker;
+  readonly broker: Broker;
+  readonly landings: Landing[];
+}
+
+function setup(): Setup {
+  const clock = new SimulatedClock();
+  const node = new Participant(clock, "node", 1);
+  const participant = new Participant(clock, "broker", 1);
+  const landings: Landing[] = [];
+  const create = (): Broker => memoryBroker({ environment: participant });
+  const simulated = new SimulatedBroker({ clock, participant, seed: 1, create, landed: (landing) => landings.push(landing) });
+  return { clock, node, simulated, broker: simulated.connect(node), landings };
+}
+
+const append = (n: number): AppendRequest => ({
+  event: { eventId: `e${n}`, type: "note", payload: n, timestamp: 0 },
+  publisher: { session: "s", n, settled: 0 },
+});
+
+/** What became of a promise, once the clock has run. */
+async function settled<T>(clock: SimulatedClock, promise: Promise<T>, ms = 100): Promise<T | string> {
+  let result: T | string = "nothing";
+  promise.then(
+    (value) => (result = value),
+    (error: { code: string }) => (result = error.code),
+  );
+  await clock.advance(ms);
+  return result;
+}
+
+describe("the simulated broker", () => {
+  it("refuses without effect, and loses answers with effect", async () => {
+    const { clock, simulated, broker, landings } = setup();
+    simulated.faults = { ...calmBroker, refused: 1 };
+    expect(await settled(clock, broker.append("room:1", append(1)))).toBe("UNAVAILABLE");
+    expect(landings).toEqual([]);
+    simulated.faults = { ...calmBroker, answerLost: 1 };
+    expect(await settled(clock, broker.append("room:1", append(1)))).toBe("UNAVAILABLE");
+    expect(landings).toMatchObject([{ channel: "room:1", seq: 1 }]);
+    simulated.faults = calmBroker;
+    expect(await settled(clock, broker.append("room:1", append(1)))).toMatchObject({ outcome: "repeat", position: { seq: 1 } });
+  });
+
+  it("hangs for as long as it is told, then fails", async () => {
+    const { clock, simulated, broker } = setup();
+    simulated.faults = { ...calmBroker, hangs: 1, hangMs: 5000 };
+    const answer = broker.head("room:1");
+    expect(await settled(clock, answer, 4000)).toBe("nothing");
+    expect(await settled(clock, answer, 2000)).toBe("UNAVAILABLE");
+  });
+
+  it("loses and repeats deliveries", async () => {
+    const { clock, simulated, broker } = setup();
+    const runs: EventRun[] = [];
+    await settled(clock, broker.subscribe("room:1", (run) => runs.push(run)));
+    simulated.faults = { ...calmBroker, deliveryLost: 1 };
+    await settled(clock, broker.append("room:1", append(1)));
+    simulated.faults = { ...calmBroker, deliveryRepeated: 1 };
+    await settled(clock, broker.append("room:1", append(2)));
+    expect(runs.flatMap(({ events }) => events.map(({ seq }) => seq))).toEqual([2, 2]);
+  });
+
+  it("fails while it is down, and comes back with its data and its subscribers", async () => {
+    const { clock, simulated, broker, landings } = setup();
+    const runs: EventRun[] = [];
+    await settled(clock, broker.subscribe("room:1", (run) => runs.push(run)));
+    const first = await settled(clock, broker.append("room:1", append(1)));
+    simulated.stop();
+    expect(await settled(clock, broker.append("room:1", append(2)))).toBe("UNAVAILABLE");
+    await simulated.start("kept");
+    expect(await settled(clock, broker.append("room:1", append(2)))).toMatchObject({ outcome: "appended", position: { seq: 2 } });
+    expect([landings.length, runs.length]).toEqual([2, 2]);
+    expect(first).toMatchObject({ outcome: "appended" });
+  });
+
+  it("comes back as another when its data is lost: a new epoch, from the start", async () => {
+    const { clock, simulated, broker, landings } = setup();
+    const runs: EventRun[] = [];
+    await settled(clock, broker.subscribe("room:1", (run) => runs.push(run)));
+    await settled(clock, broker.append("room:1", append(1)));
+    simulated.stop();
+    await simulated.start("lost");
+    await settled(clock, broker.append("room:1", append(1)));
+    expect(landings.map(({ seq }) => seq)).toEqual([1, 1]);
+    expect(landings[1]?.epoch).not.toBe(landings[0]?.epoch);
+    expect(runs.map(({ epoch }) => epoch)).toEqual(landings.map(({ epoch }) => epoch));
+  });
+
+  it("does what a node asked that died since, and answers nobody", async () => {
+    const { clock, node, broker, landings } = setup();
+    const answer = broker.append("room:1", append(1));
+    node.stop();
+    expect(await settled(clock, answer)).toBe("nothing");
+    expect(landings).toHaveLength(1);
+  });
+});
