@@ -1,1 +1,41 @@
-export {};
+export { createServer, type PublishOptions, type Server, type ServerChannel, type ServerStats } from "./server.js";
+export { closeOnSignals } from "./close-on-signals.js";
+export { defaultBounds, type Bounds, type NamespacePolicy, type ServerGuards, type ServerOptions } from "./options.js";
+export type {
+  Action,
+  Authenticate,
+  AuthenticateRequest,
+  AuthorizeRequest,
+  Caller,
+  ChannelContext,
+  ChannelHandlers,
+  GlobalCallHandlers,
+  Handlers,
+  PayloadContext,
+  User,
+} from "./handlers.js";
+export type { AttachOptions } from "./transports/websocket.js";
+export type { ConnectionMetadata } from "./connection.js";
+export type { Target } from "./memberships.js";
+export type { Published } from "./publisher.js";
+export { silentLog, type Log, type LogFields } from "./log.js";
+export { consoleLog } from "./console-log.js";
+export { nodeEnvironment } from "./node-environment.js";
+export { memoryBroker, type MemoryBrokerOptions } from "./memory-broker.js";
+export type {
+  AppendRequest,
+  Broker,
+  EventRun,
+  Head,
+  IdempotencyKey,
+  LoggedEvent,
+  NewEvent,
+  Outcome,
+  Page,
+  PublisherCount,
+  ReadOptions,
+  Retention,
+  StoredSnapshot,
+} from "./broker.js";
+export { Packet } from "./packet.js";
+export type { ConnectionEvents, Handshake, ServerTransport } from "./transport.js";

@@ -1,0 +1,58 @@
+import { PROTOCOL_VERSION, TuttiError, type ClientFrameOf } from "@tutti/protocol";
+import type { AuthenticateRequest, User } from "./handlers.js";
+import type { Log } from "./log.js";
+import { sessionIdOf } from "./digest.js";
+import type { Handshake } from "./transport.js";
+
+/** What this server speaks besides the protocol's version. */
+const CAPABILITIES: readonly string[] = ["presence", "signals", "calls"];
+const SECRET_CHARACTERS_MIN = 22;
+const USER_CHARACTERS_MAX = 128;
+
+/** A connection that may go on. */
+export interface Admission {
+  readonly version: number;
+  readonly capabilities: readonly string[];
+  /** The public id of the session. */
+  readonly session: string;
+  readonly user: User | undefined;
+}
+
+/** Asks the application who somebody is. */
+export class Authenticator {
+  readonly #authenticate: ((request: AuthenticateRequest) => User | undefined | Promise<User | undefined>) | undefined;
+  readonly #log: Log;
+
+  constructor(authenticate: ((request: AuthenticateRequest) => User | undefined | Promise<User | undefined>) | undefined, log: Log) {
+    this.#authenticate = authenticate;
+    this.#log = log;
+  }
+
+  /** @throws TuttiError as the application refuses; `UNAVAILABLE` where it failed, since that says nothing about the token */
+  async user(request: AuthenticateRequest): Promise<User | undefined> {
+    let user: User | undefined;
+    try {
+      user = await this.#authenticate?.(request);
+    } catch (error) {
+      if (error instanceof TuttiError) throw error;
+      this.#log.error("authentication failed", { remoteAddress: request.handshake.remoteAddress, error });
+      throw new TuttiError("UNAVAILABLE", { message: "who you are cannot be found out now", cause: error });
+    }
+    const isNamed = user === undefined || (user.id.length > 0 && user.id.length <= USER_CHARACTERS_MAX);
+    if (!isNamed) throw new TuttiError("TOKEN_INVALID", { message: `a user's id has 1 to ${USER_CHARACTERS_MAX} characters` });
+    return user;
+  }
+}
+
+/** Answers a hello. @throws TuttiError `VERSION_UNSUPPORTED`, `FRAME_INVALID`, or as the application refuses */
+export async function authenticate(authenticator: Authenticator, hello: ClientFrameOf<"hello">, handshake: Handshake): Promise<Admission> {
+  if (!hello.versions.includes(PROTOCOL_VERSION)) {
+    throw new TuttiError("VERSION_UNSUPPORTED", { message: `this server speaks version ${PROTOCOL_VERSION}` });
+  }
+  if (hello.session.length < SECRET_CHARACTERS_MIN) {
+    throw new TuttiError("FRAME_INVALID", { message: `session has at least ${SECRET_CHARACTERS_MIN} characters`, field: "session" });
+  }
+  const user = await authenticator.user({ token: hello.token, handshake });
+  const capabilities = CAPABILITIES.filter((capability) => hello.capabilities?.includes(capability) === true);
+  return { version: PROTOCOL_VERSION, capabilities, session: sessionIdOf(hello.session, user?.id), user };
+}

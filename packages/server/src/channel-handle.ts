@@ -1,0 +1,93 @@
+import { TuttiError, type Member, type Position } from "@tutti/protocol";
+import type { Target } from "./memberships.js";
+import { eventIdOfKey } from "./digest.js";
+import type { NodeState } from "./node-state.js";
+import type { Published } from "./publisher.js";
+import type { PublishOptions } from "./server.js";
+
+/** In whose name the application itself uses idempotency keys: that of no node, since another may repeat what one began. */
+const PRINCIPAL = "server";
+
+/** What an application does with one channel, whether somebody is there or not. The public type is `ServerChannel`. */
+export class ChannelHandle {
+  readonly name: string;
+  readonly #node: NodeState;
+
+  constructor(node: NodeState, name: string) {
+    this.#node = node;
+    this.name = name;
+  }
+
+  async publish(type: string, payload: unknown, { key, expected }: PublishOptions = {}): Promise<Published> {
+    const { policy, broker, environment } = this.#node.services;
+    const channelPolicy = policy.channel(this.name);
+    const valid = await channelPolicy.validateEvent(type, payload);
+    const { retention } = channelPolicy;
+    const eventId = key === undefined ? environment.id() : eventIdOfKey(PRINCIPAL, key);
+    const outcome = await broker.append(this.name, {
+      event: { eventId, type, payload: valid, timestamp: environment.now() },
+      ...(key !== undefined && { key: { principal: PRINCIPAL, key } }),
+      ...(expected !== undefined && { expected }),
+      ...(retention !== undefined && { retention }),
+    });
+    switch (outcome.outcome) {
+      case "appended":
+        return { position: outcome.position, eventId };
+      case "repeat":
+        return { position: outcome.position, eventId, repeat: true };
+      case "conflict":
+        throw new TuttiError("CONDITION_FAILED", { message: `the head of ${this.name} is ${outcome.head.seq}`, data: outcome.head });
+      default:
+        throw new TuttiError("OUTCOME_UNKNOWN", { message: `the broker answered ${outcome.outcome}` });
+    }
+  }
+
+  async signal(type: string, payload: unknown): Promise<void> {
+    const channel = this.#node.channels.get(this.name);
+    const valid: unknown = await this.#node.services.policy.channel(this.name).validateSignal(type, payload);
+    channel?.putSignal({ type, payload: valid, session: this.#node.services.node });
+  }
+
+  members(): readonly Member[] {
+    return this.#node.channels.get(this.name)?.presence.members() ?? [];
+  }
+
+  async state(): Promise<{ readonly position: Position; readonly state: unknown }> {
+    const channel = await this.#node.channels.open(this.#node.services.policy.channel(this.name));
+    const { epoch, seq } = channel.position;
+    return { position: { epoch, seq }, state: channel.snapshot()?.state };
+  }
+
+  kick(target: Target, reason: string): void {
+    this.#node.memberships.remove(target, this.name);
+    this.#evict(target, new TuttiError("KICKED", { message: reason }));
+  }
+
+  revoke(target: Target, reason = "the permission was withdrawn"): void {
+    this.#node.memberships.remove(target, this.name);
+    this.#evict(target, new TuttiError("SUBSCRIPTION_REVOKED", { message: reason }));
+  }
+
+  async add(target: Target): Promise<void> {
+    this.#node.memberships.add(target, this.name);
+    await Promise.all(this.#node.sessions.of(target).map((connection) => connection.requests?.join(this.name)));
+  }
+
+  remove(target: Target, reason = "removed from the channel"): void {
+    this.kick(target, reason);
+  }
+
+  close(): void {
+    const { policy } = this.#node.services;
+    policy.close(this.name);
+    this.#node.revocations.note(this.name);
+    this.#node.memberships.removeChannel(this.name);
+    const error = new TuttiError("ROOM_NOT_FOUND", { message: `${this.name} was closed` });
+    for (const connection of this.#node.sessions.all()) connection.requests?.evict(this.name, error);
+  }
+
+  #evict(target: Target, error: TuttiError): void {
+    this.#node.revocations.note(this.name);
+    for (const connection of this.#node.sessions.of(target)) connection.requests?.evict(this.name, error);
+  }
+}

@@ -1,0 +1,202 @@
+import type { Position, SubscriptionStart, WireSignal } from "@tutti/protocol";
+import type { EventRun, LoggedEvent } from "./broker.js";
+import { eventsFrame } from "./events-frame.js";
+import { Follower } from "./follower.js";
+import { SharedPacket } from "./packet.js";
+import type { ChannelPolicy } from "./policy.js";
+import { Presence } from "./presence.js";
+import type { Services } from "./services.js";
+import { Signals } from "./signals.js";
+import { SnapshotKeeper } from "./snapshot-keeper.js";
+import type { Subscription } from "./subscription.js";
+import type { TurnTask } from "./turn.js";
+
+/** How many events are kept for those who are about to join; who needs more reads the log again. */
+const TAIL_MAX = 1024;
+
+/**
+ * A channel on this node: follows its log and fans it out. What a turn brings is encoded once for all subscriptions that are up to date.
+ */
+export class Channel implements TurnTask {
+  readonly policy: ChannelPolicy;
+  readonly presence: Presence;
+  readonly #services: Services;
+  readonly #follower: Follower;
+  readonly #snapshots: SnapshotKeeper | undefined;
+  readonly #signals: Signals;
+  readonly #live = new Set<Subscription>();
+  /** Subscriptions that have seen more than was fanned out: up to this `seq`. */
+  readonly #ahead = new Map<Subscription, number>();
+  readonly #watchers = new Set<Subscription>();
+  /** What this turn brought, all of one epoch. */
+  #batch: LoggedEvent[] = [];
+  #batchEpoch = "";
+  /** The latest events, kept while a replay is under way. */
+  #tail: LoggedEvent[] = [];
+  #replays = 0;
+  #emptySince: number;
+
+  constructor(services: Services, policy: ChannelPolicy) {
+    this.#services = services;
+    this.policy = policy;
+    this.#signals = new Signals(policy.name);
+    const { environment, bounds } = services;
+    this.presence = new Presence(environment, policy.name, bounds.presenceGraceMs, () => services.turn.addChannel(this));
+    this.#snapshots = policy.definition.state === undefined ? undefined : new SnapshotKeeper(services, policy.name, policy.history);
+    this.#follower = new Follower(services, policy, { taken: (run) => this.#take(run), restarted: (gap) => this.#restart(gap) });
+    this.#emptySince = environment.elapsed();
+  }
+
+  get name(): string {
+    return this.policy.name;
+  }
+
+  /** The position of the last event that this node knows of. */
+  get position(): Position {
+    return this.#follower.position;
+  }
+
+  /** How many events the reducer threw at. */
+  get reducerErrors(): number {
+    return this.#follower.view?.errors ?? 0;
+  }
+
+  get subscriptionCount(): number {
+    return this.#live.size + this.#ahead.size;
+  }
+
+  /** Since when nobody is here, on the monotonic clock; `undefined` while somebody is. */
+  get emptySince(): number | undefined {
+    const isEmpty = this.#live.size === 0 && this.#ahead.size === 0 && this.#replays === 0 && this.presence.size === 0;
+    return isEmpty ? this.#emptySince : undefined;
+  }
+
+  /** Resolves when the channel follows its log. */
+  async open(): Promise<void> {
+    await this.#follower.open();
+  }
+
+  async close(): Promise<void> {
+    this.presence.clear();
+    await this.#follower.close();
+    const { view } = this.#follower;
+    if (view !== undefined) await this.#snapshots?.save(view);
+  }
+
+  async checkHead(): Promise<void> {
+    await this.#follower.checkHead();
+  }
+
+  /** The state at {@link position}, where the channel has state. */
+  snapshot(): SubscriptionStart["snapshot"] {
+    const { view } = this.#follower;
+    return view === undefined ? undefined : { version: view.version, state: view.state };
+  }
+
+  /** From here to {@link endReplay} the channel keeps its latest events. */
+  beginReplay(): void {
+    this.#replays++;
+  }
+
+  endReplay(): void {
+    this.#replays--;
+    if (this.#replays === 0) this.#tail = [];
+    this.#touch();
+  }
+
+  /**
+   * The events after `last`, none where it is the newest; `undefined` where the channel does not hold all of them, and they have to be read.
+   */
+  tailAfter(last: Position): readonly LoggedEvent[] | undefined {
+    const { position } = this.#follower;
+    if (last.epoch !== position.epoch) return undefined;
+    if (last.seq >= position.seq) return [];
+    const missing = this.#tail.filter(({ seq }) => seq > last.seq);
+    return missing[0]?.prev === last.seq ? missing : undefined;
+  }
+
+  /** Resolves when the channel has taken what its log holds. Rejects as the broker does. */
+  async catchUp(): Promise<void> {
+    await this.#follower.refresh();
+  }
+
+  /** From now on the subscription gets what comes after `seq`. */
+  join(subscription: Subscription, seq: number): void {
+    if (this.#batch.length === 0 && seq <= this.position.seq) this.#live.add(subscription);
+    else this.#ahead.set(subscription, seq);
+  }
+
+  /** The subscription hears who is here, and who comes and goes. */
+  watch(subscription: Subscription): void {
+    this.#watchers.add(subscription);
+    subscription.deliver(this.presence.list());
+  }
+
+  remove(subscription: Subscription): void {
+    this.#live.delete(subscription);
+    this.#ahead.delete(subscription);
+    this.#watchers.delete(subscription);
+    this.#touch();
+  }
+
+  putSignal(signal: WireSignal): void {
+    this.#signals.put(signal);
+    this.#services.turn.addChannel(this);
+  }
+
+  endTurn(): void {
+    this.#flushEvents();
+    const changes = this.presence.takeChanges();
+    if (changes !== undefined) for (const subscription of this.#watchers) subscription.deliverPresence(changes);
+    const signals = this.#signals.take();
+    if (signals !== undefined) {
+      for (const subscription of this.#live) subscription.deliverDroppable(signals);
+      for (const subscription of this.#ahead.keys()) subscription.deliverDroppable(signals);
+    }
+    this.#touch();
+  }
+
+  #take(run: EventRun): void {
+    for (const event of run.events) this.#batch.push(event);
+    this.#batchEpoch = run.epoch;
+    if (this.#replays > 0) this.#keepTail(run.events);
+    const { view } = this.#follower;
+    if (view !== undefined) this.#snapshots?.count(run.events.length, view);
+    this.#services.turn.addChannel(this);
+  }
+
+  #keepTail(events: readonly LoggedEvent[]): void {
+    for (const event of events) this.#tail.push(event);
+    if (this.#tail.length > 2 * TAIL_MAX) this.#tail = this.#tail.slice(-TAIL_MAX);
+  }
+
+  #flushEvents(): void {
+    const batch = this.#batch;
+    const last = batch.at(-1);
+    if (last === undefined) return;
+    this.#batch = [];
+    const epoch = this.#batchEpoch;
+    const packet = new SharedPacket([eventsFrame(this.name, epoch, batch)]);
+    for (const subscription of this.#live) subscription.deliver(packet);
+    for (const [subscription, seq] of this.#ahead) {
+      const rest = batch.filter((event) => event.seq > seq);
+      if (rest.length > 0) subscription.deliver(new SharedPacket([eventsFrame(this.name, epoch, rest)]));
+      if (last.seq < seq) continue;
+      this.#ahead.delete(subscription);
+      this.#live.add(subscription);
+    }
+  }
+
+  #restart(gap: { readonly from: Position; readonly to: Position }): void {
+    this.#flushEvents();
+    this.#tail = [];
+    for (const subscription of this.#ahead.keys()) this.#live.add(subscription);
+    this.#ahead.clear();
+    for (const subscription of this.#live) subscription.restart(gap);
+    this.#services.turn.addChannel(this);
+  }
+
+  #touch(): void {
+    this.#emptySince = this.#services.environment.elapsed();
+  }
+}

@@ -1,0 +1,77 @@
+import { Channel } from "./channel.js";
+import type { ChannelPolicy } from "./policy.js";
+import type { Services } from "./services.js";
+
+interface Opened {
+  readonly channel: Channel;
+  readonly ready: Promise<void>;
+}
+
+/** The channels that somebody on this node is interested in. */
+export class Channels {
+  readonly #services: Services;
+  readonly #opened = new Map<string, Opened>();
+
+  constructor(services: Services) {
+    this.#services = services;
+  }
+
+  get size(): number {
+    return this.#opened.size;
+  }
+
+  *[Symbol.iterator](): Iterator<Channel> {
+    for (const { channel } of this.#opened.values()) yield channel;
+  }
+
+  /** The channel where it is open already. */
+  get(name: string): Channel | undefined {
+    return this.#opened.get(name)?.channel;
+  }
+
+  /** The channel, following its log. Rejects as the broker does; the next call tries again. */
+  async open(policy: ChannelPolicy): Promise<Channel> {
+    let opened = this.#opened.get(policy.name);
+    if (opened === undefined) {
+      const channel = new Channel(this.#services, policy);
+      opened = { channel, ready: channel.open() };
+      this.#opened.set(policy.name, opened);
+    }
+    try {
+      await opened.ready;
+    } catch (error) {
+      if (this.#opened.get(policy.name) === opened) this.#opened.delete(policy.name);
+      throw error;
+    }
+    return opened.channel;
+  }
+
+  /** Closes what nobody has used for `channelIdleMs`. */
+  closeIdle(): void {
+    const { environment, bounds, log } = this.#services;
+    const before = environment.elapsed() - bounds.channelIdleMs;
+    for (const [name, { channel }] of this.#opened) {
+      const { emptySince } = channel;
+      if (emptySince === undefined || emptySince > before) continue;
+      this.#opened.delete(name);
+      channel.close().catch((error: unknown) => log.warn("closing a channel failed", { channel: name, error }));
+    }
+  }
+
+  /** Looks whether quiet channels missed their last event. */
+  checkHeads(): void {
+    const { guards, log } = this.#services;
+    if (guards.headCheck === false) return;
+    for (const { channel, ready } of this.#opened.values()) {
+      ready
+        .then(() => channel.checkHead())
+        .catch((error: unknown) => log.warn("checking a channel's head failed", { channel: channel.name, error }));
+    }
+  }
+
+  async close(): Promise<void> {
+    const opened = [...this.#opened.values()];
+    this.#opened.clear();
+    await Promise.allSettled(opened.map(({ channel }) => channel.close()));
+  }
+}

@@ -1,0 +1,269 @@
+import {
+  TuttiError,
+  correlationIdOf,
+  errorEntry,
+  errorRegistry,
+  jsonCodec,
+  limits,
+  readClientFrame,
+  type Cancel,
+  type ClientFrame,
+  type ClientFrameOf,
+  type Codec,
+  type ServerFrame,
+} from "@tutti/protocol";
+import { authenticate, type Admission, type Authenticator } from "./admission.js";
+import { tuttiError } from "./errors.js";
+import { Outbox } from "./outbox.js";
+import { Packet } from "./packet.js";
+import { SessionRequests } from "./session-requests.js";
+import type { NodeState } from "./node-state.js";
+import type { ConnectionEvents, Handshake, ServerTransport } from "./transport.js";
+
+/** What is known of a connection. */
+export interface ConnectionMetadata {
+  readonly connection: string;
+  readonly session: string;
+  readonly user: string | undefined;
+  readonly client: { readonly name: string; readonly version: string } | undefined;
+  readonly transport: string;
+  readonly remoteAddress: string;
+  /** Unix ms. */
+  readonly since: number;
+}
+
+type Phase =
+  | { readonly name: "greeting"; readonly cancelTimeout: Cancel }
+  | { readonly name: "authenticating"; readonly cancelTimeout: Cancel }
+  | { readonly name: "open"; readonly admission: Admission; readonly requests: SessionRequests; readonly metadata: ConnectionMetadata }
+  | { readonly name: "closed" };
+
+/** What a new connection is given by its node. */
+export interface ConnectionParts {
+  readonly node: NodeState;
+  readonly authenticator: Authenticator;
+  readonly transport: ServerTransport;
+  readonly handshake: Handshake;
+  readonly onClosed: (connection: Connection) => void;
+}
+
+/** One protocol lifetime over one transport: from the first byte to the end, whichever side brings it. */
+export class Connection implements ConnectionEvents {
+  readonly id: string;
+  readonly codec: Codec = jsonCodec;
+  readonly outbox: Outbox;
+  readonly #node: NodeState;
+  readonly #authenticator: Authenticator;
+  readonly #transport: ServerTransport;
+  readonly #handshake: Handshake;
+  readonly #onClosed: (connection: Connection) => void;
+  #phase: Phase;
+  #aliveAt: number;
+  /** When the token runs out, on the monotonic clock. */
+  #expiresAt = Number.POSITIVE_INFINITY;
+
+  constructor({ node, authenticator, transport, handshake, onClosed }: ConnectionParts) {
+    const { environment, bounds } = node.services;
+    this.id = environment.id();
+    this.#node = node;
+    this.#authenticator = authenticator;
+    this.#transport = transport;
+    this.#handshake = handshake;
+    this.#onClosed = onClosed;
+    this.outbox = new Outbox(transport, bounds.outboxBytesMax);
+    this.#aliveAt = environment.elapsed();
+    const cancelTimeout = environment.after(bounds.helloTimeoutMs, () => this.fail(new TuttiError("HELLO_TIMEOUT")));
+    this.#phase = { name: "greeting", cancelTimeout };
+  }
+
+  /** What is known of it; `undefined` before its hello. */
+  get metadata(): ConnectionMetadata | undefined {
+    return this.#phase.name === "open" ? this.#phase.metadata : undefined;
+  }
+
+  get requests(): SessionRequests | undefined {
+    return this.#phase.name === "open" ? this.#phase.requests : undefined;
+  }
+
+  /** When something last arrived, on the monotonic clock. */
+  get aliveAt(): number {
+    return this.#aliveAt;
+  }
+
+  get expiresAt(): number {
+    return this.#expiresAt;
+  }
+
+  message(data: string | Uint8Array): void {
+    this.alive();
+    if (this.#phase.name === "closed") return;
+    let values: readonly unknown[];
+    try {
+      values = this.codec.decode(data);
+    } catch (error) {
+      this.#complain(error, undefined);
+      return;
+    }
+    if (values.length > limits.batchFramesMax) {
+      this.#complain(new TuttiError("LIMIT_EXCEEDED", { message: `batchFramesMax is ${limits.batchFramesMax}` }), undefined);
+      return;
+    }
+    for (const value of values) this.#handle(value);
+  }
+
+  alive(): void {
+    this.#aliveAt = this.#node.services.environment.elapsed();
+  }
+
+  drained(): void {
+    this.outbox.notice();
+  }
+
+  closed(): void {
+    this.#finish("away");
+  }
+
+  /** Queues frames of this connection alone. */
+  send(...frames: readonly ServerFrame[]): void {
+    if (this.#phase.name === "closed") return;
+    this.push(new Packet(this.codec.encode(frames)));
+  }
+
+  push(packet: Packet): void {
+    if (this.#phase.name === "closed") return;
+    if (this.outbox.push(packet)) this.#node.services.turn.addConnection(this);
+    else this.#cutOff();
+  }
+
+  endTurn(): void {
+    if (this.#phase.name !== "closed") this.outbox.flush();
+  }
+
+  /** Ends the connection with an error whose code closes. The client hears the code, if it still hears anything. */
+  fail(error: TuttiError, members: "leave" | "away" = "away"): void {
+    if (this.#phase.name === "closed") return;
+    this.send({ op: "error", error: error.toWire() });
+    this.outbox.flush();
+    this.#finish(members);
+    this.#transport.close(errorEntry(error.code).closeCode ?? 1011, error.code);
+  }
+
+  /** Ends what the connection holds, once. */
+  #finish(members: "leave" | "away"): void {
+    const phase = this.#phase;
+    if (phase.name === "closed") return;
+    this.#phase = { name: "closed" };
+    if (phase.name === "open") {
+      phase.requests.end(members);
+      this.#node.sessions.remove(this, phase.metadata.session, phase.metadata.user);
+    } else phase.cancelTimeout();
+    this.outbox.clear();
+    this.#onClosed(this);
+  }
+
+  /** The client reads too slowly. What waits is dropped, and the client recovers it by its positions. */
+  #cutOff(): void {
+    this.outbox.clear();
+    this.#finish("away");
+    this.#transport.close(errorRegistry.SLOW_CONSUMER.closeCode, "SLOW_CONSUMER");
+  }
+
+  #handle(value: unknown): void {
+    if (this.#phase.name === "closed") return;
+    try {
+      const frame = readClientFrame(value);
+      if (frame.op === "hello") this.#greet(frame);
+      else this.#serve(frame);
+    } catch (error) {
+      this.#complain(error, correlationIdOf(value));
+    }
+  }
+
+  #serve(frame: Exclude<ClientFrame, { op: "hello" }>): void {
+    if (this.#phase.name !== "open") throw new TuttiError("HELLO_REQUIRED");
+    switch (frame.op) {
+      case "ping":
+        return this.send({ op: "pong" });
+      case "bye":
+        this.#finish("leave");
+        return this.#transport.close(1000, "bye");
+      case "refresh":
+        return void this.#refresh(frame);
+      default:
+        return this.#phase.requests.serve(frame);
+    }
+  }
+
+  /** Answers what went wrong: the request where there is one, and closes where the registry says so. */
+  #complain(cause: unknown, correlationId: string | undefined): void {
+    const error = tuttiError(cause, this.#node.services.log, { connection: this.id });
+    if (errorEntry(error.code).closeCode !== undefined) this.fail(error);
+    else if (correlationId === undefined) this.send({ op: "error", error: error.toWire() });
+    else this.send({ op: "reply", correlationId, success: false, error: error.toWire() });
+  }
+
+  #greet(hello: ClientFrameOf<"hello">): void {
+    if (this.#phase.name !== "greeting") throw new TuttiError("FRAME_INVALID", { message: "hello was said already", field: "op" });
+    this.#phase = { name: "authenticating", cancelTimeout: this.#phase.cancelTimeout };
+    authenticate(this.#authenticator, hello, this.#handshake).then(
+      (admission) => this.#open(hello, admission),
+      // Whatever the reason, and whether its code closes elsewhere or not: nobody goes on without being admitted.
+      (error: unknown) => this.fail(tuttiError(error, this.#node.services.log, { connection: this.id })),
+    );
+  }
+
+  #open(hello: ClientFrameOf<"hello">, admission: Admission): void {
+    if (this.#phase.name !== "authenticating") return;
+    this.#phase.cancelTimeout();
+    const { environment, bounds } = this.#node.services;
+    const { session, user } = admission;
+    this.#node.sessions.get(session)?.fail(new TuttiError("SESSION_REPLACED"));
+    const metadata: ConnectionMetadata = {
+      connection: this.id,
+      session,
+      user: user?.id,
+      client: hello.client,
+      transport: this.#transport.name,
+      remoteAddress: this.#handshake.remoteAddress,
+      since: environment.now(),
+    };
+    const requests = new SessionRequests(this.#node, { session, user }, this);
+    this.#phase = { name: "open", admission, requests, metadata };
+    this.#node.sessions.add(this, session, user?.id);
+    const tokenExpiresMs = this.#noteExpiry(user?.expiresAt);
+    this.send({
+      op: "welcome",
+      version: admission.version,
+      session,
+      connection: this.id,
+      ...(user !== undefined && { user: user.id }),
+      capabilities: admission.capabilities,
+      heartbeat: { intervalMs: bounds.heartbeatIntervalMs, timeoutMs: bounds.heartbeatTimeoutMs },
+      limits: { messageBytesMax: bounds.messageBytesMax },
+      ...(tokenExpiresMs !== undefined && { tokenExpiresMs }),
+      timestamp: environment.now(),
+    });
+    requests.enterMemberships();
+  }
+
+  async #refresh({ correlationId, token }: ClientFrameOf<"refresh">): Promise<void> {
+    try {
+      const user = await this.#authenticator.user({ token, handshake: this.#handshake });
+      if (this.#phase.name !== "open") return;
+      if (user?.id !== this.#phase.metadata.user) throw new TuttiError("USER_CHANGED");
+      const tokenExpiresMs = this.#noteExpiry(user?.expiresAt);
+      this.send({ op: "reply", correlationId, success: true, data: tokenExpiresMs === undefined ? {} : { tokenExpiresMs } });
+    } catch (error) {
+      this.#complain(error, correlationId);
+    }
+  }
+
+  /** Remembers when the token runs out, by the monotonic clock; how long that is from now, in ms. */
+  #noteExpiry(expiresAt: number | undefined): number | undefined {
+    if (expiresAt === undefined) return undefined;
+    const { environment } = this.#node.services;
+    const leftMs = Math.max(0, Math.floor(expiresAt - environment.now()));
+    this.#expiresAt = environment.elapsed() + leftMs;
+    return leftMs;
+  }
+}

@@ -1,0 +1,198 @@
+import { TuttiError, samePosition, type Cancel, type LastSeen, type Position } from "@tutti/protocol";
+import type { Broker, EventRun, LoggedEvent, Page } from "./broker.js";
+import type { ChannelPolicy } from "./policy.js";
+import type { Services } from "./services.js";
+import { View } from "./view.js";
+
+const PAGE_COUNT = 256;
+const RETRY_MS = 1_000;
+const LOAD_ATTEMPTS = 5;
+
+export interface FollowerEvents {
+  /** The next events, in order. */
+  taken(run: EventRun): void;
+  /** What came after `from`, up to and including `to`, is lost; `to` is where it goes on. */
+  restarted(gap: { readonly from: Position; readonly to: Position }): void;
+}
+
+type Phase =
+  | { readonly name: "opening" }
+  | { readonly name: "following" }
+  /** Reading from the log. What the bus brings meanwhile is not taken, since the log has it too. */
+  | { readonly name: "catching-up"; readonly cancelRetry?: Cancel }
+  | { readonly name: "closed" };
+
+/** Where to go on after a gap: from the floor where that is the same stream, else from the head. */
+export function resumeAfter(last: Position, gap: Extract<Page, { outcome: "gap" }>): Position {
+  return last.epoch === gap.floor.epoch && last.seq < gap.floor.seq ? gap.floor : gap.head;
+}
+
+/**
+ * Follows the log of one channel: takes each event once, in order, whatever the bus loses, repeats or reorders; keeps the view of a channel
+ * with state.
+ */
+export class Follower {
+  readonly #services: Services;
+  readonly #policy: ChannelPolicy;
+  readonly #events: FollowerEvents;
+  #phase: Phase = { name: "opening" };
+  /** Whether the bus brought something that was not taken. */
+  #missed = false;
+  /** Whether anything was taken since the last look at the head. */
+  #isQuiet = true;
+  #last: LastSeen = { epoch: "", seq: 0 };
+  #view: View | undefined;
+  #unsubscribe: (() => Promise<void>) | undefined;
+
+  constructor(services: Services, policy: ChannelPolicy, events: FollowerEvents) {
+    this.#services = services;
+    this.#policy = policy;
+    this.#events = events;
+  }
+
+  /** The position of the last event that was taken. */
+  get position(): Position {
+    return this.#last;
+  }
+
+  get view(): View | undefined {
+    return this.#view;
+  }
+
+  /** Rejects with what the broker says; nothing is left behind then. */
+  async open(): Promise<void> {
+    // First the bus, then the log: what is appended in between is heard, or read, or both.
+    const unsubscribe = await this.#broker.subscribe(this.#policy.name, (run) => this.#hear(run));
+    this.#unsubscribe = unsubscribe;
+    try {
+      await this.#load();
+    } catch (error) {
+      await unsubscribe().catch(() => {});
+      throw error;
+    }
+    if (this.#missed) await this.#catchUp();
+    else this.#phase = { name: "following" };
+  }
+
+  /** Compares the head of a quiet channel with the log's: a lost last event is followed by nothing that would show the hole. */
+  async checkHead(): Promise<void> {
+    const wasQuiet = this.#isQuiet;
+    this.#isQuiet = true;
+    if (wasQuiet && this.#phase.name === "following") await this.refresh();
+  }
+
+  /** Takes what the log holds and was not taken yet. Rejects where the head cannot be had. */
+  async refresh(): Promise<void> {
+    const head = await this.#broker.head(this.#policy.name);
+    if (this.#isClosed() || samePosition(head.position, this.#last)) return;
+    if (this.#phase.name === "following") await this.#catchUp();
+    else if (this.#phase.name === "catching-up" && this.#phase.cancelRetry !== undefined) {
+      this.#phase.cancelRetry();
+      await this.#catchUp();
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#phase.name === "catching-up") this.#phase.cancelRetry?.();
+    this.#phase = { name: "closed" };
+    await this.#unsubscribe?.();
+  }
+
+  get #broker(): Broker {
+    return this.#services.broker;
+  }
+
+  #hear(run: EventRun): void {
+    if (this.#phase.name === "closed") return;
+    if (this.#phase.name !== "following") {
+      this.#missed = true;
+      return;
+    }
+    const fresh = run.epoch === this.#last.epoch ? run.events.filter(({ seq }) => seq > this.#last.seq) : run.events;
+    const first = fresh[0];
+    if (first === undefined) return;
+    const follows = run.epoch === this.#last.epoch && first.prev === this.#last.seq;
+    if (follows || this.#services.guards.chain === false) this.#take({ epoch: run.epoch, events: fresh });
+    else void this.#catchUp();
+  }
+
+  #take(run: EventRun): void {
+    const last = run.events.at(-1);
+    if (last === undefined) return;
+    this.#isQuiet = false;
+    for (const event of run.events) this.#view?.apply(run.epoch, event);
+    this.#last = lastSeen(run.epoch, last);
+    this.#events.taken(run);
+  }
+
+  /** Reads from the log until there is nothing more. */
+  async #catchUp(): Promise<void> {
+    this.#phase = { name: "catching-up" };
+    try {
+      for (;;) {
+        this.#missed = false;
+        const page = await this.#broker.read(this.#policy.name, this.#last, { countMax: PAGE_COUNT });
+        if (this.#isClosed()) return;
+        if (page.outcome === "gap") {
+          await this.#restart(page);
+          if (this.#isClosed()) return;
+        } else if (page.run.events.length > 0) {
+          this.#take(page.run);
+        } else if (!this.#missed) {
+          this.#phase = { name: "following" };
+          return;
+        }
+      }
+    } catch (error) {
+      if (this.#isClosed()) return;
+      this.#services.log.warn("reading a channel's log failed, trying again", { channel: this.#policy.name, error });
+      const cancelRetry = this.#services.environment.after(RETRY_MS, () => void this.#catchUp());
+      this.#phase = { name: "catching-up", cancelRetry };
+    }
+  }
+
+  async #restart(gap: Extract<Page, { outcome: "gap" }>): Promise<void> {
+    const from: Position = { epoch: this.#last.epoch, seq: this.#last.seq };
+    if (this.#policy.definition.state === undefined) this.#last = resumeAfter(from, gap);
+    else await this.#load();
+    if (this.#isClosed()) return;
+    this.#events.restarted({ from, to: { epoch: this.#last.epoch, seq: this.#last.seq } });
+  }
+
+  /** Finds where the log stands and, where the channel has state, reduces what the newest snapshot does not hold. */
+  async #load(attempt = 1): Promise<void> {
+    const { name, definition } = this.#policy;
+    const head = await this.#broker.head(name);
+    if (definition.state === undefined) {
+      this.#last = head.position;
+      return;
+    }
+    const snapshot = await this.#broker.loadSnapshot(name);
+    const floor = { epoch: head.position.epoch, seq: head.floor };
+    const view = new View(definition.state, Object.keys(definition.events ?? {}), snapshot, floor);
+    let last: LastSeen = view.position;
+    for (;;) {
+      const page = await this.#broker.read(name, last, { countMax: PAGE_COUNT });
+      // The log changed under our eyes: another epoch, or trimmed below a snapshot that is newer than ours.
+      if (page.outcome === "gap") {
+        if (attempt < LOAD_ATTEMPTS) return this.#load(attempt + 1);
+        throw new TuttiError("UNAVAILABLE", { message: `the log of ${name} does not reach back to its snapshot` });
+      }
+      const { epoch, events } = page.run;
+      const newest = events.at(-1);
+      if (newest === undefined) break;
+      for (const event of events) view.apply(epoch, event);
+      last = lastSeen(epoch, newest);
+    }
+    this.#view = view;
+    this.#last = last;
+  }
+
+  #isClosed(): boolean {
+    return this.#phase.name === "closed";
+  }
+}
+
+function lastSeen(epoch: string, { seq, eventId }: LoggedEvent): LastSeen {
+  return { epoch, seq, eventId };
+}

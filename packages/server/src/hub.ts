@@ -1,0 +1,139 @@
+import { TuttiError } from "@tutti/protocol";
+import type { Authenticator } from "./admission.js";
+import { Channels } from "./channels.js";
+import { Connection, type ConnectionMetadata } from "./connection.js";
+import { Memberships, type Target } from "./memberships.js";
+import type { NodeState } from "./node-state.js";
+import { Revocations } from "./revocations.js";
+import type { Services } from "./services.js";
+import { Sessions } from "./sessions.js";
+import type { ConnectionEvents, Handshake, ServerTransport } from "./transport.js";
+
+const SWEEP_MS = 1_000;
+/** A sweep that comes this late says that the loop stood still, and that what clients sent meanwhile has not been read yet. */
+const STANDSTILL_MS = 1_000;
+const AFTER_STANDSTILL_MS = 5_000;
+const SETTLE_MS_MAX = 2_000;
+const SETTLE_STEP_MS = 20;
+
+/** All connections of one node, and what looks after them. */
+export class Hub {
+  readonly node: NodeState;
+  readonly #authenticator: Authenticator;
+  readonly #connections = new Set<Connection>();
+  #cancelSweep = (): void => {};
+  #sweptAt: number;
+  /** Until then silence is nobody's fault, on the monotonic clock. */
+  #excusedUntil = 0;
+  #headsCheckedAt: number;
+  #isDraining = false;
+
+  constructor(services: Services, authenticator: Authenticator) {
+    this.node = {
+      services,
+      channels: new Channels(services),
+      sessions: new Sessions(),
+      memberships: new Memberships(),
+      revocations: new Revocations(),
+    };
+    this.#authenticator = authenticator;
+    this.#sweptAt = this.#headsCheckedAt = services.environment.elapsed();
+    this.#scheduleSweep();
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  get outboxBytes(): number {
+    let bytes = 0;
+    for (const { outbox } of this.#connections) bytes += outbox.bytes;
+    return bytes;
+  }
+
+  /** Whether new connections are taken. */
+  get isOpen(): boolean {
+    return !this.#isDraining && this.#connections.size < this.node.services.bounds.connectionsMax;
+  }
+
+  /** Takes over a connection of a transport. */
+  accept(transport: ServerTransport, handshake: Handshake): ConnectionEvents {
+    const connection = new Connection({
+      node: this.node,
+      authenticator: this.#authenticator,
+      transport,
+      handshake,
+      onClosed: (closed) => this.#connections.delete(closed),
+    });
+    this.#connections.add(connection);
+    if (this.#isDraining) connection.fail(this.#draining(0));
+    return connection;
+  }
+
+  connections(): ConnectionMetadata[] {
+    return Array.from(this.node.sessions.all(), ({ metadata }) => metadata).filter((metadata) => metadata !== undefined);
+  }
+
+  /** Ends connections for good: the clients do not come back by themselves. */
+  disconnect(target: Target, reason: string): void {
+    for (const connection of this.node.sessions.of(target)) connection.fail(new TuttiError("KICKED", { message: reason }), "leave");
+  }
+
+  /** Takes no more connections and sends away those that are there, spread over `withinMs`. Resolves when nobody is left. */
+  async drain(withinMs: number): Promise<void> {
+    const { environment } = this.node.services;
+    this.#isDraining = true;
+    const until = environment.elapsed() + SETTLE_MS_MAX;
+    // Acks of what is being appended go out before the connections end.
+    while (this.#hasUnanswered() && environment.elapsed() < until) {
+      await new Promise<void>((resolve) => void environment.after(SETTLE_STEP_MS, resolve));
+    }
+    for (const connection of this.#connections) connection.fail(this.#draining(withinMs));
+  }
+
+  async close(): Promise<void> {
+    this.#cancelSweep();
+    await this.drain(0);
+    await this.node.channels.close();
+  }
+
+  #hasUnanswered(): boolean {
+    for (const { requests } of this.#connections) if (requests !== undefined && !requests.isIdle) return true;
+    return false;
+  }
+
+  #draining(withinMs: number): TuttiError {
+    const retryAfterMs = Math.floor(this.node.services.environment.random() * withinMs);
+    return new TuttiError("SERVER_DRAINING", { message: "the server is about to stop", retryAfterMs });
+  }
+
+  #scheduleSweep(): void {
+    this.#cancelSweep = this.node.services.environment.after(SWEEP_MS, () => {
+      this.#sweep();
+      this.#scheduleSweep();
+    });
+  }
+
+  /** One timer for all connections and channels. */
+  #sweep(): void {
+    const { environment, bounds } = this.node.services;
+    const now = environment.elapsed();
+    const lateMs = now - this.#sweptAt - SWEEP_MS;
+    this.#sweptAt = now;
+    if (lateMs > STANDSTILL_MS) this.#excusedUntil = now + AFTER_STANDSTILL_MS;
+    if (now >= this.#excusedUntil) this.#endSilent(now - bounds.silenceMsMax);
+    this.#endExpired(now);
+    this.node.channels.closeIdle();
+    if (now - this.#headsCheckedAt < bounds.headCheckMs) return;
+    this.#headsCheckedAt = now;
+    this.node.channels.checkHeads();
+  }
+
+  #endSilent(before: number): void {
+    for (const connection of this.#connections) if (connection.aliveAt < before) connection.fail(new TuttiError("HEARTBEAT_TIMEOUT"));
+  }
+
+  #endExpired(now: number): void {
+    for (const connection of this.#connections) if (connection.expiresAt <= now) connection.fail(new TuttiError("TOKEN_EXPIRED"));
+  }
+}

@@ -1,0 +1,79 @@
+import { limits, type Contract, type Environment } from "@tutti/protocol";
+import type { Broker } from "./broker.js";
+import type { Authenticate, GlobalCallHandlers, Handlers, User } from "./handlers.js";
+import type { Log } from "./log.js";
+
+/** Policy of the channels whose names begin alike: `canvas` for `canvas:42`. */
+export interface NamespacePolicy {
+  /** What is kept of a channel's events: while they are younger than `ageMsMin` or among the last `countMin`, at most `countMax`. */
+  readonly history?: { readonly countMin?: number; readonly ageMsMin?: number; readonly countMax?: number };
+  /** Whether clients may subscribe by themselves; the server may always put them in. */
+  readonly clientSubscribe?: boolean;
+  /** Whether clients may publish events and signals; the server always may. */
+  readonly clientPublish?: boolean;
+  /** How many channels of this namespace one connection may hold. */
+  readonly subscriptionsMax?: number;
+}
+
+/** Numbers with their defaults. */
+export const defaultBounds = {
+  /** How long a new connection may take to say hello. */
+  helloTimeoutMs: 10_000,
+  /** How often a client is asked to ping, and how long it should wait for the answer. */
+  heartbeatIntervalMs: limits.heartbeatIntervalMs as number,
+  heartbeatTimeoutMs: limits.heartbeatTimeoutMs as number,
+  /** After how much silence a connection is taken for dead. */
+  silenceMsMax: limits.silenceMsMax as number,
+  /** The largest message that a client may send. */
+  messageBytesMax: limits.messageBytesMax as number,
+  /** What may wait to be sent to one connection; over it the connection ends with `SLOW_CONSUMER`. */
+  outboxBytesMax: 1024 * 1024,
+  /** How many channels one connection may hold. */
+  subscriptionsMax: 256,
+  /** How many requests of one connection may wait for their answer. */
+  requestsMax: 1024,
+  /** How many connections the server takes. */
+  connectionsMax: 100_000,
+  /** How long a member whose connection broke is shown as away before it leaves. */
+  presenceGraceMs: 10_000,
+  /** How often the head of a quiet channel is compared with the broker's. */
+  headCheckMs: 10_000,
+  /** How long a channel without subscribers is kept in memory. */
+  channelIdleMs: 30_000,
+  /** How many events apart the snapshots of a channel with state are. */
+  snapshotEvery: 500,
+};
+
+export type Bounds = typeof defaultBounds;
+
+/** For the testkit alone: switches a guard off, to see that the simulation sees it. */
+export interface ServerGuards {
+  /** Runs of the broker are taken as they come, whether they follow or not. */
+  readonly chain?: false;
+  /** The head of a quiet channel is not checked. */
+  readonly headCheck?: false;
+  /** A recovering subscription goes live after its first page. */
+  readonly join?: false;
+}
+
+export interface ServerOptions<C extends Contract = Contract, U extends User = User> extends Partial<Bounds> {
+  /** The application's channels. Without one, every well-named channel exists and takes events of any type. */
+  readonly contract?: C;
+  /** Says who a client is; throws a `TuttiError` of `AUTHENTICATION_REQUIRED`, `TOKEN_INVALID` or `TOKEN_EXPIRED` to refuse. Without it everybody is anonymous. */
+  readonly authenticate?: Authenticate<U>;
+  readonly channels?: Handlers<C, U>;
+  readonly calls?: GlobalCallHandlers<C, U>;
+  readonly namespaces?: Readonly<Record<string, NamespacePolicy>>;
+  /** The log and bus; `memoryBroker()` unless given. */
+  readonly broker?: Broker;
+  readonly environment?: Environment;
+  /** `consoleLog()` unless given. */
+  readonly log?: Log;
+  readonly guards?: ServerGuards;
+}
+
+export function boundsOf(options: Partial<Bounds>): Bounds {
+  const bounds = { ...defaultBounds };
+  for (const name of Object.keys(bounds) as (keyof Bounds)[]) bounds[name] = options[name] ?? bounds[name];
+  return bounds;
+}

@@ -1,0 +1,152 @@
+import type { Server as HttpServer } from "node:http";
+import {
+  channelName,
+  type Contract,
+  type EventInput,
+  type EventTypeOf,
+  type Member,
+  type ParamsOf,
+  type PatternOf,
+  type Position,
+  type SignalInput,
+  type SignalTypeOf,
+  type StateOf,
+} from "@tutti/protocol";
+import { Authenticator } from "./admission.js";
+import { ChannelHandle } from "./channel-handle.js";
+import type { ConnectionMetadata } from "./connection.js";
+import { consoleLog } from "./console-log.js";
+import type { UntypedCall, UntypedHandlers, User } from "./handlers.js";
+import { Hub } from "./hub.js";
+import { memoryBroker } from "./memory-broker.js";
+import type { Target } from "./memberships.js";
+import { nodeEnvironment } from "./node-environment.js";
+import { boundsOf, type ServerOptions } from "./options.js";
+import { Policy } from "./policy.js";
+import type { Published } from "./publisher.js";
+import type { Services } from "./services.js";
+import { Turn } from "./turn.js";
+import type { ConnectionEvents, Handshake, ServerTransport } from "./transport.js";
+import { attachWebSocket, type AttachOptions } from "./transports/websocket.js";
+
+export interface PublishOptions {
+  /** Makes a repeat harmless: the second publish with a key is answered with the first one's position. */
+  readonly key?: string;
+  /** Publishes only where this is the head of the channel, else `CONDITION_FAILED`. */
+  readonly expected?: Position;
+}
+
+/** What an application does with a channel from its own code. */
+export interface ServerChannel<C extends Contract, P extends PatternOf<C>> {
+  readonly name: string;
+  /** Validates, appends and fans out. @throws TuttiError `TYPE_UNKNOWN`, `PAYLOAD_INVALID`, `CONDITION_FAILED`, `UNAVAILABLE` */
+  publish<T extends EventTypeOf<C, P>>(type: T, payload: EventInput<C, P, T>, options?: PublishOptions): Promise<Published>;
+  /** Sends a signal to who is subscribed on this node. */
+  signal<T extends SignalTypeOf<C, P>>(type: T, payload: SignalInput<C, P, T>): Promise<void>;
+  /** Who is here. */
+  members(): readonly Member[];
+  /** The state and its position. */
+  state(): Promise<{ readonly position: Position; readonly state: StateOf<C, P> }>;
+  /** Ends subscriptions with `KICKED`; the clients do not come back by themselves. */
+  kick(target: Target, reason: string): void;
+  /** Ends subscriptions with `SUBSCRIPTION_REVOKED`. Withdraw the permission that `authorize` looks at first. */
+  revoke(target: Target, reason?: string): void;
+  /** Puts a user, with all present and coming connections, or a session into the channel. Nobody is asked for permission. */
+  add(target: Target): Promise<void>;
+  /** Takes back {@link add}. */
+  remove(target: Target, reason?: string): void;
+  /** Ends the channel on this node: subscriptions end with `ROOM_NOT_FOUND`, and so do later requests. */
+  close(): void;
+}
+
+export interface ServerStats {
+  readonly connections: number;
+  readonly sessions: number;
+  readonly channels: number;
+  readonly subscriptions: number;
+  /** What waits to be sent, to all connections together. */
+  readonly outboxBytes: number;
+  /** How many events the reducers threw at. */
+  readonly reducerErrors: number;
+}
+
+export interface Server<C extends Contract = Contract> {
+  /** Serves WebSockets at `path` of an HTTP server, beside what it serves already. Works with whatever ends in `node:http`. */
+  attach(http: HttpServer, options?: AttachOptions): void;
+  /** Takes over a connection of any transport. */
+  accept(transport: ServerTransport, handshake: Handshake): ConnectionEvents;
+  /** The channel of a pattern. @throws TuttiError `CHANNEL_INVALID` */
+  channel<P extends PatternOf<C>>(pattern: P, params: ParamsOf<P>): ServerChannel<C, P>;
+  connections(): readonly ConnectionMetadata[];
+  /** Ends connections with `KICKED`; the clients do not come back by themselves. */
+  disconnect(target: Target, reason: string): void;
+  stats(): ServerStats;
+  /** Takes no more connections and sends clients away, to come back spread over `withinMs` (10 s). */
+  drain(options?: { readonly withinMs?: number }): Promise<void>;
+  /** Drains at once, then frees everything, the broker included. */
+  close(): Promise<void>;
+}
+
+/**
+ * A node of Tutti.
+ *
+ * @example
+ * const server = createServer({ contract });
+ * server.attach(http.listen(8080));
+ */
+export function createServer<const C extends Contract = Contract, U extends User = User>(options: ServerOptions<C, U> = {}): Server<C> {
+  const environment = options.environment ?? nodeEnvironment();
+  const log = options.log ?? consoleLog();
+  // The contract's types end here: inside, handlers are looked up by name and get what the schemas made.
+  const handlers = (options.channels ?? {}) as Readonly<Record<string, UntypedHandlers | undefined>>;
+  const calls = (options.calls ?? {}) as Readonly<Record<string, UntypedCall | undefined>>;
+  const services: Services = {
+    node: environment.id(),
+    environment,
+    bounds: boundsOf(options),
+    broker: options.broker ?? memoryBroker({ environment }),
+    policy: new Policy(options.contract, handlers, calls, options.namespaces ?? {}),
+    turn: new Turn(environment),
+    log,
+    guards: options.guards ?? {},
+  };
+  const hub = new Hub(services, new Authenticator(options.authenticate, log));
+  const detach: (() => void)[] = [];
+
+  return {
+    attach(http, attachOptions = {}) {
+      detach.push(attachWebSocket(http, hub, attachOptions));
+    },
+    accept: (transport, handshake) => hub.accept(transport, handshake),
+    channel(pattern, params) {
+      // The handle checks types by the contract at run time; here they are checked at compile time.
+      return new ChannelHandle(hub.node, channelName(pattern, params)) as unknown as ServerChannel<C, typeof pattern>;
+    },
+    connections: () => hub.connections(),
+    disconnect: (target, reason) => hub.disconnect(target, reason),
+    stats: () => statsOf(hub),
+    drain: ({ withinMs = 10_000 } = {}) => hub.drain(withinMs),
+    async close() {
+      for (const each of detach) each();
+      await hub.close();
+      await services.broker.close();
+    },
+  };
+}
+
+function statsOf(hub: Hub): ServerStats {
+  let subscriptions = 0;
+  let reducerErrors = 0;
+  for (const channel of hub.node.channels) {
+    subscriptions += channel.subscriptionCount;
+    reducerErrors += channel.reducerErrors;
+  }
+  return {
+    connections: hub.connectionCount,
+    sessions: hub.node.sessions.size,
+    channels: hub.node.channels.size,
+    subscriptions,
+    outboxBytes: hub.outboxBytes,
+    reducerErrors,
+  };
+}

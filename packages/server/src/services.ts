@@ -1,0 +1,19 @@
+import type { Environment } from "@tutti/protocol";
+import type { Broker } from "./broker.js";
+import type { Log } from "./log.js";
+import type { Bounds, ServerGuards } from "./options.js";
+import type { Policy } from "./policy.js";
+import type { Turn } from "./turn.js";
+
+/** What every part of one node shares. */
+export interface Services {
+  /** This node's name in signals of its own, and in logs. */
+  readonly node: string;
+  readonly environment: Environment;
+  readonly bounds: Bounds;
+  readonly broker: Broker;
+  readonly policy: Policy;
+  readonly turn: Turn;
+  readonly log: Log;
+  readonly guards: ServerGuards;
+}

@@ -1,0 +1,141 @@
+import { STATUS_CODES, type IncomingMessage, type Server as HttpServer } from "node:http";
+import type { Duplex } from "node:stream";
+import { jsonCodec, subprotocolOf, type ErrorCode } from "@tutti/protocol";
+import { WebSocketServer, type RawData, type WebSocket } from "ws";
+import type { Hub } from "../hub.js";
+import type { Packet } from "../packet.js";
+import type { ConnectionEvents, Handshake, ServerTransport } from "../transport.js";
+import { websocketFrame } from "./websocket-frame.js";
+
+/** How long a client may take to answer a close frame. */
+const CLOSE_TIMEOUT_MS = 2_000;
+const RETRY_AFTER_S = 5;
+
+export interface AttachOptions {
+  /** Where WebSockets are served; `/v1/connect`. Requests for other paths are left to others. */
+  readonly path?: string;
+  /**
+   * The pages that may connect, as browsers name them in `Origin` (`https://example.com`). Without it those of the same host; `"any"` for all.
+   * Clients that are no browsers send no `Origin` and are let in.
+   */
+  readonly origins?: readonly string[] | "any";
+}
+
+/** Serves WebSockets on an HTTP server. Returns what undoes it. */
+export function attachWebSocket(http: HttpServer, hub: Hub, { path = "/v1/connect", origins }: AttachOptions): () => void {
+  const subprotocol = subprotocolOf(jsonCodec.name);
+  const webSockets = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    // Every message is encoded once for all; compressing it for each would undo that.
+    perMessageDeflate: false,
+    maxPayload: hub.node.services.bounds.messageBytesMax,
+    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
+  });
+
+  const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    if (pathOf(request) !== path) {
+      // Somebody else may serve it. Where nobody does, Node would leave the socket open for ever.
+      if (http.listenerCount("upgrade") === 1) refuse(socket, 404, "ROOM_NOT_FOUND");
+      return;
+    }
+    // From the first moment: an error without a listener ends the process.
+    socket.on("error", () => socket.destroy());
+    if (!isAllowedOrigin(request, origins)) return refuse(socket, 403, "ORIGIN_FORBIDDEN");
+    if (!offers(request, subprotocol)) return refuse(socket, 400, "VERSION_UNSUPPORTED");
+    if (!hub.isOpen) return refuse(socket, 503, "UNAVAILABLE");
+    webSockets.handleUpgrade(request, socket, head, (webSocket) => open(hub, webSocket, socket, handshakeOf(request)));
+  };
+  http.on("upgrade", onUpgrade);
+  return () => void http.removeListener("upgrade", onUpgrade);
+}
+
+function open(hub: Hub, webSocket: WebSocket, socket: Duplex, handshake: Handshake): void {
+  const events: ConnectionEvents = hub.accept(new WebSocketTransport(hub, webSocket, socket), handshake);
+  webSocket.on("message", (data: RawData, isBinary: boolean) => events.message(isBinary ? bytesOf(data) : bytesOf(data).toString()));
+  webSocket.on("ping", () => events.alive());
+  webSocket.on("pong", () => events.alive());
+  webSocket.on("close", () => events.closed());
+  // `ws` closes by itself with the right code: 1009 for a message too large, 1007 for text that is not UTF-8, 1002 for a broken frame.
+  webSocket.on("error", () => {});
+  socket.on("drain", () => events.drained());
+}
+
+/**
+ * Writes frames to the socket itself: one write for all that a turn brings, of buffers that many connections share. `ws` reads, answers pings
+ * and closes; nothing is written after its close frame.
+ */
+class WebSocketTransport implements ServerTransport {
+  readonly name = "websocket";
+  readonly #hub: Hub;
+  readonly #webSocket: WebSocket;
+  readonly #socket: Duplex;
+
+  constructor(hub: Hub, webSocket: WebSocket, socket: Duplex) {
+    this.#hub = hub;
+    this.#webSocket = webSocket;
+    this.#socket = socket;
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  send(packets: readonly Packet[]): void {
+    if (this.#webSocket.readyState !== this.#webSocket.OPEN) return;
+    if (packets.length === 1) return void this.#socket.write(packets[0]!.framed(websocketFrame));
+    this.#socket.cork();
+    for (const packet of packets) this.#socket.write(packet.framed(websocketFrame));
+    this.#socket.uncork();
+  }
+
+  close(closeCode: number, reason: string): void {
+    this.#webSocket.close(closeCode, reason);
+    const cancel = this.#hub.node.services.environment.after(CLOSE_TIMEOUT_MS, () => this.#webSocket.terminate());
+    this.#webSocket.once("close", cancel);
+  }
+
+  terminate(): void {
+    this.#webSocket.terminate();
+  }
+}
+
+function bytesOf(data: RawData): Buffer {
+  if (Array.isArray(data)) return Buffer.concat(data);
+  return Buffer.isBuffer(data) ? data : Buffer.from(data);
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? "").split("?", 1)[0]!;
+}
+
+function handshakeOf(request: IncomingMessage): Handshake {
+  return {
+    remoteAddress: request.socket.remoteAddress ?? "",
+    origin: request.headers.origin,
+    headers: request.headers,
+    url: request.url ?? "",
+  };
+}
+
+/** Origins are compared exactly; a page of the host that the request was sent to is always of the same site. */
+function isAllowedOrigin({ headers }: IncomingMessage, origins: AttachOptions["origins"]): boolean {
+  const { origin, host } = headers;
+  if (origin === undefined || origins === "any") return true;
+  if (origins !== undefined) return origins.includes(origin);
+  return origin === `http://${host}` || origin === `https://${host}`;
+}
+
+function offers(request: IncomingMessage, subprotocol: string): boolean {
+  const offered = request.headers["sec-websocket-protocol"] ?? "";
+  return offered.split(",").some((name) => name.trim() === subprotocol);
+}
+
+/** Answers a handshake that is not to be, with the code of the reason as its body. */
+function refuse(socket: Duplex, status: number, code: ErrorCode): void {
+  const retry = status === 503 ? `Retry-After: ${RETRY_AFTER_S}\r\n` : "";
+  socket.once("finish", () => socket.destroy());
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n${retry}Content-Type: text/plain\r\nContent-Length: ${code.length}\r\n\r\n${code}`,
+  );
+}

@@ -1,0 +1,57 @@
+import { TuttiError, type Position, type StateDefinition } from "@tutti/protocol";
+import type { LoggedEvent, StoredSnapshot } from "./broker.js";
+
+// oxlint-disable-next-line no-explicit-any -- the contract's own types were checked where it was defined
+type AnyState = StateDefinition<any, any>;
+
+/** The state of a channel: the reduction of its events up to a position. */
+export class View {
+  readonly #definition: AnyState;
+  readonly #types: ReadonlySet<string>;
+  #state: unknown;
+  #position: Position;
+  #errors = 0;
+
+  /** A view that has reduced nothing since `snapshot`; without one it starts at `floor`, where the log does. @throws TuttiError `CONTRACT_INVALID` */
+  constructor(definition: AnyState, types: readonly string[], snapshot: StoredSnapshot | undefined, floor: Position) {
+    this.#definition = definition;
+    this.#types = new Set(types);
+    this.#state = snapshot === undefined ? definition.initial : stateOf(definition, snapshot);
+    this.#position = snapshot?.position ?? floor;
+  }
+
+  get position(): Position {
+    return this.#position;
+  }
+
+  get state(): unknown {
+    return this.#state;
+  }
+
+  get version(): number {
+    return this.#definition.version;
+  }
+
+  /** How many events `reduce` threw at; they were skipped. */
+  get errors(): number {
+    return this.#errors;
+  }
+
+  apply(epoch: string, event: LoggedEvent): void {
+    this.#position = { epoch, seq: event.seq };
+    if (!this.#types.has(event.type)) return;
+    const { type, payload, eventId, timestamp, user } = event;
+    try {
+      this.#state = this.#definition.reduce(this.#state, { type, payload, eventId, timestamp, ...(user !== undefined && { user }) });
+    } catch {
+      this.#errors++;
+    }
+  }
+}
+
+function stateOf({ version, migrate }: AnyState, snapshot: StoredSnapshot): unknown {
+  if (snapshot.version === version) return snapshot.state;
+  if (migrate !== undefined) return migrate(snapshot.state, snapshot.version);
+  // Starting from nothing would lose what the snapshot stands for, and look like success.
+  throw new TuttiError("CONTRACT_INVALID", { message: `the snapshot has version ${snapshot.version}, the state ${version}, and there is no migrate` });
+}
