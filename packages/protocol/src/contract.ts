@@ -50,7 +50,7 @@ export interface ChannelDefinition {
  * What `channel` gives back. Nothing is inferred from where it is used: `defineContract` allows any schemas, and what a channel leaves out
  * would become any schemas instead of none.
  */
-interface Described<E extends Schemas, State, G extends Schemas, C extends Calls, P extends AnySchema> {
+export interface DescribedChannel<E extends Schemas, State, G extends Schemas, C extends Calls, P extends AnySchema> {
   readonly events: NoInfer<E>;
   readonly signals: NoInfer<G>;
   readonly calls: NoInfer<C>;
@@ -79,7 +79,7 @@ export function channel<
   readonly calls?: C;
   readonly presence?: P;
   readonly state?: StateDefinition<State, E>;
-}): Described<E, State, G, C, P> {
+}): DescribedChannel<E, State, G, C, P> {
   return { ...definition, events: definition.events ?? ({} as E), signals: definition.signals ?? ({} as G), calls: definition.calls ?? ({} as C) };
 }
 

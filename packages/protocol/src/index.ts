@@ -27,6 +27,7 @@ export {
   type ChannelMatch,
   type Contract,
   type ContractDefinition,
+  type DescribedChannel,
   type EventOf,
   type Schemas,
   type StateDefinition,

@@ -21,6 +21,7 @@ export {
   type ChannelEvent,
   type Contract,
   type ContractDefinition,
+  type DescribedChannel,
   type ErrorCategory,
   type ErrorCode,
   type ErrorEntry,
