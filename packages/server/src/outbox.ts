@@ -24,10 +24,14 @@ export class Outbox {
     return this.bytes > this.#bytesMax / 2;
   }
 
-  /** Takes a packet; `false` where it does not fit. A single packet always fits into an empty outbox, or it could never be delivered. */
+  /**
+   * Takes a packet; `false` where it does not fit. What a turn brings beyond the bound is handed over before its end, so that a client that
+   * keeps up is not taken for slow. A single packet always fits into an empty outbox, or it could never be delivered.
+   */
   push(packet: Packet): boolean {
-    const waiting = this.bytes;
-    if (waiting > 0 && waiting + packet.bytes > this.#bytesMax) return false;
+    if (this.#bytes > 0 && this.bytes + packet.bytes > this.#bytesMax) this.#handOver();
+    const waiting = this.#transport.bufferedBytes;
+    if (waiting > 0 && this.#bytes + waiting + packet.bytes > this.#bytesMax) return false;
     this.#packets.push(packet);
     this.#bytes += packet.bytes;
     return true;
@@ -35,12 +39,7 @@ export class Outbox {
 
   /** Hands everything to the transport. */
   flush(): void {
-    if (this.#packets.length > 0) {
-      const packets = this.#packets;
-      this.#packets = [];
-      this.#bytes = 0;
-      this.#transport.send(packets);
-    }
+    if (this.#packets.length > 0) this.#handOver();
     this.notice();
   }
 
@@ -62,6 +61,13 @@ export class Outbox {
     this.#packets = [];
     this.#bytes = 0;
     this.#release();
+  }
+
+  #handOver(): void {
+    const packets = this.#packets;
+    this.#packets = [];
+    this.#bytes = 0;
+    this.#transport.send(packets);
   }
 
   #release(): void {
