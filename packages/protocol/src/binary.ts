@@ -1,4 +1,5 @@
 import { TuttiError } from "./errors.js";
+import { limits } from "./limits.js";
 
 declare function btoa(binary: string): string;
 declare function atob(base64: string): string;
@@ -59,6 +60,15 @@ export function toJson(value: unknown, depthLeft: number): unknown {
   if (depthLeft === 0) throw new TuttiError("MESSAGE_TOO_DEEP");
   if (value instanceof Uint8Array) return { $bytes: toBase64(value) };
   return Array.isArray(value) ? listToJson(value, depthLeft) : objectToJson(value, depthLeft);
+}
+
+/**
+ * Whether a payload can travel. Asked before an event is logged: what is in the log is encoded for everybody, and must not fail there.
+ *
+ * @throws TuttiError as {@link toJson}
+ */
+export function assertSendable(payload: unknown): void {
+  toJson(payload, limits.depthMax - 1);
 }
 
 function listToJson(list: readonly unknown[], depthLeft: number): readonly unknown[] {

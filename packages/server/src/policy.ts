@@ -1,6 +1,7 @@
 import {
   TuttiError,
   assertChannelName,
+  assertSendable,
   isTypeName,
   namespaceOf,
   validate,
@@ -124,32 +125,28 @@ export class ChannelPolicy {
   /** The event's payload as the schema and the application's handler make it. @throws TuttiError `TYPE_UNKNOWN`, `PAYLOAD_INVALID`, … */
   async prepareEvent(caller: Caller, type: string, payload: unknown): Promise<unknown> {
     const schema = this.#schema(this.definition.events, type);
-    const valid = schema === undefined ? payload : await validate(schema, payload);
+    const valid = await checked(schema, payload);
     const handler = own(this.#handlers.publish, type);
     if (handler === undefined) return valid;
     const replaced = await handler({ ...caller, channel: this.name, params: this.params, payload: valid });
-    if (replaced === undefined) return valid;
-    return schema === undefined ? replaced : validate(schema, replaced);
+    return replaced === undefined ? valid : checked(schema, replaced);
   }
 
   /** The event's payload as the schema makes it; for what the server itself publishes. */
   async validateEvent(type: string, payload: unknown): Promise<unknown> {
-    const schema = this.#schema(this.definition.events, type);
-    return schema === undefined ? payload : validate(schema, payload);
+    return checked(this.#schema(this.definition.events, type), payload);
   }
 
   /** A promise only where the schema is asynchronous. @throws TuttiError `TYPE_UNKNOWN`, `PAYLOAD_INVALID` */
   validateSignal(type: string, payload: unknown): unknown {
     // "typing" is Tutti's own and means the same in every channel.
     if (type === "typing" && typeof payload === "boolean") return payload;
-    const schema = this.#schema(this.definition.signals, type);
-    return schema === undefined ? payload : validate(schema, payload);
+    return checked(this.#schema(this.definition.signals, type), payload);
   }
 
-  /** @throws TuttiError `PAYLOAD_INVALID` */
-  async validateMember(state: unknown): Promise<unknown> {
-    const { presence } = this.definition;
-    return presence === undefined ? state : validate(presence, state, "member");
+  /** A promise only where the schema is asynchronous. @throws TuttiError `PAYLOAD_INVALID` */
+  validateMember(state: unknown): unknown {
+    return checked(this.definition.presence, state, "member");
   }
 
   /** What the application answers to a call. @throws TuttiError `TYPE_UNKNOWN`, `PAYLOAD_INVALID`, … */
@@ -181,6 +178,18 @@ export async function answerCall(schemas: CallSchemas | undefined, payload: unkn
   } catch (cause) {
     throw new TuttiError("INTERNAL", { message: "the result does not fit the contract", cause });
   }
+}
+
+/** What the schema makes of a payload, fit to be sent: a schema may put out a `Date` or a `Map`, which JSON would turn into something else. */
+function checked(schema: AnySchema | undefined, payload: unknown, root = "payload"): unknown {
+  const valid: unknown = schema === undefined ? payload : validate(schema, payload, root);
+  if (valid instanceof Promise) return valid.then(sendable);
+  return sendable(valid);
+}
+
+function sendable(payload: unknown): unknown {
+  assertSendable(payload);
+  return payload;
 }
 
 /** The record's own value: names that a client chooses never reach a prototype. */

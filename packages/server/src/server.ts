@@ -106,7 +106,7 @@ export function createServer<const C extends Contract = Contract, U extends User
     bounds: boundsOf(options),
     broker: options.broker ?? memoryBroker({ environment }),
     policy: new Policy(options.contract, handlers, calls, options.namespaces ?? {}),
-    turn: new Turn(environment),
+    turn: new Turn(environment, log),
     log,
     guards: options.guards ?? {},
   };

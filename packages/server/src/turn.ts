@@ -1,4 +1,5 @@
 import type { Environment } from "@tutti/protocol";
+import type { Log } from "./log.js";
 
 /** Has work for the end of the turn. */
 export interface TurnTask {
@@ -11,12 +12,14 @@ export interface TurnTask {
  */
 export class Turn {
   readonly #environment: Environment;
+  readonly #log: Log;
   #channels = new Set<TurnTask>();
   #connections = new Set<TurnTask>();
   #isScheduled = false;
 
-  constructor(environment: Environment) {
+  constructor(environment: Environment, log: Log) {
     this.#environment = environment;
+    this.#log = log;
   }
 
   addChannel(channel: TurnTask): void {
@@ -39,9 +42,18 @@ export class Turn {
     this.#isScheduled = false;
     const channels = this.#channels;
     this.#channels = new Set();
-    for (const channel of channels) channel.endTurn();
+    for (const channel of channels) this.#endTurnOf(channel);
     const connections = this.#connections;
     this.#connections = new Set();
-    for (const connection of connections) connection.endTurn();
+    for (const connection of connections) this.#endTurnOf(connection);
+  }
+
+  /** What fails in one of them is no reason to leave out the others. */
+  #endTurnOf(task: TurnTask): void {
+    try {
+      task.endTurn();
+    } catch (error) {
+      this.#log.error("the end of a turn failed", { error });
+    }
   }
 }
