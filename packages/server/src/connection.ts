@@ -126,7 +126,7 @@ export class Connection implements ConnectionEvents {
   /** Queues frames of this connection alone. */
   send(...frames: readonly ServerFrame[]): void {
     if (this.#phase.name === "closed") return;
-    this.push(new Packet(this.codec.encode(frames)));
+    this.push(Packet.of(this.codec, frames));
   }
 
   push(packet: Packet): void {
