@@ -3,8 +3,10 @@ export { SimulatedClock, type EscapedError, type EventOwner, type Plan } from ".
 export { SimulatedConnection } from "./connection.js";
 export { faultProxy, type FaultProxy, type FaultProxyOptions, type ProxyConditions } from "./fault-proxy.js";
 export type { LinkConditions } from "./lane.js";
+export { SimulatedLifecycle } from "./lifecycle.js";
 export { SimulatedNetwork, type Accept, type Reach } from "./network.js";
 export { Participant, type ClockSkew } from "./participant.js";
 export { RandomStream } from "./random.js";
 export { SimulatedBroker, calmBroker, type BrokerFaults, type Landing, type SimulatedBrokerOptions } from "./simulated-broker.js";
 export { Trace } from "./trace.js";
+export { SimulatedWorld, simulate, type SimulateOptions, type WorldBrokerOptions } from "./world.js";
