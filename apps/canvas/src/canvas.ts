@@ -1,0 +1,127 @@
+import { channel, type EventOf } from "tutti/contract";
+import * as z from "zod";
+import { palette, type Colour } from "./palette.js";
+
+const id = z.string().regex(/^[a-z0-9]{4,24}$/, "is not an id");
+const text = z.string().trim().min(1).max(140);
+const coordinate = z.number().min(-50_000).max(50_000).transform(Math.round);
+const colour = z.enum(palette);
+const place = z.object({ id, x: coordinate, y: coordinate });
+
+const events = {
+  "concept:create": z.object({ id, text, x: coordinate, y: coordinate, colour }),
+  /** Moves, renames or recolours: what is left out stays as it is. */
+  "concept:update": z.object({
+    id,
+    text: text.exactOptional(),
+    x: coordinate.exactOptional(),
+    y: coordinate.exactOptional(),
+    colour: colour.exactOptional(),
+  }),
+  "concept:delete": z.object({ id }),
+  "arrow:create": z.object({ id, from: id, to: id }),
+  "arrow:delete": z.object({ id }),
+  "chat:post": z.object({ text: z.string().trim().min(1).max(500), name: z.string().min(1).max(40), colour }),
+};
+
+/** An idea on the canvas; `x` and `y` are where its middle is. */
+export interface Concept {
+  readonly id: string;
+  readonly text: string;
+  readonly x: number;
+  readonly y: number;
+  readonly colour: Colour;
+}
+
+/** Leads from one concept to another. */
+export interface Arrow {
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface Message {
+  readonly id: string;
+  readonly text: string;
+  /** What the writer was called at that time. `user` is who it was. */
+  readonly name: string;
+  readonly colour: Colour;
+  readonly user: string | undefined;
+  /** Unix ms. */
+  readonly at: number;
+}
+
+export interface Canvas {
+  readonly concepts: readonly Concept[];
+  readonly arrows: readonly Arrow[];
+  /** The newest messages, oldest first. */
+  readonly chat: readonly Message[];
+}
+
+/** How many concepts a canvas holds; the server refuses more. */
+export const conceptsMax = 300;
+const messagesMax = 200;
+
+const emptyCanvas: Canvas = { concepts: [], arrows: [], chat: [] };
+
+/**
+ * The canvas after an event. Two people may act at once, so an event can come to a canvas on which its concept is gone or its arrow is
+ * drawn already; it then changes nothing, on every page and on the server alike.
+ */
+export function reduceCanvas(canvas: Canvas, event: EventOf<typeof events>): Canvas {
+  const has = (conceptId: string) => canvas.concepts.some((concept) => concept.id === conceptId);
+  switch (event.type) {
+    case "concept:create":
+      return has(event.payload.id) ? canvas : { ...canvas, concepts: [...canvas.concepts, event.payload] };
+    case "concept:update": {
+      const change = event.payload;
+      if (!has(change.id)) return canvas;
+      return { ...canvas, concepts: canvas.concepts.map((concept) => (concept.id === change.id ? { ...concept, ...change } : concept)) };
+    }
+    case "concept:delete": {
+      const gone = event.payload.id;
+      if (!has(gone)) return canvas;
+      return {
+        ...canvas,
+        concepts: canvas.concepts.filter((concept) => concept.id !== gone),
+        arrows: canvas.arrows.filter((arrow) => arrow.from !== gone && arrow.to !== gone),
+      };
+    }
+    case "arrow:create": {
+      const { from, to } = event.payload;
+      const isDrawn = canvas.arrows.some((arrow) => arrow.from === from && arrow.to === to);
+      if (isDrawn || from === to || !has(from) || !has(to)) return canvas;
+      return { ...canvas, arrows: [...canvas.arrows, event.payload] };
+    }
+    case "arrow:delete":
+      return { ...canvas, arrows: canvas.arrows.filter((arrow) => arrow.id !== event.payload.id) };
+    case "chat:post": {
+      const message = { ...event.payload, id: event.eventId, user: event.user, at: event.timestamp };
+      return { ...canvas, chat: [...canvas.chat, message].slice(-messagesMax) };
+    }
+  }
+}
+
+/** The channels `canvas:{id}`: one canvas, the people on it, and what they say. */
+export const canvas = channel({
+  events,
+  signals: {
+    /** Where somebody's pointer is, in the coordinates of the canvas. */
+    "cursor:move": z.object({ x: coordinate, y: coordinate }),
+    /** Where concepts are while somebody drags them; where they end up is a `concept:update`. */
+    "concept:drag": z.object({ concepts: z.array(place).max(conceptsMax) }),
+  },
+  calls: {
+    /** Lays the concepts out along their arrows. Everybody gets the moves as events; the answer says how many there were. */
+    "canvas:tidy": { input: z.object({}), output: z.object({ moved: z.int().nonnegative() }) },
+  },
+  presence: z.object({
+    name: z.string().trim().min(1).max(40),
+    colour,
+    /** The selected concepts. */
+    selection: z.array(id).max(conceptsMax),
+    /** What the person looks at: the middle of the view, and its zoom. */
+    view: z.object({ x: coordinate, y: coordinate, zoom: z.number().positive().max(4) }),
+  }),
+  state: { version: 1, initial: emptyCanvas, reduce: reduceCanvas },
+});

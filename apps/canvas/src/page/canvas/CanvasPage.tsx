@@ -1,0 +1,152 @@
+import { useEffect, useMemo, useRef, useState } from "react";
+import { isCanvasId } from "../../canvas-id.js";
+import { createCanvas, renameCanvas, type LobbyView } from "../lobby.js";
+import { client } from "../client.js";
+import { useGuest } from "../guest.js";
+import { goTo } from "../route.js";
+import { ConnectionStatus } from "../shared/ConnectionStatus.js";
+import { GuestMenu } from "../shared/GuestMenu.js";
+import { Icon } from "../shared/Icon.js";
+import { Link } from "../shared/Link.js";
+import { useStore } from "../shared/store.js";
+import { reasonOf, tell } from "../shared/toast.js";
+import { useSubscription } from "../subscription.js";
+import type { CanvasChannel } from "./actions.js";
+import { Board } from "./Board.js";
+import { cameraOver, startCamera, type Camera } from "./camera.js";
+import { Chat } from "./Chat.js";
+import { Dock } from "./Dock.js";
+import { noGesture, type Gesture } from "./gesture.js";
+import { useOtherDevices } from "./others.js";
+import { People } from "./People.js";
+import { Title } from "./Title.js";
+import type { BoardModel } from "./useGestures.js";
+import { ZoomControls } from "./ZoomControls.js";
+
+interface CanvasPageProps {
+  readonly id: string;
+  readonly lobby: LobbyView;
+}
+
+export function CanvasPage({ id, lobby }: CanvasPageProps) {
+  const channel = useMemo(() => client.channel("canvas:{id}", { id }), [id]);
+  const model = useBoardModel(channel);
+  const { selection, setCamera } = model;
+  const { user } = useStore(client.connection);
+  const { people } = useStore(channel.presence);
+  const status = useStore(channel.status);
+  const canvas = useStore(channel.state);
+  const others = useOtherDevices(people);
+  const self = people.find((person) => person.devices.some((device) => device.self));
+  const name = useName(id, lobby);
+  const [isChatOpen, setChatOpen] = useState(() => window.innerWidth >= 1100);
+
+  useSubscription(channel, useOwnPresence(selection, model.camera));
+  useRefusal(id, status);
+  useLossNotice(channel);
+  useFirstView(model, status.status === "live");
+
+  return (
+    <div className="canvas-page" data-chat={isChatOpen ? "open" : "closed"}>
+      <header className="topbar">
+        <Link className="back" to={{ page: "list" }}>
+          <Icon name="back" />
+          <span>All canvases</span>
+        </Link>
+        <Title name={name} onRename={(next) => renameCanvas(id, next)} />
+        <ConnectionStatus />
+        <People people={people.filter((person) => person !== self)} onVisit={(view) => setCamera(() => view)} />
+        <GuestMenu devices={self?.devices.length ?? 1} />
+        <button type="button" className="icon-button" aria-label="Chat" aria-pressed={isChatOpen} onClick={() => setChatOpen(!isChatOpen)}>
+          <Icon name="chat" />
+        </button>
+      </header>
+      <main className="stage">
+        <Board model={model} canvas={canvas} pending={usePendingIds(channel)} others={others} />
+        {canvas.concepts.length === 0 && (
+          <p className="stage-hint">{status.status === "live" ? "Double-click anywhere to add a concept" : "Opening the canvas…"}</p>
+        )}
+        <Dock model={model} />
+        <ZoomControls model={model} />
+      </main>
+      {isChatOpen && <Chat channel={channel} messages={canvas.chat} others={others} user={user} onClose={() => setChatOpen(false)} />}
+    </div>
+  );
+}
+
+/** What this person looks at, has selected and does; nobody else's business but through presence and events. */
+function useBoardModel(channel: CanvasChannel): BoardModel {
+  const board = useRef<HTMLDivElement>(null);
+  const [camera, setCamera] = useState<Camera>(startCamera);
+  const [chosen, setSelection] = useState<readonly string[]>([]);
+  const [gesture, setGesture] = useState<Gesture>(noGesture);
+  const { concepts, arrows } = useStore(channel.state);
+  // Somebody else may have deleted what was selected here.
+  const selection = useMemo(() => {
+    const ids = new Set([...concepts, ...arrows].map((thing) => thing.id));
+    return chosen.every((id) => ids.has(id)) ? chosen : chosen.filter((id) => ids.has(id));
+  }, [chosen, concepts, arrows]);
+  return { board, channel, camera, setCamera, selection, setSelection, gesture, setGesture };
+}
+
+const viewSettlesMs = 250;
+
+/** What the others see of this person. The view follows once it stands still. */
+function useOwnPresence(selection: readonly string[], camera: Camera) {
+  const { name, colour } = useGuest();
+  const [view, setView] = useState(camera);
+  useEffect(() => {
+    const timer = setTimeout(() => setView(camera), viewSettlesMs);
+    return () => clearTimeout(timer);
+  }, [camera]);
+  return useMemo(() => ({ name, colour, selection: [...selection], view }), [name, colour, selection, view]);
+}
+
+/** The name of the canvas, and its place on the list. */
+function useName(id: string, { status, canvases }: LobbyView): string {
+  const listed = canvases.find((canvas) => canvas.id === id)?.name;
+  const last = useRef("Untitled canvas");
+  useEffect(() => {
+    if (listed !== undefined) last.current = listed;
+    // A server that was started anew has lost its list, and whoever is on a canvas puts it there again.
+    else if (status === "live" && isCanvasId(id)) createCanvas(id, last.current);
+  }, [id, listed, status]);
+  return listed ?? last.current;
+}
+
+/** Leads away from a canvas that does not exist, or that this person was taken out of. */
+function useRefusal(id: string, { status, error }: ReturnType<CanvasChannel["status"]["getSnapshot"]>): void {
+  useEffect(() => {
+    if (status !== "refused" && status !== "left") return;
+    const notice = error?.code === "ROOM_NOT_FOUND" ? `There is no canvas “${id}”. These are the ones there are.` : reasonOf(error);
+    goTo({ page: "list", notice }, "replace");
+  }, [id, status, error]);
+}
+
+/** Says when the server no longer has what it had saved. */
+function useLossNotice(channel: CanvasChannel): void {
+  useEffect(
+    () =>
+      channel.on("gap", ({ from, to }) => {
+        if (from?.epoch !== to.epoch) tell("The server was started anew and has forgotten what it had kept in memory. Edits that were waiting are saved now.");
+      }),
+    [channel],
+  );
+}
+
+/** Shows the whole canvas when it opens. */
+function useFirstView({ board, channel, setCamera }: BoardModel, isLive: boolean): void {
+  const isShown = useRef(false);
+  useEffect(() => {
+    const rect = board.current?.getBoundingClientRect();
+    if (!isLive || isShown.current || rect === undefined) return;
+    isShown.current = true;
+    setCamera(() => cameraOver(channel.state.getSnapshot().concepts, rect));
+  }, [board, channel, setCamera, isLive]);
+}
+
+/** The ids of what has a change that the server has not confirmed. */
+function usePendingIds(channel: CanvasChannel): ReadonlySet<string> {
+  const pending = useStore(channel.pending);
+  return useMemo(() => new Set(pending.flatMap(({ payload }) => ("id" in payload ? [payload.id] : []))), [pending]);
+}

@@ -1,0 +1,88 @@
+import { palette } from "../../palette.js";
+import { Icon } from "../shared/Icon.js";
+import { addConcept, deleteAll, recolour, tidy } from "./actions.js";
+import type { BoardModel } from "./useGestures.js";
+
+/** What can be done just now: with the selection, or with the canvas where nothing is selected. */
+export function Dock({ model }: { readonly model: BoardModel }) {
+  const { selection, gesture } = model;
+  if (gesture.kind === "connect") {
+    return (
+      <div className="dock" role="toolbar" aria-label="Arrow">
+        <span className="dock-text">Choose the concept that the arrow leads to. Escape to stop.</span>
+      </div>
+    );
+  }
+  return selection.length === 0 ? <CanvasDock model={model} /> : <SelectionDock model={model} />;
+}
+
+function CanvasDock({ model }: { readonly model: BoardModel }) {
+  const { channel, camera, setSelection, setGesture } = model;
+
+  function add() {
+    const id = addConcept(channel, camera);
+    setSelection([id]);
+    setGesture({ kind: "edit", id });
+  }
+
+  return (
+    <div className="dock" role="toolbar" aria-label="Canvas">
+      <button type="button" className="dock-button" onClick={add}>
+        <Icon name="plus" />
+        Add concept
+      </button>
+      <button type="button" className="dock-button" onClick={() => void tidy(channel)}>
+        <Icon name="tidy" />
+        Tidy up
+      </button>
+    </div>
+  );
+}
+
+function SelectionDock({ model }: { readonly model: BoardModel }) {
+  const { board, channel, camera, selection, setSelection, setGesture } = model;
+  const chosen = channel.state.getSnapshot().concepts.filter(({ id }) => selection.includes(id));
+  const [only] = chosen.length === 1 ? chosen : [];
+
+  function deleteSelection() {
+    deleteAll(channel, selection);
+    setSelection([]);
+    board.current?.focus();
+  }
+
+  return (
+    <div className="dock" role="toolbar" aria-label="Selection">
+      {chosen.length > 0 && (
+        <div className="dock-swatches" role="group" aria-label="Colour">
+          {palette.map((colour) => (
+            <button
+              key={colour}
+              type="button"
+              className="swatch"
+              data-colour={colour}
+              aria-label={colour}
+              aria-pressed={chosen.every((concept) => concept.colour === colour)}
+              onClick={() => recolour(channel, chosen.map(({ id }) => id), colour)}
+            />
+          ))}
+        </div>
+      )}
+      {only && (
+        <>
+          <button type="button" className="dock-button" onClick={() => setGesture({ kind: "edit", id: only.id })}>
+            <Icon name="pencil" />
+            Rename
+          </button>
+          <button type="button" className="dock-button" onClick={() => setGesture({ kind: "connect", from: only.id, to: camera })}>
+            <Icon name="connect" />
+            Connect
+          </button>
+        </>
+      )}
+      <button type="button" className="dock-button" onClick={deleteSelection}>
+        <Icon name="trash" />
+        Delete
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,163 @@
+import { useEffect, type KeyboardEvent, type MouseEvent, type PointerEvent, type RefObject } from "react";
+import { addConcept, connect, deleteAll, moveConcepts, type CanvasChannel } from "./actions.js";
+import { pan, toCanvas, zoomBy, type Camera, type Point } from "./camera.js";
+import { conceptAt, draggedPlaces, hitOf, noGesture, type Gesture } from "./gesture.js";
+
+/** How far the pointer moves before a press is a drag, in pixels of the screen. */
+const dragThresholdPx = 4;
+const nudge = 10;
+
+const nudges: Readonly<Record<string, Point>> = {
+  ArrowLeft: { x: -nudge, y: 0 },
+  ArrowRight: { x: nudge, y: 0 },
+  ArrowUp: { x: 0, y: -nudge },
+  ArrowDown: { x: 0, y: nudge },
+};
+
+export interface BoardModel {
+  readonly board: RefObject<HTMLDivElement | null>;
+  readonly channel: CanvasChannel;
+  readonly camera: Camera;
+  readonly setCamera: (change: (camera: Camera) => Camera) => void;
+  readonly selection: readonly string[];
+  readonly setSelection: (selection: readonly string[]) => void;
+  readonly gesture: Gesture;
+  readonly setGesture: (gesture: Gesture) => void;
+}
+
+/** Pointer, wheel and keys of the board. The pointer and what is dragged go to the others as signals, what comes of it as events. */
+export function useGestures(model: BoardModel) {
+  const { board, channel, camera, setCamera, selection, setSelection, gesture, setGesture } = model;
+  useWheel(model);
+
+  const screenOf = (event: MouseEvent): Point => ({ x: event.clientX, y: event.clientY });
+  const placeOf = (event: MouseEvent): Point => {
+    const rect = board.current?.getBoundingClientRect() ?? new DOMRect();
+    return toCanvas(camera, rect, screenOf(event));
+  };
+
+  /** Where the concepts among `ids` are, as the page shows them. */
+  function placesOf(ids: readonly string[]): ReadonlyMap<string, Point> {
+    const { concepts } = channel.state.getSnapshot();
+    return new Map(concepts.filter(({ id }) => ids.includes(id)).map(({ id, x, y }) => [id, { x, y }]));
+  }
+
+  function pressConcept(event: PointerEvent, id: string) {
+    const isSelected = selection.includes(id);
+    if (event.shiftKey) return setSelection(isSelected ? selection.filter((other) => other !== id) : [...selection, id]);
+    const next = isSelected ? selection : [id];
+    setSelection(next);
+    setGesture({ kind: "press", start: placeOf(event), places: placesOf(next) });
+  }
+
+  function onPointerDown(event: PointerEvent<HTMLDivElement>) {
+    if (event.button === 2) return;
+    const hit = hitOf(event.target);
+    if (hit.on === "control" || gesture.kind === "connect") return;
+    // The capture brings the moves here that leave the board, and also the end of them.
+    event.currentTarget.setPointerCapture(event.pointerId);
+    switch (hit.on) {
+      case "board":
+        setSelection([]);
+        return setGesture({ kind: "pan", start: screenOf(event), camera });
+      case "concept":
+        return pressConcept(event, hit.id);
+      case "handle":
+        return setGesture({ kind: "connect", from: hit.id, to: placeOf(event) });
+      case "arrow":
+        return setSelection([hit.id]);
+    }
+  }
+
+  function onPointerMove(event: PointerEvent<HTMLDivElement>) {
+    const place = placeOf(event);
+    channel.signal("cursor:move", place);
+    switch (gesture.kind) {
+      case "pan": {
+        const { start, camera: before } = gesture;
+        return setCamera(() => pan(before, event.clientX - start.x, event.clientY - start.y));
+      }
+      case "press": {
+        const moved = Math.hypot(place.x - gesture.start.x, place.y - gesture.start.y) * camera.zoom;
+        if (moved >= dragThresholdPx) setGesture({ ...gesture, kind: "drag", to: place });
+        return;
+      }
+      case "drag": {
+        const next = { ...gesture, to: place };
+        channel.signal("concept:drag", { concepts: [...draggedPlaces(next)].map(([id, { x, y }]) => ({ id, x, y })) });
+        return setGesture(next);
+      }
+      case "connect":
+        return setGesture({ ...gesture, to: place });
+      case "none":
+      case "edit":
+        return;
+    }
+  }
+
+  function onPointerUp(event: PointerEvent<HTMLDivElement>) {
+    if (gesture.kind === "none" || gesture.kind === "edit") return;
+    if (gesture.kind === "drag") moveConcepts(channel, draggedPlaces({ ...gesture, to: placeOf(event) }));
+    if (gesture.kind === "connect") {
+      const target = conceptAt(screenOf(event));
+      if (target !== undefined && target !== gesture.from) connect(channel, gesture.from, target);
+    }
+    setGesture(noGesture);
+  }
+
+  function onDoubleClick(event: MouseEvent<HTMLDivElement>) {
+    // The capture makes the board the target of every click, so what was meant is looked up by place.
+    const hit = hitOf(document.elementFromPoint(event.clientX, event.clientY));
+    if (hit.on === "concept") return setGesture({ kind: "edit", id: hit.id });
+    if (hit.on !== "board") return;
+    const id = addConcept(channel, placeOf(event));
+    setSelection([id]);
+    setGesture({ kind: "edit", id });
+  }
+
+  function onKeyDown(event: KeyboardEvent<HTMLDivElement>) {
+    const hit = hitOf(event.target);
+    if (event.key === "Escape") {
+      if (gesture.kind === "drag") channel.signal("concept:drag", { concepts: [...gesture.places].map(([id, { x, y }]) => ({ id, x, y })) });
+      if (gesture.kind === "none") setSelection([]);
+      return setGesture(noGesture);
+    }
+    if (hit.on === "control") return;
+    const by = nudges[event.key];
+    if (event.key === "Delete" || event.key === "Backspace") {
+      deleteAll(channel, selection);
+      setSelection([]);
+      board.current?.focus();
+    } else if ((event.key === "Enter" || event.key === "F2") && hit.on === "concept") {
+      event.preventDefault();
+      if (gesture.kind === "connect" && gesture.from !== hit.id) connect(channel, gesture.from, hit.id);
+      setSelection([hit.id]);
+      setGesture(gesture.kind === "connect" ? noGesture : { kind: "edit", id: hit.id });
+    } else if (by !== undefined && selection.length > 0) {
+      event.preventDefault();
+      moveConcepts(channel, new Map([...placesOf(selection)].map(([id, { x, y }]) => [id, { x: x + by.x, y: y + by.y }])));
+    }
+  }
+
+  return { onPointerDown, onPointerMove, onPointerUp, onPointerCancel: () => setGesture(noGesture), onDoubleClick, onKeyDown };
+}
+
+/** The wheel pans, and zooms while Ctrl is held, which is also what pinching a trackpad looks like. */
+function useWheel({ board, setCamera }: BoardModel): void {
+  useEffect(() => {
+    const element = board.current;
+    if (element === null) return;
+    const onWheel = (event: WheelEvent) => {
+      event.preventDefault();
+      const rect = element.getBoundingClientRect();
+      if (event.ctrlKey || event.metaKey) {
+        setCamera((camera) => zoomBy(camera, Math.exp(-event.deltaY * 0.01), toCanvas(camera, rect, { x: event.clientX, y: event.clientY })));
+      } else {
+        setCamera((camera) => pan(camera, -event.deltaX, -event.deltaY));
+      }
+    };
+    // React's own wheel listeners are passive and could not keep the page from zooming.
+    element.addEventListener("wheel", onWheel, { passive: false });
+    return () => element.removeEventListener("wheel", onWheel);
+  }, [board, setCamera]);
+}

@@ -1,0 +1,57 @@
+import { useMemo } from "react";
+import type { CanvasEntry } from "../lobby.js";
+import type { Colour } from "../palette.js";
+import { client } from "./client.js";
+import { useGuest } from "./guest.js";
+import { useSubscription } from "./subscription.js";
+import { useStore } from "./shared/store.js";
+import { explainRefusal } from "./shared/toast.js";
+
+const channel = client.channel("lobby:main", {});
+
+/** Somebody as the list shows them. */
+export interface Visitor {
+  readonly key: string;
+  readonly name: string;
+  readonly colour: Colour;
+}
+
+export interface LobbyView {
+  /** Whether the list is what the server has, or what this page knew last. */
+  readonly status: "loading" | "live";
+  readonly canvases: readonly CanvasEntry[];
+  /** Who is on which canvas; each person once, by the id of the canvas. */
+  readonly visitors: ReadonlyMap<string, readonly Visitor[]>;
+}
+
+/** The list of canvases, and this page's own place in it. */
+export function useLobby(canvas: string | null): LobbyView {
+  const { name, colour } = useGuest();
+  useSubscription(channel, useMemo(() => ({ name, colour, canvas }), [name, colour, canvas]));
+  const { status } = useStore(channel.status);
+  const { canvases } = useStore(channel.state);
+  const { people } = useStore(channel.presence);
+
+  const visitors = useMemo(() => {
+    const byCanvas = new Map<string, Visitor[]>();
+    for (const person of people) {
+      const states = new Map(person.devices.map(({ state }) => [state.canvas, state]));
+      for (const [id, state] of states) {
+        if (id === null) continue;
+        byCanvas.set(id, [...(byCanvas.get(id) ?? []), { key: person.key, name: state.name, colour: state.colour }]);
+      }
+    }
+    return byCanvas;
+  }, [people]);
+
+  return { status: status === "live" ? "live" : "loading", canvases, visitors };
+}
+
+/** Puts a canvas on the list. It is there at once, and others see it when the server has it. */
+export function createCanvas(id: string, name: string): void {
+  explainRefusal("Making the canvas", channel.publish("canvas:create", { id, name }));
+}
+
+export function renameCanvas(id: string, name: string): void {
+  explainRefusal("The new name", channel.publish("canvas:rename", { id, name }));
+}

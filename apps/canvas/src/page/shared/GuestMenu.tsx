@@ -1,0 +1,38 @@
+import { palette } from "../../palette.js";
+import { updateGuest, useGuest } from "../guest.js";
+import { Avatar } from "./Avatar.js";
+
+/** Who I am here: a name and a colour, kept in this browser. `devices`: on how many of my pages I am here at once. */
+export function GuestMenu({ devices = 1 }: { readonly devices?: number }) {
+  const { name, colour } = useGuest();
+  return (
+    <>
+      <button type="button" className="me" data-testid="person" popoverTarget="guest-menu" aria-label={`You are ${name}. Change name and colour`}>
+        <Avatar name={name} colour={colour} />
+        {devices > 1 && <span className="device-count">{devices}</span>}
+        <span className="me-name">{name}</span>
+      </button>
+      <div id="guest-menu" className="popover" popover="auto">
+        <label className="field">
+          <span>Your name</span>
+          <input type="text" maxLength={40} defaultValue={name} onChange={(event) => updateGuest({ name: event.target.value })} />
+        </label>
+        <fieldset className="swatches">
+          <legend>Your colour</legend>
+          {palette.map((option) => (
+            <button
+              key={option}
+              type="button"
+              className="swatch"
+              data-colour={option}
+              aria-label={option}
+              aria-pressed={option === colour}
+              onClick={() => updateGuest({ colour: option })}
+            />
+          ))}
+        </fieldset>
+        <p className="hint">You are a guest: this browser remembers you, and no other.</p>
+      </div>
+    </>
+  );
+}
