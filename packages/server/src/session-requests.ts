@@ -156,16 +156,17 @@ export class SessionRequests {
     if (subscription === undefined) throw new TuttiError("NOT_SUBSCRIBED", { message: `not subscribed to ${channel}`, field: "channel" });
     const { policy } = subscription.channel;
     const permission = policy.assertAllowed(this.#caller, "signal", type);
-    const valid = policy.validateSignal(type, payload);
+    // One after the other: a refusal beside a payload that is wrong at once would be a rejection that nobody hears.
+    const valid: unknown = permission instanceof Promise ? permission.then(() => policy.validateSignal(type, payload)) : policy.validateSignal(type, payload);
     const { session, user } = this.#caller;
     const put = (signalPayload: unknown): void => {
+      if (subscription.isEnded) return;
       subscription.channel.putSignal({ type, payload: signalPayload, session, ...(user !== undefined && { user: user.id }) });
     };
-    if (!(permission instanceof Promise) && !(valid instanceof Promise)) return put(valid);
-    Promise.all([valid, permission]).then(
-      ([signalPayload]) => put(signalPayload),
-      (error: unknown) => this.#replier.send({ op: "error", channel, error: tuttiError(error, this.#node.services.log, { channel, type }).toWire() }),
-    );
+    if (!(valid instanceof Promise)) return put(valid);
+    valid.then(put, (error: unknown) => {
+      this.#replier.send({ op: "error", channel, error: tuttiError(error, this.#node.services.log, { channel, type }).toWire() });
+    });
   }
 
   #policyOf(channel: string): ChannelPolicy {

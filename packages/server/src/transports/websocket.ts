@@ -34,13 +34,12 @@ export function attachWebSocket(http: HttpServer, hub: Hub, { path = "/v1/connec
   });
 
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    if (pathOf(request) !== path) {
-      // Somebody else may serve it. Where nobody does, Node would leave the socket open for ever.
-      if (http.listenerCount("upgrade") === 1) refuse(socket, 404, "ROOM_NOT_FOUND");
-      return;
-    }
+    const isOurs = pathOf(request) === path;
+    // Somebody else may serve another path. Where nobody does, Node would leave the socket open for ever.
+    if (!isOurs && http.listenerCount("upgrade") > 1) return;
     // From the first moment: an error without a listener ends the process.
     socket.on("error", () => socket.destroy());
+    if (!isOurs) return refuse(socket, 404, "ROOM_NOT_FOUND");
     if (!isAllowedOrigin(request, origins)) return refuse(socket, 403, "ORIGIN_FORBIDDEN");
     if (!offers(request, subprotocol)) return refuse(socket, 400, "VERSION_UNSUPPORTED");
     if (!hub.isOpen) return refuse(socket, 503, "UNAVAILABLE");
