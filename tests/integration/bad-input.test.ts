@@ -38,13 +38,14 @@ async function clientAt(server: BadServer, stage: BadMessage["stage"]): Promise<
 const hasGap = ({ data }: RawFrame): boolean => typeof data === "object" && data !== null && "gap" in data;
 
 /** What the server made of the message: the code of its answer, `ok` or `gap`. */
-async function answerTo(client: RawClient, { send, stage }: BadMessage, probe: object): Promise<{ readonly answer: string; readonly field: string | undefined }> {
+async function answerTo(client: RawClient, { send, stage, expect: expected }: BadMessage, probe: object): Promise<{ readonly answer: string; readonly field: string | undefined }> {
   const from = client.frames.length;
   const isAsked = typeof send === "string" && send.includes('"correlationId":"c"');
+  const isFine = expected === "ok";
   client.send(send);
   // What asks for no answer is known to be fine when the next message is answered. A hello is answered itself, and must not be said twice.
   if (stage !== "opened") client.send(probe);
-  const isAnswer = ({ op, correlationId }: RawFrame): boolean => op === "error" || (isAsked ? correlationId === "c" : op === "pong" || op === "welcome");
+  const isAnswer = ({ op, correlationId }: RawFrame): boolean => op === "error" || (isAsked ? correlationId === "c" : isFine && (op === "pong" || op === "welcome"));
   const frame = await client.next(isAnswer, from);
   if (frame === undefined) return { answer: codeOfClose((await client.closed()).code), field: undefined };
   if (frame.error !== undefined) return { answer: frame.error.code, field: frame.error.field };

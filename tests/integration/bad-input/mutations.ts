@@ -61,7 +61,6 @@ const strange: readonly unknown[] = [
   { $$bytes: "AAAA" },
   { toString: 1, valueOf: 2, constructor: 3 },
   { "¤__proto__": { polluted: true } },
-  Object.fromEntries([["then", 1]]),
   Array.from({ length: 40 }).reduce<unknown>((inside) => [inside], 1),
 ];
 
