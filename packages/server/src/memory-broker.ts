@@ -42,8 +42,8 @@ interface Publisher {
 }
 
 /**
- * One process's memory as the broker: nothing survives the process. Each channel starts a new epoch with the process, so a client that comes
- * back after a restart is told of the gap.
+ * One process's memory as the broker: nothing survives the process. All channels start a new epoch with it, so a client that comes back after
+ * a restart is told of the gap.
  */
 export function memoryBroker(options: MemoryBrokerOptions = {}): Broker {
   return new MemoryBroker(options);
@@ -53,6 +53,8 @@ class MemoryBroker implements Broker {
   readonly #environment: Environment;
   readonly #limits: Limits;
   readonly #countsPublishers: boolean;
+  /** One for all channels, so that a channel nobody ever wrote to may be forgotten, and is the same when it is asked for again. */
+  readonly #epoch: string;
   readonly #logs = new Map<string, ChannelLog>();
   readonly #listeners = new Map<string, Set<(message: string) => void>>();
   #closed = false;
@@ -65,6 +67,7 @@ class MemoryBroker implements Broker {
       keysMax: options.keysMax ?? DEFAULTS.keysMax,
     };
     this.#countsPublishers = options.guards?.count !== false;
+    this.#epoch = this.#environment.id().slice(0, 8);
   }
 
   async append(channel: string, request: AppendRequest): Promise<Outcome> {
@@ -84,26 +87,29 @@ class MemoryBroker implements Broker {
   }
 
   async lookup(channel: string, id: PublisherCount | IdempotencyKey): Promise<Outcome | undefined> {
-    return this.#log(channel).lookup(id);
+    return this.#known(channel).lookup(id);
   }
 
   async read(channel: string, after: LastSeen, { countMax }: ReadOptions): Promise<Page> {
-    return this.#log(channel).read(after, countMax);
+    return this.#known(channel).read(after, countMax);
   }
 
   async head(channel: string): Promise<Head> {
-    const log = this.#log(channel);
-    return { position: log.head, floor: log.floor };
+    const { head, floor } = this.#known(channel);
+    return { position: head, floor };
   }
 
   async trim(channel: string, seq: number): Promise<void> {
-    this.#log(channel).trim(seq);
+    this.#known(channel).trim(seq);
   }
 
   async subscribe(channel: string, listener: (run: EventRun) => void): Promise<() => Promise<void>> {
-    const { listeners } = this.#log(channel);
-    listeners.add(listener);
-    return async () => void listeners.delete(listener);
+    const log = this.#log(channel);
+    log.listeners.add(listener);
+    return async () => {
+      log.listeners.delete(listener);
+      if (log.isBlank && this.#logs.get(channel) === log) this.#logs.delete(channel);
+    };
   }
 
   async broadcast(topic: string, message: string): Promise<void> {
@@ -126,7 +132,7 @@ class MemoryBroker implements Broker {
   }
 
   async loadSnapshot(channel: string): Promise<StoredSnapshot | undefined> {
-    return this.#log(channel).snapshot;
+    return this.#known(channel).snapshot;
   }
 
   async close(): Promise<void> {
@@ -139,11 +145,17 @@ class MemoryBroker implements Broker {
     if (this.#closed) throw new TuttiError("UNAVAILABLE", { message: "the broker is closed" });
   }
 
+  /** The log of a channel, kept from now on. */
   #log(channel: string): ChannelLog {
-    this.#assertOpen();
-    let log = this.#logs.get(channel);
-    if (log === undefined) this.#logs.set(channel, (log = new ChannelLog(this.#environment, this.#limits)));
+    const log = this.#known(channel);
+    this.#logs.set(channel, log);
     return log;
+  }
+
+  /** The log of a channel to look into; a blank one where there is none, so that asking for names costs nothing. */
+  #known(channel: string): ChannelLog {
+    this.#assertOpen();
+    return this.#logs.get(channel) ?? new ChannelLog(this.#environment, this.#limits, this.#epoch);
   }
 }
 
@@ -162,10 +174,10 @@ class ChannelLog {
   readonly #keys = new Map<string, { seq: number; at: number }>();
   #sweptAt: number;
 
-  constructor(environment: Environment, limits: Limits) {
+  constructor(environment: Environment, limits: Limits, epoch: string) {
     this.#environment = environment;
     this.#limits = limits;
-    this.#epoch = environment.id().slice(0, 8);
+    this.#epoch = epoch;
     this.#sweptAt = environment.elapsed();
   }
 
@@ -179,6 +191,12 @@ class ChannelLog {
 
   get snapshot(): StoredSnapshot | undefined {
     return this.#snapshot;
+  }
+
+  /** Whether nobody would miss it. */
+  get isBlank(): boolean {
+    const isUnwritten = this.#floor === 0 && this.#events.length === 0 && this.#snapshot === undefined;
+    return isUnwritten && this.listeners.size === 0 && this.#publishers.size === 0 && this.#keys.size === 0;
   }
 
   /** What is already known of the publish, or `undefined` where it may be appended. */
