@@ -1,0 +1,56 @@
+import { parseArgs } from "node:util";
+import { breaks, profiles, type Break, type Profile } from "./profiles.js";
+
+/** What the command was asked for. */
+export type Command =
+  | { readonly kind: "list-breaks" }
+  | ({ readonly kind: "run"; readonly from: number; readonly seeds: number } & Choice)
+  | ({ readonly kind: "replay"; readonly seed: number } & Choice);
+
+/** Under which faults, and without which guard. */
+export interface Choice {
+  readonly profile: string | undefined;
+  readonly without: string | undefined;
+}
+
+const DEFAULT_SEEDS = "1000";
+
+function wholeNumber(name: string, text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new Error(`--${name} is a whole number, not "${text}"`);
+  return Number(text);
+}
+
+/** Reads the arguments. @throws Error that says what is wrong with them */
+export function readCommand(args: readonly string[]): Command {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seeds: { type: "string", default: DEFAULT_SEEDS },
+      from: { type: "string", default: "1" },
+      seed: { type: "string" },
+      profile: { type: "string" },
+      break: { type: "string" },
+      "list-breaks": { type: "boolean", default: false },
+    },
+  });
+  if (values["list-breaks"]) return { kind: "list-breaks" };
+  const choice: Choice = { profile: values.profile, without: values.break };
+  planOf(choice);
+  if (values.seed !== undefined) return { kind: "replay", seed: wholeNumber("seed", values.seed), ...choice };
+  return { kind: "run", from: wholeNumber("from", values.from), seeds: wholeNumber("seeds", values.seeds), ...choice };
+}
+
+/** The faults and the guards of a choice. @throws Error for a name that is none */
+export function planOf({ profile, without }: Choice): { readonly profile: Profile; readonly guards: Pick<Break, "client" | "server" | "broker"> } {
+  const guards = without === undefined ? undefined : breaks[without];
+  if (without !== undefined && guards === undefined) throw new Error(`there is no guard "${without}"; there are ${Object.keys(breaks).join(", ")}`);
+  const named = profile === undefined ? (guards?.profile ?? profiles["mixed"]) : profiles[profile];
+  if (named === undefined) throw new Error(`there is no profile "${profile}"; there are ${Object.keys(profiles).join(", ")}`);
+  return { profile: named, guards: guards ?? {} };
+}
+
+/** The command that shows one seed again. */
+export function replayCommand(seed: number, { profile, without }: Choice): string {
+  const parts = [`npm run sim -- --seed ${seed}`, profile && `--profile ${profile}`, without && `--break ${without}`];
+  return parts.filter(Boolean).join(" ");
+}

@@ -1,0 +1,97 @@
+import type { RandomStream } from "@tutti/testkit";
+import type { Scene } from "./scene.js";
+
+/** Everything that may go wrong in a run. Which of it does is drawn from the seed. */
+export const faultNames = [
+  "cut",
+  "half-open",
+  "stall",
+  "refused",
+  "silent",
+  "slow-network",
+  "narrow-network",
+  "offline",
+  "sleep",
+  "reload",
+  "resubscribe",
+  "wrong-clocks",
+  "server-freeze",
+  "server-crash",
+  "server-drain",
+  "broker-slow",
+  "broker-refuses",
+  "broker-answers-lost",
+  "broker-hangs",
+  "deliveries-lost",
+  "deliveries-repeated",
+  "broker-restart",
+  "broker-data-lost",
+  "trim",
+] as const;
+export type FaultName = (typeof faultNames)[number];
+
+/** Something that strikes now and then while the faults last. */
+export interface Strike {
+  readonly everyMs: readonly [low: number, high: number];
+  readonly strike: (scene: Scene, random: RandomStream) => void;
+}
+
+/** A connection that is open now, if there is one. */
+function anyConnection(scene: Scene, random: RandomStream) {
+  const connections = scene.network.connections();
+  return connections.length === 0 ? undefined : random.pick(connections);
+}
+
+/** New connections fail in this way for a while. */
+function hinder(reach: "refused" | "silent"): Strike {
+  return {
+    everyMs: [8_000, 40_000],
+    strike: (scene, random) => {
+      scene.hinder(() => (random.chance(0.8) ? reach : "accepted"));
+      scene.later(random.between(500, 12_000), () => scene.hinder(() => "accepted"));
+    },
+  };
+}
+
+/** The faults that strike; the others hold from the start. */
+export const strikes: Readonly<Partial<Record<FaultName, Strike>>> = {
+  cut: { everyMs: [1_000, 12_000], strike: (scene, random) => anyConnection(scene, random)?.cut("cut") },
+  "half-open": { everyMs: [8_000, 40_000], strike: (scene, random) => anyConnection(scene, random)?.lose() },
+  stall: {
+    everyMs: [4_000, 20_000],
+    strike: (scene, random) => {
+      const connection = anyConnection(scene, random);
+      if (random.chance(0.7)) connection?.stallReader();
+      else connection?.stall();
+      scene.later(random.between(500, 20_000), () => connection?.resume());
+    },
+  },
+  refused: hinder("refused"),
+  silent: hinder("silent"),
+  offline: { everyMs: [6_000, 30_000], strike: (scene, random) => random.pick(scene.actors).goOffline(random.between(500, 20_000)) },
+  sleep: { everyMs: [10_000, 40_000], strike: (scene, random) => random.pick(scene.actors).sleep(random.between(1_000, 60_000)) },
+  reload: { everyMs: [8_000, 40_000], strike: (scene, random) => random.pick(scene.actors).reload() },
+  resubscribe: { everyMs: [2_000, 15_000], strike: (scene, random) => random.pick(scene.actors).resubscribe(random) },
+  "wrong-clocks": {
+    everyMs: [5_000, 20_000],
+    strike: (scene, random) => random.pick([...scene.actors.map(({ page }) => page), scene.host.process]).jumpWallClock(random.between(-9e7, 9e7)),
+  },
+  "server-freeze": { everyMs: [10_000, 40_000], strike: (scene, random) => scene.host.process.freeze(random.between(500, 9_000)) },
+  "server-crash": {
+    everyMs: [10_000, 40_000],
+    strike: (scene, random) => {
+      scene.host.crash(random.chance(0.7) ? "kept" : "gone");
+      scene.later(random.between(50, 8_000), () => scene.host.start());
+    },
+  },
+  "server-drain": {
+    everyMs: [10_000, 40_000],
+    strike: (scene, random) => {
+      scene.host.drain(random.between(200, 3_000));
+      scene.later(random.between(3_500, 8_000), () => scene.host.start());
+    },
+  },
+  "broker-restart": { everyMs: [8_000, 30_000], strike: (scene, random) => scene.restartBroker("kept", random.between(50, 5_000)) },
+  "broker-data-lost": { everyMs: [15_000, 50_000], strike: (scene, random) => scene.restartBroker("lost", random.between(50, 3_000)) },
+  trim: { everyMs: [3_000, 15_000], strike: (scene, random) => scene.trimFeed(random.below(6)) },
+};

@@ -1,0 +1,206 @@
+import { samePosition, type Position } from "@tutti/protocol";
+import type { Actor } from "./actor.js";
+import { QUEUE_COUNT_MAX } from "./actor.js";
+import { channels, contract, type Ledger } from "./contract.js";
+import type { Landed, LogBook } from "./log-book.js";
+import type { Scene } from "./scene.js";
+import type { Seat } from "./seat.js";
+
+/** A promise of docs/SPEC.md that was not kept. */
+export interface Violation {
+  readonly rule: string;
+  readonly what: string;
+}
+
+type Report = (rule: string, what: string) => void;
+
+/** Codes that leave the fate of a publish open. */
+const OPEN_FATES: ReadonlySet<string> = new Set(["OUTCOME_UNKNOWN", "CLIENT_CLOSED", "TIMEOUT"]);
+
+function show(position: Position | undefined): string {
+  return position === undefined ? "nowhere" : `${position.epoch}-${position.seq}`;
+}
+
+function tokenOf({ payload }: Landed): string {
+  return (payload as { readonly token: string }).token;
+}
+
+/** All that does not hold of a run that has settled. */
+export async function violationsOf(scene: Scene): Promise<readonly Violation[]> {
+  const violations: Violation[] = [];
+  const report: Report = (rule, what) => violations.push({ rule, what });
+  for (const { error, participant } of scene.clock.escapedErrors) report("ESCAPED", `${participant}: ${String(error)}`);
+  for (const actor of scene.actors) checkPublishes(scene, actor, report);
+  for (const { name } of channels) checkOrderOfPublishers(scene.book, name, report);
+  for (const actor of scene.actors) {
+    for (const seat of actor.seats) {
+      checkChain(scene.book, seat, report);
+      checkOnce(seat, report);
+    }
+  }
+  await checkHeads(scene, report);
+  checkPresence(scene, report);
+  checkBounds(scene, report);
+  return violations;
+}
+
+/** INV-1: an acked publish landed once, where the ack says. INV-4: any other landed at most once, and a refused one never. */
+function checkPublishes({ book, faults }: Scene, actor: Actor, report: Report): void {
+  for (const { name } of channels) {
+    const landings = new Map<string, Landed[]>();
+    for (const landed of book.epochs(name).flat()) {
+      const token = tokenOf(landed);
+      landings.set(token, [...(landings.get(token) ?? []), landed]);
+    }
+    for (const { channel, item, result, isOrphaned } of actor.publishes) {
+      if (channel !== name) continue;
+      const landed = landings.get(item.token) ?? [];
+      const where = landed.map(show).join(", ");
+      // A broker that lost its data promises nothing of what it had: the same publish may land again in its next life.
+      const epochs = new Set(landed.map(({ epoch }) => epoch));
+      const isOnce = faults.has("broker-data-lost") ? landed.length === epochs.size : landed.length <= 1;
+      if (!isOnce) report(result.result === "acked" ? "INV-1" : "INV-4", `${item.token} landed at ${where}`);
+      if (result.result === "acked") {
+        const isThere = landed.some((one) => samePosition(one, result.position) && one.eventId === result.eventId);
+        if (!isThere) report("INV-1", `${item.token} was acknowledged at ${show(result.position)}, and landed at ${where || "no place"}`);
+      }
+      if (result.result === "refused" && landed.length > 0 && !OPEN_FATES.has(result.code)) {
+        report("INV-4", `${item.token} was refused with ${result.code}, and landed at ${where}`);
+      }
+      if (result.result === "pending" && !isOrphaned) report("INV-5", `${item.token} is still not answered`);
+    }
+  }
+}
+
+/** INV-8: what one publisher published stands in the log in its order. */
+function checkOrderOfPublishers(book: LogBook, channel: string, report: Report): void {
+  for (const events of book.epochs(channel)) {
+    const latest = new Map<string, number>();
+    for (const landed of events) {
+      const [publisher = "", , count = ""] = tokenOf(landed).split("/");
+      const before = latest.get(publisher) ?? 0;
+      if (Number(count) < before) report("INV-8", `${channel}: ${tokenOf(landed)} at ${show(landed)} stands after ${publisher}'s ${before}`);
+      latest.set(publisher, Math.max(before, Number(count)));
+    }
+  }
+}
+
+/** INV-2: each event that an application saw follows the last one, or a gap says that it does not. */
+function checkChain(book: LogBook, { actor, channel, seen }: Seat, report: Report): void {
+  let last: Position | undefined;
+  let isSubscribed = true;
+  for (const one of seen) {
+    switch (one.kind) {
+      case "subscribed":
+        isSubscribed = true;
+        last = one.position;
+        break;
+      case "unsubscribed":
+        isSubscribed = false;
+        last = undefined;
+        break;
+      case "gap":
+        if (last !== undefined && !samePosition(one.from, last)) report("INV-2", `${actor} on ${channel} was at ${show(last)} and is told of a gap from ${show(one.from)}`);
+        last = one.to;
+        isSubscribed = true;
+        break;
+      case "event": {
+        const landed = book.at(channel, one.position);
+        if (landed === undefined || landed.eventId !== one.eventId) report("INV-2", `${actor} on ${channel} saw ${one.eventId} at ${show(one.position)}, where it is not`);
+        else if (last !== undefined && !samePosition({ epoch: landed.epoch, seq: landed.prev }, last)) {
+          report("INV-2", `${actor} on ${channel} saw ${show(one.position)} after ${show(last)}`);
+        }
+        if (!isSubscribed) report("INV-2", `${actor} saw ${show(one.position)} of ${channel} without being subscribed`);
+        last = one.position;
+        break;
+      }
+      default:
+        one satisfies never;
+    }
+  }
+}
+
+/** INV-3: a page sees no position and, while the log is the same one, no event twice. */
+function checkOnce({ actor, channel, seen }: Seat, report: Report): void {
+  const positions = new Set<string>();
+  const ids = new Set<string>();
+  for (const one of seen) {
+    if (one.kind !== "event") continue;
+    const position = show(one.position);
+    const id = `${one.position.epoch} ${one.eventId}`;
+    if (positions.has(position)) report("INV-3", `${actor} on ${channel} saw ${position} twice`);
+    else if (ids.has(id)) report("INV-3", `${actor} on ${channel} saw ${one.eventId} twice`);
+    positions.add(position);
+    ids.add(id);
+  }
+}
+
+/** INV-5: every subscriber is live and at the head, and every state is the reduction of the log. */
+async function checkHeads({ actors, book, broker }: Scene, report: Report): Promise<void> {
+  for (const { name, hasState } of channels) {
+    const { position: head } = await broker.log.head(name);
+    const expected = hasState ? JSON.stringify(reduce(book.events(name, head.epoch))) : undefined;
+    for (const actor of actors) {
+      const { status, reason } = actor.client.connection.getSnapshot();
+      if (status !== "connected") report("INV-5", `${actor.name} is ${status}: ${reason?.code ?? "no reason"}`);
+      for (const seat of actor.presentSeats) {
+        if (seat.channel !== name || !seat.isTaken) continue;
+        checkSeat(seat, head, expected, report);
+      }
+    }
+  }
+}
+
+function checkSeat({ actor, channel, room, seen }: Seat, head: Position, expected: string | undefined, report: Report): void {
+  const who = `${actor} on ${channel}`;
+  if (room.status() !== "live") report("INV-5", `${who} is ${room.status()}`);
+  const pendingCount = room.pendingCount();
+  if (pendingCount > 0) report("INV-5", `${who} still has ${pendingCount} pending`);
+  const position = room.position();
+  if (position === undefined || !samePosition(position, head)) report("INV-5", `${who} is at ${show(position)}, the head is ${show(head)}`);
+  const newest = seen.at(-1);
+  const told = newest?.kind === "event" ? newest.position : newest?.kind === "gap" ? newest.to : undefined;
+  if (told !== undefined && !samePosition(told, head)) report("INV-5", `${who} was told of ${show(told)} last, the head is ${show(head)}`);
+  if (expected === undefined) return;
+  const canonical = JSON.stringify(room.canonical());
+  if (canonical !== expected) report("INV-5", `${who} has the state ${canonical}, the log's is ${expected}`);
+  const shown = JSON.stringify(room.shown());
+  if (pendingCount === 0 && shown !== canonical) report("INV-5", `${who} shows ${shown}, though nothing is pending`);
+}
+
+function reduce(events: readonly Landed[]): Ledger {
+  const { initial, reduce: step } = contract.definition.channels["board:{id}"].state ?? { initial: { count: 0, chain: 0, latest: [] } };
+  let state: Ledger = initial;
+  for (const event of events) {
+    try {
+      state = step?.(state, event as Parameters<NonNullable<typeof step>>[1]) ?? state;
+    } catch {
+      // Skipped, as the contract says.
+    }
+  }
+  return state;
+}
+
+/** INV-7: everybody who watches sees exactly those who mean to be there, as they mean to be seen. */
+function checkPresence({ actors }: Scene, report: Report): void {
+  for (const { name } of channels) {
+    const seats = actors.map((actor) => ({ actor, seat: actor.presentSeats.find(({ channel }) => channel === name) }));
+    const truth = seats.flatMap(({ actor, seat }) => (seat?.mood === undefined ? [] : [`${actor.client.connection.getSnapshot().session} ${seat.mood}`]));
+    const expected = truth.toSorted().join(", ");
+    for (const { actor, seat } of seats) {
+      if (seat === undefined || !seat.isTaken) continue;
+      const seen = seat.room.members().map(({ session, mood }) => `${session} ${mood}`);
+      const actual = seen.toSorted().join(", ");
+      if (actual !== expected) report("INV-7", `${actor.name} sees [${actual}] on ${name}, there are [${expected}]`);
+      const { session } = actor.client.connection.getSnapshot();
+      if (session !== undefined && seat.signallers.has(session)) report("SIG-5", `${actor.name} heard a signal of their own on ${name}`);
+    }
+  }
+}
+
+/** INV-6: nothing grew over its bound. */
+function checkBounds({ highWater }: Scene, report: Report): void {
+  // A single message may be larger than what is left of an outbox.
+  if (highWater.outbox > 1.5) report("INV-6", `the outboxes were at ${highWater.outbox.toFixed(2)} of their bound`);
+  if (highWater.queueCount > QUEUE_COUNT_MAX) report("INV-6", `an outbound queue held ${highWater.queueCount}`);
+}

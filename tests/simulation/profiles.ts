@@ -1,0 +1,40 @@
+import type { FaultName } from "./faults.js";
+import { faultNames } from "./faults.js";
+
+/** How likely each fault is to exist in a seed; what is not named does not. */
+export type Profile = Readonly<Partial<Record<FaultName, number>>>;
+
+const mixed = Object.fromEntries(faultNames.map((name) => [name, name === "broker-data-lost" ? 0.1 : 0.25]));
+
+export const profiles: Readonly<Record<string, Profile>> = {
+  mixed,
+  calm: {},
+  network: { cut: 0.9, "half-open": 0.4, stall: 0.3, refused: 0.2, silent: 0.2, "slow-network": 0.4, resubscribe: 0.4 },
+  pages: { offline: 0.6, sleep: 0.6, reload: 0.6, "wrong-clocks": 0.4, resubscribe: 0.3, "slow-network": 0.3 },
+  server: { "server-crash": 0.7, "server-drain": 0.4, "server-freeze": 0.4, cut: 0.3, "broker-slow": 0.4 },
+  broker: { "broker-refuses": 0.5, "broker-answers-lost": 0.5, "broker-hangs": 0.3, "broker-restart": 0.4, "broker-slow": 0.5, cut: 0.3 },
+  bus: { "deliveries-lost": 1, "deliveries-repeated": 0.7, "broker-slow": 0.4, cut: 0.4, "slow-network": 0.3 },
+  history: { trim: 0.9, "broker-data-lost": 0.3, cut: 0.9, offline: 0.5, sleep: 0.3, resubscribe: 0.3, "broker-slow": 0.3 },
+};
+
+/** A guard of the product that can be switched off, and the faults that it is for. */
+export interface Break {
+  readonly what: string;
+  readonly profile: Profile;
+  readonly client?: { readonly dedupe?: false; readonly recovery?: false; readonly order?: false; readonly ack?: false };
+  readonly server?: { readonly chain?: false; readonly headCheck?: false; readonly join?: false };
+  readonly broker?: { readonly count?: false };
+}
+
+const reconnects: Profile = { cut: 1, "slow-network": 0.5, "server-crash": 0.4, "broker-slow": 0.5 };
+
+export const breaks: Readonly<Record<string, Break>> = {
+  dedupe: { what: "the client drops events that it has seen", profile: { ...reconnects, "deliveries-repeated": 1 }, client: { dedupe: false } },
+  recovery: { what: "the client recovers from its position", profile: reconnects, client: { recovery: false } },
+  order: { what: "the client sends again in order", profile: { ...reconnects, "broker-refuses": 1 }, client: { order: false } },
+  ack: { what: "the client keeps a publish until it is acknowledged", profile: reconnects, client: { ack: false } },
+  count: { what: "the broker counts publishers", profile: { ...reconnects, "broker-answers-lost": 1 }, broker: { count: false } },
+  chain: { what: "the server sees holes in what its broker delivers", profile: { "deliveries-lost": 1, "deliveries-repeated": 1 }, server: { chain: false } },
+  headCheck: { what: "the server looks at the heads of quiet channels", profile: { "deliveries-lost": 1 }, server: { headCheck: false } },
+  join: { what: "a replay joins the live events by position", profile: { ...reconnects, "broker-slow": 1 }, server: { join: false } },
+};

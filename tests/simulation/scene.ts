@@ -1,0 +1,188 @@
+import { memoryBroker } from "@tutti/server";
+import {
+  RandomStream,
+  SimulatedWorld,
+  calmBroker,
+  type BrokerFaults,
+  type ClockSkew,
+  type LinkConditions,
+  type Participant,
+  type Reach,
+  type SimulatedBroker,
+  type SimulatedClock,
+  type SimulatedNetwork,
+} from "@tutti/testkit";
+import { Actor } from "./actor.js";
+import { strikes, type FaultName } from "./faults.js";
+import { Host, serverBounds } from "./host.js";
+import { LogBook } from "./log-book.js";
+import type { Break } from "./profiles.js";
+
+export interface SceneOptions {
+  readonly seed: number;
+  readonly faults: ReadonlySet<FaultName>;
+  readonly guards: Pick<Break, "client" | "server" | "broker">;
+  readonly keepLines: boolean;
+}
+
+/** What grew largest in a run, in units of its bound. */
+export interface HighWater {
+  /** The largest outbox of the server against its bound. */
+  outbox: number;
+  /** The longest outbound queue of a client. */
+  queueCount: number;
+}
+
+const NAMES = ["ada", "bob", "cyd", "dan"] as const;
+const MEASURE_EVERY_MS = 500;
+
+/** Everything of one run: the world from a seed, who acts in it, and what is known of it. */
+export class Scene {
+  readonly clock: SimulatedClock;
+  readonly network: SimulatedNetwork;
+  readonly broker: SimulatedBroker;
+  readonly host: Host;
+  readonly actors: readonly Actor[];
+  readonly book = new LogBook();
+  readonly faults: ReadonlySet<FaultName>;
+  readonly highWater: HighWater = { outbox: 0, queueCount: 0 };
+  /** When everybody stops acting and all faults end. */
+  readonly endsAtMs: number;
+  readonly #world: SimulatedWorld;
+  readonly #seed: number;
+  readonly #random: RandomStream;
+  /** What happens in the scene and to nobody in particular. */
+  readonly #director: Participant;
+  readonly #offline = new Set<Participant>();
+  /** Set while the broker is down: keeps it from starting by itself. */
+  #cancelBrokerStart: (() => void) | undefined;
+
+  constructor({ seed, faults, guards, keepLines }: SceneOptions) {
+    this.#seed = seed;
+    this.#random = new RandomStream(seed, "scene");
+    this.faults = faults;
+    this.#world = new SimulatedWorld({ seed, keepLines });
+    this.clock = this.#world.clock;
+    this.network = this.#world.network;
+    this.#director = this.#world.process("scene");
+    this.endsAtMs = this.#random.between(20_000, 60_000);
+    this.network.conditions = this.#drawConditions();
+    this.hinder(() => "accepted");
+    this.broker = this.#world.broker({
+      create: (environment) => memoryBroker({ environment, ...(guards.broker !== undefined && { guards: guards.broker }) }),
+      landed: (landing) => this.book.note(landing),
+    });
+    this.broker.faults = this.#drawBrokerFaults();
+    this.host = new Host({
+      network: this.network,
+      broker: this.broker,
+      guards: guards.server ?? {},
+      newProcess: (name) => this.newProcess(name),
+    });
+    const count = 2 + this.#random.below(NAMES.length - 1);
+    this.actors = NAMES.slice(0, count).map((name) => new Actor(this, name, seed, guards.client ?? {}));
+  }
+
+  /** A process with clocks of its own. */
+  newProcess(name: string): Participant {
+    const skew: ClockSkew = this.faults.has("wrong-clocks")
+      ? { wallOffsetMs: this.#random.between(-86_400_000, 86_400_000), rate: this.#random.between(0.99, 1.01) }
+      : {};
+    return this.#world.process(name, skew);
+  }
+
+  /** Runs `task` in so many milliseconds, unless the faults have ended by then. */
+  later(inMs: number, task: () => void): void {
+    if (this.clock.nowMs + inMs >= this.endsAtMs) return;
+    this.#director.after(inMs, task);
+  }
+
+  /** Whom new connections reach; who is offline reaches nobody. */
+  hinder(reach: () => Reach): void {
+    this.network.reach = (page) => (this.#offline.has(page) ? "refused" : reach());
+  }
+
+  setOffline(page: Participant, isOffline: boolean): void {
+    if (isOffline) this.#offline.add(page);
+    else this.#offline.delete(page);
+  }
+
+  restartBroker(data: "kept" | "lost", downMs: number): void {
+    if (this.#cancelBrokerStart !== undefined) return;
+    this.broker.stop();
+    this.#cancelBrokerStart = this.#director.after(downMs, () => this.#startBroker(data));
+  }
+
+  #startBroker(data: "kept" | "lost"): void {
+    this.#cancelBrokerStart?.();
+    this.#cancelBrokerStart = undefined;
+    void this.broker.start(data);
+  }
+
+  /** Forgets all of the feed's history but the newest events. The board, which has state, is trimmed by its server. */
+  trimFeed(keep: number): void {
+    void this.broker.log.head("feed:1").then(({ position }) => this.broker.log.trim("feed:1", position.seq - keep));
+  }
+
+  /** Starts everybody and every fault. */
+  begin(): void {
+    for (const actor of this.actors) actor.open();
+    for (const name of this.faults) {
+      const fault = strikes[name];
+      if (fault === undefined) continue;
+      const random = new RandomStream(this.#seed, name);
+      const again = (): void =>
+        this.later(random.between(...fault.everyMs), () => {
+          this.clock.trace.note(this.clock.nowMs, "scene", () => name);
+          fault.strike(this, random);
+          again();
+        });
+      again();
+    }
+    this.#measure();
+  }
+
+  /** Ends all faults; what was broken is found out now. */
+  heal(): void {
+    this.broker.faults = calmBroker;
+    if (this.#cancelBrokerStart !== undefined) this.#startBroker("kept");
+    this.#offline.clear();
+    this.network.heal();
+    this.host.start();
+    for (const actor of this.actors) actor.settle();
+  }
+
+  #measure(): void {
+    this.#director.after(MEASURE_EVERY_MS, () => {
+      const { host, highWater, actors } = this;
+      if (host.isRunning) {
+        const { connections, outboxBytes } = host.server.stats();
+        if (connections > 0) highWater.outbox = Math.max(highWater.outbox, outboxBytes / (connections * serverBounds.outboxBytesMax));
+      }
+      for (const { queueCount } of actors) highWater.queueCount = Math.max(highWater.queueCount, queueCount);
+      if (this.clock.nowMs < this.endsAtMs) this.#measure();
+    });
+  }
+
+  #drawConditions(): LinkConditions {
+    const random = this.#random;
+    return {
+      delayMs: this.faults.has("slow-network") ? [5, random.between(100, 1_500)] : [0.5, random.between(2, 60)],
+      bytesPerMs: this.faults.has("narrow-network") ? random.between(1, 20) : Infinity,
+    };
+  }
+
+  #drawBrokerFaults(): BrokerFaults {
+    const random = this.#random;
+    const likely = (name: FaultName, low: number, high: number): number => (this.faults.has(name) ? random.between(low, high) : 0);
+    return {
+      delayMs: this.faults.has("broker-slow") ? [0.5, random.between(20, 600)] : [0.1, 3],
+      refused: likely("broker-refuses", 0.02, 0.3),
+      answerLost: likely("broker-answers-lost", 0.02, 0.3),
+      hangs: likely("broker-hangs", 0.01, 0.08),
+      hangMs: random.between(500, 8_000),
+      deliveryLost: likely("deliveries-lost", 0.03, 0.5),
+      deliveryRepeated: likely("deliveries-repeated", 0.03, 0.4),
+    };
+  }
+}

@@ -1,0 +1,47 @@
+import { describe, expect, it } from "vitest";
+import { breaks, profiles } from "./profiles.js";
+import { regressions } from "./regressions.js";
+import { runSeed, type SeedResult } from "./run-seed.js";
+
+const SEEDS = 40;
+const BREAK_SEEDS = 500;
+
+/** The first seed that breaks a promise, or `undefined`. */
+async function firstFailure(seeds: number, run: (seed: number) => Promise<SeedResult>): Promise<SeedResult | undefined> {
+  for (let seed = 1; seed <= seeds; seed++) {
+    const result = await run(seed);
+    if (result.violations.length > 0) return result;
+  }
+  return undefined;
+}
+
+describe("every run keeps the promises", () => {
+  it.each(Object.entries(profiles))("INV-1 INV-2 INV-3 INV-4 INV-5 INV-6 INV-7 INV-8 hold under the faults of %s", async (name, profile) => {
+    const failure = await firstFailure(SEEDS, (seed) => runSeed(seed, { profile }));
+    expect(failure && { seed: failure.seed, profile: name, violations: failure.violations }).toBeUndefined();
+  });
+
+  it.each(regressions)("INV-1 to INV-8 hold in seed $seed of $profile: $story", async ({ seed, profile: name }) => {
+    const profile = profiles[name];
+    if (profile === undefined) throw new Error(`there is no profile ${name}`);
+    expect((await runSeed(seed, { profile })).violations).toEqual([]);
+  });
+});
+
+describe("the simulation", () => {
+  it("SIM-1 replays a seed to the same trace hash, and no other seed to it", async () => {
+    const profile = profiles["mixed"] ?? {};
+    const first = await runSeed(7, { profile });
+    const again = await runSeed(7, { profile, keepLines: true });
+    const other = await runSeed(8, { profile });
+    expect([again.hash, again.count]).toEqual([first.hash, first.count]);
+    expect(other.hash).not.toBe(first.hash);
+    expect(again.lines.length).toBeGreaterThan(again.count - 1);
+    expect(first.lines).toEqual([]);
+  });
+
+  it.each(Object.entries(breaks))("SIM-2 finds a violation without %s", async (_name, guards) => {
+    const failure = await firstFailure(BREAK_SEEDS, (seed) => runSeed(seed, { profile: guards.profile, guards }));
+    expect(failure?.violations.length).toBeGreaterThan(0);
+  });
+});

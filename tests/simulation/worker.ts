@@ -1,0 +1,34 @@
+import { parentPort } from "node:worker_threads";
+import { planOf, type Choice } from "./command-line.js";
+import type { Violation } from "./invariants.js";
+import { runSeed } from "./run-seed.js";
+
+/** Seeds to run, one after the other. */
+export interface Batch {
+  readonly from: number;
+  readonly count: number;
+  readonly choice: Choice;
+}
+
+export interface Failure {
+  readonly seed: number;
+  readonly violations: readonly Violation[];
+}
+
+export interface BatchResult {
+  readonly failures: readonly Failure[];
+}
+
+async function run({ from, count, choice }: Batch): Promise<BatchResult> {
+  const plan = planOf(choice);
+  const failures: Failure[] = [];
+  for (let seed = from; seed < from + count; seed++) {
+    const { violations } = await runSeed(seed, plan);
+    if (violations.length > 0) failures.push({ seed, violations });
+  }
+  return { failures };
+}
+
+parentPort?.on("message", (batch: Batch) => {
+  void run(batch).then((result) => parentPort?.postMessage(result));
+});
