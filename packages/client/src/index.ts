@@ -1,1 +1,28 @@
-export {};
+export { createClient } from "./client.js";
+export type { Client, ClientEvents, Rollback } from "./client-types.js";
+export type { ClientNumbers, ClientOptions, Guards } from "./options.js";
+export type { ConnectionInfo, ConnectionStatus } from "./connection.js";
+export type {
+  Channel,
+  ChannelPresence,
+  ChannelState,
+  PendingPublish,
+  ReceivedEvent,
+  ReceivedSignal,
+  SubscribeOptions,
+  UntypedContract,
+} from "./channel-types.js";
+export type { Activity } from "./activity.js";
+export type { CallOptions } from "./calls.js";
+export type { Envelope } from "./envelope.js";
+export type { PublishResult } from "./outbound-queue.js";
+export type { PendingTotals } from "./outbound-queues.js";
+export type { Device, Person, PresenceList, PresenceNotice } from "./presence.js";
+export type { ReadonlyStore } from "./store.js";
+export type { Gap, SubscriptionInfo } from "./subscription.js";
+export type { Typing, Typist } from "./typing.js";
+export type { Lifecycle, LifecycleEvents } from "./lifecycle.js";
+export type { Link, LinkEvents, Transport } from "./transport.js";
+export { memoryStorage, type SessionStorage, type StoredIdentity, type StoredPublish, type StoredSession } from "./storage.js";
+export { browserEnvironment, browserLifecycle } from "./browser-environment.js";
+export { webSocketTransport, type WebSocketLike, type WebSocketTransportOptions } from "./transports/websocket.js";

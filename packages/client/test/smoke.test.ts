@@ -1,0 +1,33 @@
+import { expect, it } from "vitest";
+import { createClient } from "../src/index.js";
+import { FakeEnvironment, turns } from "./support/fake-environment.js";
+import { at, event, FakeTransport } from "./support/fake-server.js";
+
+it("smoke", async () => {
+  const environment = new FakeEnvironment();
+  const transport = new FakeTransport();
+  const client = createClient({ url: "ws://x", environment, transport });
+  const channel = client.channel("a:1");
+  const seen: unknown[] = [];
+  channel.on("x", (e) => seen.push(e.payload, e.own));
+  const sub = channel.subscribe({ presence: { state: 1 } });
+  transport.link.open();
+  transport.link.welcome();
+  expect(transport.link.sent.map((f) => f.op)).toEqual(["hello", "subscribe"]);
+  transport.link.answer(transport.link.last("subscribe"), { position: at(0) });
+  await sub;
+  const p = channel.publish("x", { a: 1 });
+  transport.link.ack(transport.link.last("publish"), 1);
+  expect(await p).toEqual({ position: at(1), eventId: "public:1" });
+  transport.link.events("a:1", 1, event("x", { a: 1 }, "public:1"));
+  expect(seen).toEqual([{ a: 1 }, true]);
+  transport.link.cut();
+  expect(client.connection.getSnapshot()).toMatchObject({ status: "reconnecting" });
+  environment.pass(1000);
+  transport.link.open();
+  transport.link.welcome();
+  expect(transport.link.last("subscribe")).toMatchObject({ since: { ...at(1), eventId: "public:1" }, member: 1, presence: true });
+  await client.close();
+  await turns();
+  expect(environment.timerCount).toBe(0);
+});

@@ -1,0 +1,129 @@
+import { errorRegistry, jsonCodec, readClientFrame, TuttiError, type ClientFrame, type ClientFrameOf, type ErrorCode, type Position, type ServerFrame, type WireEvent } from "@tutti/protocol";
+import type { Link, LinkEvents, Transport } from "../../src/index.js";
+
+export const PUBLIC_ID = "public";
+export const EPOCH = "e1";
+
+export const at = (seq: number, epoch = EPOCH): Position => ({ epoch, seq });
+
+/** One link as the server sees it. */
+export class FakeLink implements Link {
+  readonly sent: ClientFrame[] = [];
+  readonly messages: string[] = [];
+  readonly #events: LinkEvents;
+  bufferedBytes = 0;
+  status: "opening" | "open" | "closed" = "opening";
+  /** What the client closed it with. */
+  closedBy: number | undefined;
+
+  constructor(events: LinkEvents) {
+    this.#events = events;
+  }
+
+  send(data: string | Uint8Array): void {
+    if (this.status !== "open" || typeof data !== "string") throw new Error(`sent on a link that is ${this.status}`);
+    this.messages.push(data);
+    this.sent.push(...jsonCodec.decode(data).map(readClientFrame));
+  }
+
+  close(closeCode: number): void {
+    if (this.status === "closed") throw new Error("closed twice");
+    this.status = "closed";
+    this.closedBy = closeCode;
+  }
+
+  open(): void {
+    this.status = "open";
+    this.#events.opened();
+  }
+
+  /** The server's words, in one message. */
+  say(...frames: readonly ServerFrame[]): void {
+    this.raw(jsonCodec.encode(frames));
+  }
+
+  raw(data: string | Uint8Array): void {
+    if (this.status === "open") this.#events.message(data);
+  }
+
+  welcome(changes: Partial<Extract<ServerFrame, { op: "welcome" }>> = {}): void {
+    this.say({
+      op: "welcome",
+      version: 1,
+      session: PUBLIC_ID,
+      connection: "c1",
+      capabilities: [],
+      heartbeat: { intervalMs: 25_000, timeoutMs: 5_000 },
+      limits: { messageBytesMax: 65_536 },
+      timestamp: 0,
+      ...changes,
+    });
+  }
+
+  /** The server, or the network, ends the link. */
+  cut(code: ErrorCode | "lost" = "lost", retryAfterMs?: number): void {
+    const entry = code === "lost" ? undefined : errorRegistry[code];
+    const error = code === "lost" ? undefined : new TuttiError(code, { ...(retryAfterMs !== undefined && { retryAfterMs }) });
+    if (error !== undefined) this.say({ op: "error", error: error.toWire() });
+    if (this.status === "closed") return;
+    this.status = "closed";
+    this.#events.closed(entry !== undefined && "closeCode" in entry ? entry.closeCode : 1006, "");
+  }
+
+  /** What the client sent with this `op`. */
+  of<Op extends ClientFrame["op"]>(op: Op): readonly ClientFrameOf<Op>[] {
+    return this.sent.filter((frame): frame is ClientFrameOf<Op> => frame.op === op);
+  }
+
+  /** The last frame with this `op`. */
+  last<Op extends ClientFrame["op"]>(op: Op): ClientFrameOf<Op> {
+    const frame = this.of(op).at(-1);
+    if (frame === undefined) throw new Error(`the client sent no ${op}, but ${this.sent.map((other) => other.op).join(", ")}`);
+    return frame;
+  }
+
+  answer({ correlationId }: { readonly correlationId: string }, data: unknown = {}): void {
+    this.say({ op: "reply", correlationId, success: true, data });
+  }
+
+  refuse({ correlationId }: { readonly correlationId: string }, code: string, retryAfterMs?: number): void {
+    this.say({ op: "reply", correlationId, success: false, error: { code, message: code, ...(retryAfterMs !== undefined && { retryAfterMs }) } });
+  }
+
+  ack(frame: ClientFrameOf<"publish">, seq: number, session = PUBLIC_ID): void {
+    this.answer(frame, { position: at(seq), eventId: `${session}:${frame.n}` });
+  }
+
+  /** Events of a channel, the first at `seq`. */
+  events(channel: string, seq: number, ...events: readonly WireEvent[]): void {
+    this.say({ op: "events", channel, epoch: EPOCH, seq, events });
+  }
+}
+
+/** A transport whose other end is the test. */
+export class FakeTransport implements Transport {
+  readonly name = "fake";
+  readonly links: FakeLink[] = [];
+  readonly urls: string[] = [];
+  /** The most links that were not closed at once. */
+  liveMax = 0;
+
+  open(url: string, _subprotocol: string, events: LinkEvents): Link {
+    const link = new FakeLink(events);
+    this.links.push(link);
+    this.urls.push(url);
+    this.liveMax = Math.max(this.liveMax, this.links.filter(({ status }) => status !== "closed").length);
+    return link;
+  }
+
+  get link(): FakeLink {
+    const link = this.links.at(-1);
+    if (link === undefined) throw new Error("the client opened no link");
+    return link;
+  }
+}
+
+/** An event as the server sends it; `id` is what stands behind the session. */
+export function event(type: string, payload: unknown, eventId: string, timestamp = 1): WireEvent {
+  return { type, payload, eventId, timestamp };
+}
