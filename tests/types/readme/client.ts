@@ -1,4 +1,4 @@
-// client.ts: in a page or in Node
+// client.ts: in a page
 import { createClient } from "tutti/client";
 import { contract } from "./contract.js";
 
