@@ -35,7 +35,7 @@ export interface StateDefinition<State, E extends Schemas> {
 }
 
 // oxlint-disable-next-line no-explicit-any -- the variance of a reducer's event forbids a tighter bound
-export type AnyState = StateDefinition<any, any>;
+type AnyState = StateDefinition<any, any>;
 
 /** What goes through the channels of one pattern. */
 export interface ChannelDefinition {
@@ -60,6 +60,9 @@ export interface DescribedChannel<E extends Schemas, State, G extends Schemas, C
 
 /**
  * Describes the channels of one pattern. The events flow into the type of `state.reduce`.
+ *
+ * Both ends apply the schemas, the second one to what the first has made of a payload: a schema has to take its own output and leave it as it
+ * is. Trimming, defaults and rounding do; text that becomes a number does not.
  *
  * @example
  * channel({

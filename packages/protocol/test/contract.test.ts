@@ -110,6 +110,12 @@ describe("a payload and its schema", () => {
     expect(validate(celsius, "21.5")).toBe(21.5);
   });
 
+  it("CTR-2: the other end takes what this end has made, and leaves it as it is", () => {
+    const once = validate(concept, { title: "  Sun " });
+    expect(validate(concept, once)).toEqual(once);
+    expect(() => validate(celsius, validate(celsius, "21.5"))).toThrow(expect.objectContaining({ code: "PAYLOAD_INVALID" }));
+  });
+
   it("CTR-2: a schema may take its time", async () => {
     const known = z.string().refine((name) => Promise.resolve(name === "ada"), "unknown");
     await expect(validate(known, "ada")).resolves.toBe("ada");
