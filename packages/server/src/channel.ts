@@ -1,4 +1,4 @@
-import type { Position, SubscriptionStart, WireSignal } from "@tutti/protocol";
+import { samePosition, type Position, type SubscriptionStart, type WireSignal } from "@tutti/protocol";
 import type { EventRun, LoggedEvent } from "./broker.js";
 import { eventsFrame } from "./events-frame.js";
 import { Follower } from "./follower.js";
@@ -34,6 +34,8 @@ export class Channel implements TurnTask {
   /** The latest events, kept while a replay is under way. */
   #tail: LoggedEvent[] = [];
   #replays = 0;
+  /** While it opens, somebody waits for it, however long that takes. */
+  #isOpening = true;
   #emptySince: number;
 
   constructor(services: Services, policy: ChannelPolicy) {
@@ -67,13 +69,15 @@ export class Channel implements TurnTask {
 
   /** Since when nobody is here, on the monotonic clock; `undefined` while somebody is. */
   get emptySince(): number | undefined {
-    const isEmpty = this.#live.size === 0 && this.#ahead.size === 0 && this.#replays === 0 && this.presence.size === 0;
+    const isEmpty = !this.#isOpening && this.#live.size === 0 && this.#ahead.size === 0 && this.#replays === 0 && this.presence.size === 0;
     return isEmpty ? this.#emptySince : undefined;
   }
 
   /** Resolves when the channel follows its log. */
   async open(): Promise<void> {
     await this.#follower.open();
+    this.#isOpening = false;
+    this.#touch();
   }
 
   async close(): Promise<void> {
@@ -187,12 +191,18 @@ export class Channel implements TurnTask {
     }
   }
 
-  #restart(gap: { readonly from: Position; readonly to: Position }): void {
+  #restart({ from, to }: { readonly from: Position; readonly to: Position }): void {
     this.#flushEvents();
     this.#tail = [];
-    for (const subscription of this.#ahead.keys()) this.#live.add(subscription);
-    this.#ahead.clear();
-    for (const subscription of this.#live) subscription.restart(gap);
+    for (const subscription of this.#live) subscription.restart({ from, to });
+    for (const [subscription, seq] of this.#ahead) {
+      // It read from the log what the node has missed: where that reaches to the other side of the gap, there is none for it.
+      if (from.epoch === to.epoch && seq > to.seq) continue;
+      this.#ahead.delete(subscription);
+      this.#live.add(subscription);
+      const own: Position = { epoch: from.epoch, seq };
+      if (!samePosition(own, to)) subscription.restart({ from: own, to });
+    }
     this.#services.turn.addChannel(this);
   }
 
