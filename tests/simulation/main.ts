@@ -7,6 +7,8 @@ import { runSeed } from "./run-seed.js";
 import type { Batch, BatchResult, Failure } from "./worker.js";
 
 const BATCH_SEEDS = 25;
+/** A seed's garbage dies with the seed: in a large nursery it is never copied. */
+const YOUNG_GENERATION_MB = 192;
 const SHOWN_MAX = 5;
 const SHOWN_VIOLATIONS_MAX = 8;
 
@@ -41,7 +43,7 @@ async function runAll({ from, seeds, ...choice }: Extract<Command, { kind: "run"
   };
   const work = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      const worker = new Worker(new URL("./worker.js", import.meta.url));
+      const worker = new Worker(new URL("./worker.js", import.meta.url), { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } });
       const go = (): void => {
         const batch = takeBatch();
         if (batch === undefined) void worker.terminate().then(() => resolve());

@@ -29,6 +29,8 @@ async function run({ from, count, choice }: Batch): Promise<BatchResult> {
   return { failures };
 }
 
+// A run throws thousands of errors that nobody reads; a replay, which is read, has their stacks.
+Error.stackTraceLimit = 0;
 parentPort?.on("message", (batch: Batch) => {
   void run(batch).then((result) => parentPort?.postMessage(result));
 });

@@ -38,8 +38,9 @@ export class Lane {
   #passage: Passage = "open";
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
-  #departingBytes = 0;
+  /** When all that was sent has left the sender. */
   #departedAtMs = 0;
+  #isDrainPlanned = false;
   #arrivedAtMs = 0;
 
   constructor(clock: SimulatedClock, random: RandomStream, conditions: LinkConditions, receiver: EventOwner, drained: () => void) {
@@ -56,7 +57,9 @@ export class Lane {
 
   /** What the sender still holds. */
   get bufferedBytes(): number {
-    return this.#departingBytes + Math.max(0, this.#waitingBytes - KERNEL_BYTES);
+    const departingMs = this.#departedAtMs - this.#clock.nowMs;
+    const departingBytes = departingMs > 0 ? Math.ceil(departingMs * this.#conditions.bytesPerMs) : 0;
+    return departingBytes + Math.max(0, this.#waitingBytes - KERNEL_BYTES);
   }
 
   /** Sends something of this size; `arrive` runs when it is there, if ever. */
@@ -88,7 +91,7 @@ export class Lane {
     this.#waiting = [];
     this.#waitingBytes = 0;
     for (const message of waiting) this.#carry(message);
-    if (wasBuffered && this.#departingBytes === 0) this.#drained();
+    if (wasBuffered && this.bufferedBytes === 0) this.#drained();
   }
 
   /** From now on everything vanishes, what is under way included. */
@@ -101,7 +104,7 @@ export class Lane {
     const { nowMs } = this.#clock;
     const { delayMs, bytesPerMs } = this.#conditions;
     this.#departedAtMs = Math.max(this.#departedAtMs, nowMs) + message.bytes / bytesPerMs;
-    if (this.#departedAtMs > nowMs) this.#depart(message.bytes);
+    if (this.#departedAtMs > nowMs && !this.#isDrainPlanned) this.#planDrain();
     const arrivesAtMs = this.#departedAtMs + this.#random.between(...delayMs);
     this.#arrivedAtMs = Math.max(this.#arrivedAtMs + TICK_MS, arrivesAtMs);
     const { kind, detail } = message;
@@ -110,11 +113,14 @@ export class Lane {
     });
   }
 
-  #depart(bytes: number): void {
-    this.#departingBytes += bytes;
-    this.#clock.plan({ inMs: this.#departedAtMs - this.#clock.nowMs, kind: "sent", owner: network }, () => {
-      this.#departingBytes -= bytes;
-      if (this.#departingBytes === 0 && this.#passage === "open") this.#drained();
+  /** One event tells that everything has left, however many messages that were. */
+  #planDrain(): void {
+    this.#isDrainPlanned = true;
+    this.#clock.plan({ inMs: this.#departedAtMs - this.#clock.nowMs, kind: "drained", owner: network }, () => {
+      this.#isDrainPlanned = false;
+      if (this.#passage !== "open") return;
+      if (this.#departedAtMs > this.#clock.nowMs) this.#planDrain();
+      else this.#drained();
     });
   }
 }

@@ -26,7 +26,7 @@ afterEach(async () => {
 interface Caller {
   readonly socket: Socket;
   /** What came back so far. */
-  received(): string;
+  readonly received: () => string;
   /** Resolves with what ended the connection. */
   readonly ended: Promise<string>;
 }
