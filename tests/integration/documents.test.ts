@@ -81,6 +81,17 @@ describe("the pages", () => {
   });
 });
 
+describe("ARCHITECTURE.md", () => {
+  const folders = ["scripts", "tests/simulation", ...readdirSync(join(root, "packages")).map((name) => `packages/${name}/src`)];
+  const files = folders.flatMap((folder) => readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((file) => `${folder}/${file}`));
+
+  it("every file that it names exists", () => {
+    const named = Array.from(read("ARCHITECTURE.md").matchAll(/`([\w./-]+\.(?:ts|mjs))`/g), ([, path = ""]) => path);
+    expect(named.length).toBeGreaterThan(20);
+    expect(named.filter((path) => !files.some((file) => `/${file}`.endsWith(`/${path}`)))).toEqual([]);
+  });
+});
+
 /** The anchors that a page's headings get. */
 function anchorsOf(markdown: string): ReadonlySet<string> {
   const headings = Array.from(markdown.matchAll(/^#+ (.*)$/gm), ([, heading = ""]) => heading);
