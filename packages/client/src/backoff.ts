@@ -1,9 +1,10 @@
 import type { Environment } from "@tutti/protocol";
 
 const FIRST_MS = 1_000;
-const LONGEST_MS = 30_000;
+/** Short enough for everything to be well again 35 s after the last fault, a request that hung included. */
+const LONGEST_MS = 10_000;
 
-/** How long to wait before the same request is sent again: 1 s, doubling up to 30 s, or what the server asks for; plus up to a quarter. */
+/** How long to wait before the same request is sent again: 1 s, doubling up to 10 s, or what the server asks for; plus up to a quarter. */
 export class Backoff {
   readonly #environment: Environment;
   #pauses = 0;
