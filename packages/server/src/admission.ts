@@ -6,7 +6,6 @@ import type { Handshake } from "./transport.js";
 
 /** What this server speaks besides the protocol's version. */
 const CAPABILITIES: readonly string[] = ["presence", "signals", "calls"];
-const SECRET_CHARACTERS_MIN = 22;
 const USER_CHARACTERS_MAX = 128;
 
 /** A connection that may go on. */
@@ -44,13 +43,10 @@ export class Authenticator {
   }
 }
 
-/** Answers a hello. @throws TuttiError `VERSION_UNSUPPORTED`, `FRAME_INVALID`, or as the application refuses */
+/** Answers a hello. @throws TuttiError `VERSION_UNSUPPORTED`, or as the application refuses */
 export async function authenticate(authenticator: Authenticator, hello: ClientFrameOf<"hello">, handshake: Handshake): Promise<Admission> {
   if (!hello.versions.includes(PROTOCOL_VERSION)) {
     throw new TuttiError("VERSION_UNSUPPORTED", { message: `this server speaks version ${PROTOCOL_VERSION}` });
-  }
-  if (hello.session.length < SECRET_CHARACTERS_MIN) {
-    throw new TuttiError("FRAME_INVALID", { message: `session has at least ${SECRET_CHARACTERS_MIN} characters`, field: "session" });
   }
   const user = await authenticator.user({ token: hello.token, handshake });
   const capabilities = CAPABILITIES.filter((capability) => hello.capabilities?.includes(capability) === true);
