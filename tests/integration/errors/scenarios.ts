@@ -1,0 +1,247 @@
+import { defineContract, TuttiError, type ErrorCode } from "@tutti/protocol";
+import { memoryStorage } from "@tutti/client";
+import type { User } from "@tutti/server";
+import { handshake } from "../handshake.js";
+import { roomContract as contract } from "../room-contract.js";
+import { connected, hello, reason, rejection, surfaced, told, type Stage } from "./stage.js";
+
+/** Brings the product to use a code. @returns the code that somebody was told */
+type Scenario = (stage: Stage) => Promise<string>;
+
+const one = { id: "one" };
+const publish = { op: "publish", correlationId: "1", channel: "room:one", n: 1, settled: 0, type: "line:add", payload: { id: "a" }, timestamp: 0 };
+
+/** A server that does nothing special, and a raw client of it that sends this after its hello. */
+const answerTo =
+  (message: string | object): Scenario =>
+  async (stage) => {
+    const { url } = await stage.serve({ contract });
+    const client = await stage.greeted(url);
+    client.send(message);
+    return told(client);
+  };
+
+/** The same before a hello. */
+const firstAnswerTo =
+  (message: string | object): Scenario =>
+  async (stage) => {
+    const { url } = await stage.serve({ contract });
+    const client = await stage.raw(url);
+    client.send(message);
+    return told(client);
+  };
+
+/** What a client is told whose token the application looks at. */
+const admission =
+  (authenticate: () => User): Scenario =>
+  async (stage) => {
+    const { url } = await stage.serve({ contract, authenticate });
+    const client = stage.guests.client(url, { token: "ada" });
+    client.connect();
+    return reason(client);
+  };
+
+const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)]);
+
+/** Every code of the registry, and how the running product comes to use it. */
+export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
+  async CONNECTION_LOST(stage) {
+    const proxy = await stage.proxy((await stage.serve({ contract })).port);
+    const client = stage.guests.client(proxy.url);
+    await connected(client);
+    const lost = reason(client);
+    proxy.reset();
+    return lost;
+  },
+  async CONNECT_TIMEOUT(stage) {
+    const proxy = await stage.proxy((await stage.serve({ contract })).port);
+    proxy.halfOpen();
+    const client = stage.guests.client(proxy.url, { connectTimeoutMs: 30 });
+    client.connect();
+    return reason(client);
+  },
+  async HEARTBEAT_TIMEOUT(stage) {
+    const proxy = await stage.proxy((await stage.serve({ contract })).port);
+    const client = stage.guests.client(proxy.url, { heartbeatIntervalMs: 20, heartbeatTimeoutMs: 50 });
+    await connected(client);
+    const lost = reason(client);
+    proxy.halfOpen();
+    return lost;
+  },
+  async SLOW_CONSUMER(stage) {
+    const { server, port } = await stage.serve({ contract, outboxBytesMax: 64 * 1024 });
+    const proxy = await stage.proxy(port);
+    const client = stage.guests.client(proxy.url);
+    await client.channel("feed:{id}", one).subscribe();
+    const lost = reason(client);
+    proxy.pause();
+    const text = "x".repeat(60_000);
+    // The kernel's buffers come first.
+    while (server.stats().connections > 0) {
+      await server.channel("feed:{id}", one).publish("item:add", { text });
+      await new Promise(setImmediate);
+    }
+    proxy.resume();
+    return lost;
+  },
+  async SERVER_DRAINING(stage) {
+    const { server, url } = await stage.serve({ contract });
+    const client = stage.guests.client(url);
+    await connected(client);
+    const lost = reason(client);
+    await server.drain({ withinMs: 10 });
+    return lost;
+  },
+  async SESSION_REPLACED(stage) {
+    const { url } = await stage.serve({ contract });
+    const storage = memoryStorage();
+    const first = stage.guests.client(url, { storage });
+    await connected(first);
+    const lost = reason(first);
+    await connected(stage.guests.client(url, { storage }));
+    return lost;
+  },
+  async RETRIES_EXHAUSTED(stage) {
+    const proxy = await stage.proxy((await stage.serve({ contract })).port);
+    const client = stage.guests.client(proxy.url, { reconnectAttemptsMax: 0 });
+    await connected(client);
+    proxy.refuse();
+    const lost = reason(client);
+    proxy.reset();
+    return lost;
+  },
+  async CLIENT_CLOSED(stage) {
+    const { url } = await stage.serve({ contract });
+    const client = stage.guests.client(url);
+    const subscribed = client.channel("room:{id}", one).subscribe();
+    void client.close();
+    return rejection(subscribed);
+  },
+  async NOT_CONNECTED(stage) {
+    const { url } = await stage.serve({ contract });
+    return rejection(stage.guests.client(url).call("text:echo", "too early"));
+  },
+
+  MESSAGE_MALFORMED: answerTo('{"op":'),
+  MESSAGE_TOO_LARGE: answerTo({ ...publish, payload: "x".repeat(70_000) }),
+  MESSAGE_TOO_DEEP: answerTo({ ...publish, payload: nested(40) }),
+  FRAME_INVALID: answerTo({ ...publish, n: "one" }),
+  FRAME_UNKNOWN: answerTo({ op: "dance", correlationId: "1" }),
+  HELLO_REQUIRED: firstAnswerTo({ op: "ping" }),
+  async HELLO_TIMEOUT(stage) {
+    const { url } = await stage.serve({ contract, helloTimeoutMs: 20 });
+    return told(await stage.raw(url));
+  },
+  VERSION_UNSUPPORTED: firstAnswerTo({ ...hello(), versions: [99] }),
+
+  AUTHENTICATION_REQUIRED: admission(() => {
+    throw new TuttiError("AUTHENTICATION_REQUIRED");
+  }),
+  TOKEN_INVALID: admission(() => ({ id: "" })),
+  TOKEN_EXPIRED: admission(() => ({ id: "ada", expiresAt: Date.now() })),
+  async USER_CHANGED(stage) {
+    const { url } = await stage.serve({ contract, authenticate: ({ token = "" }) => ({ id: token }) });
+    const client = await stage.greeted(url);
+    client.send({ op: "refresh", correlationId: "1", token: "bob" });
+    return told(client);
+  },
+
+  async FORBIDDEN(stage) {
+    const { url } = await stage.serve({ contract, channels: { "room:{id}": { authorize: () => false } } });
+    return rejection(stage.guests.client(url).channel("room:{id}", one).subscribe());
+  },
+  async ORIGIN_FORBIDDEN(stage) {
+    const { port } = await stage.serve({ contract });
+    return (await handshake(port, { origin: "https://evil.example" })).body;
+  },
+  async SUBSCRIPTION_REVOKED(stage) {
+    const { server, url } = await stage.serve({ contract, authenticate: () => ({ id: "ada" }) });
+    const client = stage.guests.client(url);
+    await client.channel("room:{id}", one).subscribe();
+    const error = surfaced(client);
+    server.channel("room:{id}", one).revoke({ user: "ada" });
+    return error;
+  },
+  async KICKED(stage) {
+    const { server, url } = await stage.serve({ contract, authenticate: () => ({ id: "ada" }) });
+    const client = stage.guests.client(url);
+    await connected(client);
+    const lost = reason(client);
+    server.disconnect({ user: "ada" }, "house rules");
+    return lost;
+  },
+
+  PAYLOAD_INVALID: answerTo({ ...publish, payload: { id: 1 } }),
+  TYPE_UNKNOWN: answerTo({ ...publish, type: "line:dance" }),
+  CHANNEL_INVALID: answerTo({ op: "subscribe", correlationId: "1", channel: "room" }),
+  CONTRACT_INVALID: () => rejection((async () => defineContract({ channels: { "{id}:room": {} } }))()),
+
+  async RATE_LIMITED(stage) {
+    const publishes = { "line:add": () => Promise.reject(new TuttiError("RATE_LIMITED", { retryAfterMs: 1_000 })) };
+    const { url } = await stage.serve({ contract, channels: { "room:{id}": { publish: publishes } } });
+    const client = await stage.greeted(url);
+    client.send(publish);
+    return told(client);
+  },
+  async LIMIT_EXCEEDED(stage) {
+    const { url } = await stage.serve({ contract, subscriptionsMax: 1 });
+    const client = stage.guests.client(url);
+    await client.channel("room:{id}", one).subscribe();
+    return rejection(client.channel("room:{id}", { id: "two" }).subscribe());
+  },
+
+  async ROOM_NOT_FOUND(stage) {
+    const { url } = await stage.serve({ contract, channels: { "room:{id}": { exists: () => false } } });
+    return rejection(stage.guests.client(url).channel("room:{id}", one).subscribe());
+  },
+  NOT_SUBSCRIBED: answerTo({ op: "unsubscribe", correlationId: "1", channel: "room:one" }),
+
+  OUT_OF_ORDER: answerTo({ ...publish, n: 7 }),
+  async OUTCOME_UNKNOWN(stage) {
+    let called = (): void => {};
+    const isCalled = new Promise<void>((resolve) => (called = resolve));
+    const echo = (): Promise<string> => {
+      called();
+      return new Promise(() => {});
+    };
+    const proxy = await stage.proxy((await stage.serve({ contract, calls: { "text:echo": echo } })).port);
+    const client = stage.guests.client(proxy.url);
+    await connected(client);
+    const outcome = rejection(client.call("text:echo", "hello"));
+    await isCalled;
+    proxy.reset();
+    return outcome;
+  },
+  async CONDITION_FAILED(stage) {
+    const { server } = await stage.serve({ contract });
+    const feed = server.channel("feed:{id}", one);
+    const { position } = await feed.publish("item:add", { text: "first" });
+    await feed.publish("item:add", { text: "second" });
+    return rejection(feed.publish("item:add", { text: "third" }, { expected: position }));
+  },
+  async QUEUE_FULL(stage) {
+    const { url } = await stage.serve({ contract });
+    const room = stage.guests.client(url, { queueCountMax: 1 }).channel("room:{id}", one);
+    room.publish("line:add", { id: "waits" }).catch(() => {});
+    return rejection(room.publish("line:add", { id: "too many" }));
+  },
+  async TIMEOUT(stage) {
+    const { url } = await stage.serve({ contract, calls: { "text:echo": () => new Promise<string>(() => {}) } });
+    const client = stage.guests.client(url, { callTimeoutMs: 20 });
+    await connected(client);
+    return rejection(client.call("text:echo", "hello"));
+  },
+
+  UNAVAILABLE: admission(() => {
+    throw new Error("the database is gone");
+  }),
+  async INTERNAL(stage) {
+    const crash = (): string => {
+      throw new TypeError("cannot read properties of undefined");
+    };
+    const { url } = await stage.serve({ contract, calls: { "text:echo": crash } });
+    const client = stage.guests.client(url);
+    await connected(client);
+    return rejection(client.call("text:echo", "hello"));
+  },
+};
