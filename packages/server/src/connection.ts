@@ -40,6 +40,8 @@ type Phase =
 
 /** What a new connection is given by its node. */
 export interface ConnectionParts {
+  /** How many came before it. */
+  readonly ordinal: number;
   readonly node: NodeState;
   readonly authenticator: Authenticator;
   readonly transport: ServerTransport;
@@ -50,6 +52,7 @@ export interface ConnectionParts {
 /** One protocol lifetime over one transport: from the first byte to the end, whichever side brings it. */
 export class Connection implements ConnectionEvents {
   readonly id: string;
+  readonly ordinal: number;
   readonly codec: Codec = jsonCodec;
   readonly outbox: Outbox;
   readonly #node: NodeState;
@@ -62,9 +65,10 @@ export class Connection implements ConnectionEvents {
   /** When the token runs out, on the monotonic clock. */
   #expiresAt = Number.POSITIVE_INFINITY;
 
-  constructor({ node, authenticator, transport, handshake, onClosed }: ConnectionParts) {
+  constructor({ ordinal, node, authenticator, transport, handshake, onClosed }: ConnectionParts) {
     const { environment, bounds } = node.services;
     this.id = environment.id();
+    this.ordinal = ordinal;
     this.#node = node;
     this.#authenticator = authenticator;
     this.#transport = transport;
@@ -217,7 +221,12 @@ export class Connection implements ConnectionEvents {
     this.#phase.cancelTimeout();
     const { environment, bounds } = this.#node.services;
     const { session, user } = admission;
-    this.#node.sessions.get(session)?.fail(new TuttiError("SESSION_REPLACED"));
+    const rival = this.#node.sessions.get(session);
+    const replaced = new TuttiError("SESSION_REPLACED");
+    // A client opens one connection after the other, so the later one is the living one. A hello may come late, over a connection that its
+    // client has given up, and must not end the one that it has now.
+    if (rival !== undefined && rival.ordinal > this.ordinal) return this.fail(replaced);
+    rival?.fail(replaced);
     const metadata: ConnectionMetadata = {
       connection: this.id,
       session,

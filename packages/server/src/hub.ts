@@ -27,6 +27,7 @@ export class Hub {
   #excusedUntil = 0;
   #headsCheckedAt: number;
   #isDraining = false;
+  #acceptedCount = 0;
 
   constructor(services: Services, authenticator: Authenticator) {
     this.node = {
@@ -59,6 +60,7 @@ export class Hub {
   /** Takes over a connection of a transport. */
   accept(transport: ServerTransport, handshake: Handshake): ConnectionEvents {
     const connection = new Connection({
+      ordinal: this.#acceptedCount++,
       node: this.node,
       authenticator: this.#authenticator,
       transport,
