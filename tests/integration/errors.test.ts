@@ -1,7 +1,7 @@
 import { errorRegistry } from "@tutti/protocol";
 import { afterEach, describe, expect, it } from "vitest";
 import { scenarios } from "./errors/scenarios.js";
-import { Stage } from "./errors/stage.js";
+import { Stage } from "./stage.js";
 
 let stage: Stage | undefined;
 

@@ -2,8 +2,7 @@ import { defineContract, TuttiError, type ErrorCode } from "@tutti/protocol";
 import { memoryStorage } from "@tutti/client";
 import type { User } from "@tutti/server";
 import { handshake } from "../handshake.js";
-import { roomContract as contract } from "../room-contract.js";
-import { connected, hello, reason, rejection, surfaced, told, type Stage } from "./stage.js";
+import { connected, hello, reason, rejection, surfaced, told, type Stage } from "../stage.js";
 
 /** Brings the product to use a code. @returns the code that somebody was told */
 type Scenario = (stage: Stage) => Promise<string>;
@@ -15,7 +14,7 @@ const publish = { op: "publish", correlationId: "1", channel: "room:one", n: 1, 
 const answerTo =
   (message: string | object): Scenario =>
   async (stage) => {
-    const { url } = await stage.serve({ contract });
+    const { url } = await stage.serve();
     const client = await stage.greeted(url);
     client.send(message);
     return told(client);
@@ -25,7 +24,7 @@ const answerTo =
 const firstAnswerTo =
   (message: string | object): Scenario =>
   async (stage) => {
-    const { url } = await stage.serve({ contract });
+    const { url } = await stage.serve();
     const client = await stage.raw(url);
     client.send(message);
     return told(client);
@@ -35,7 +34,7 @@ const firstAnswerTo =
 const admission =
   (authenticate: () => User): Scenario =>
   async (stage) => {
-    const { url } = await stage.serve({ contract, authenticate });
+    const { url } = await stage.serve({ authenticate });
     const client = stage.guests.client(url, { token: "ada" });
     client.connect();
     return reason(client);
@@ -46,7 +45,7 @@ const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)
 /** Every code of the registry, and how the running product comes to use it. */
 export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
   async CONNECTION_LOST(stage) {
-    const proxy = await stage.proxy((await stage.serve({ contract })).port);
+    const proxy = await stage.proxy((await stage.serve()).port);
     const client = stage.guests.client(proxy.url);
     await connected(client);
     const lost = reason(client);
@@ -54,14 +53,14 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
     return lost;
   },
   async CONNECT_TIMEOUT(stage) {
-    const proxy = await stage.proxy((await stage.serve({ contract })).port);
+    const proxy = await stage.proxy((await stage.serve()).port);
     proxy.halfOpen();
     const client = stage.guests.client(proxy.url, { connectTimeoutMs: 30 });
     client.connect();
     return reason(client);
   },
   async HEARTBEAT_TIMEOUT(stage) {
-    const proxy = await stage.proxy((await stage.serve({ contract })).port);
+    const proxy = await stage.proxy((await stage.serve()).port);
     const client = stage.guests.client(proxy.url, { heartbeatIntervalMs: 20, heartbeatTimeoutMs: 50 });
     await connected(client);
     const lost = reason(client);
@@ -69,7 +68,7 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
     return lost;
   },
   async SLOW_CONSUMER(stage) {
-    const { server, port } = await stage.serve({ contract, outboxBytesMax: 64 * 1024 });
+    const { server, port } = await stage.serve({ outboxBytesMax: 64 * 1024 });
     const proxy = await stage.proxy(port);
     const client = stage.guests.client(proxy.url);
     await client.channel("feed:{id}", one).subscribe();
@@ -85,7 +84,7 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
     return lost;
   },
   async SERVER_DRAINING(stage) {
-    const { server, url } = await stage.serve({ contract });
+    const { server, url } = await stage.serve();
     const client = stage.guests.client(url);
     await connected(client);
     const lost = reason(client);
@@ -93,7 +92,7 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
     return lost;
   },
   async SESSION_REPLACED(stage) {
-    const { url } = await stage.serve({ contract });
+    const { url } = await stage.serve();
     const storage = memoryStorage();
     const first = stage.guests.client(url, { storage });
     await connected(first);
@@ -102,7 +101,7 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
     return lost;
   },
   async RETRIES_EXHAUSTED(stage) {
-    const proxy = await stage.proxy((await stage.serve({ contract })).port);
+    const proxy = await stage.proxy((await stage.serve()).port);
     const client = stage.guests.client(proxy.url, { reconnectAttemptsMax: 0 });
     await connected(client);
     proxy.refuse();
@@ -111,14 +110,14 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
     return lost;
   },
   async CLIENT_CLOSED(stage) {
-    const { url } = await stage.serve({ contract });
+    const { url } = await stage.serve();
     const client = stage.guests.client(url);
     const subscribed = client.channel("room:{id}", one).subscribe();
     void client.close();
     return rejection(subscribed);
   },
   async NOT_CONNECTED(stage) {
-    const { url } = await stage.serve({ contract });
+    const { url } = await stage.serve();
     return rejection(stage.guests.client(url).call("text:echo", "too early"));
   },
 
@@ -129,7 +128,7 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
   FRAME_UNKNOWN: answerTo({ op: "dance", correlationId: "1" }),
   HELLO_REQUIRED: firstAnswerTo({ op: "ping" }),
   async HELLO_TIMEOUT(stage) {
-    const { url } = await stage.serve({ contract, helloTimeoutMs: 20 });
+    const { url } = await stage.serve({ helloTimeoutMs: 20 });
     return told(await stage.raw(url));
   },
   VERSION_UNSUPPORTED: firstAnswerTo({ ...hello(), versions: [99] }),
@@ -140,22 +139,22 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
   TOKEN_INVALID: admission(() => ({ id: "" })),
   TOKEN_EXPIRED: admission(() => ({ id: "ada", expiresAt: Date.now() })),
   async USER_CHANGED(stage) {
-    const { url } = await stage.serve({ contract, authenticate: ({ token = "" }) => ({ id: token }) });
+    const { url } = await stage.serve({ authenticate: ({ token = "" }) => ({ id: token }) });
     const client = await stage.greeted(url);
     client.send({ op: "refresh", correlationId: "1", token: "bob" });
     return told(client);
   },
 
   async FORBIDDEN(stage) {
-    const { url } = await stage.serve({ contract, channels: { "room:{id}": { authorize: () => false } } });
+    const { url } = await stage.serve({ channels: { "room:{id}": { authorize: () => false } } });
     return rejection(stage.guests.client(url).channel("room:{id}", one).subscribe());
   },
   async ORIGIN_FORBIDDEN(stage) {
-    const { port } = await stage.serve({ contract });
+    const { port } = await stage.serve();
     return (await handshake(port, { origin: "https://evil.example" })).body;
   },
   async SUBSCRIPTION_REVOKED(stage) {
-    const { server, url } = await stage.serve({ contract, authenticate: () => ({ id: "ada" }) });
+    const { server, url } = await stage.serve({ authenticate: () => ({ id: "ada" }) });
     const client = stage.guests.client(url);
     await client.channel("room:{id}", one).subscribe();
     const error = surfaced(client);
@@ -163,7 +162,7 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
     return error;
   },
   async KICKED(stage) {
-    const { server, url } = await stage.serve({ contract, authenticate: () => ({ id: "ada" }) });
+    const { server, url } = await stage.serve({ authenticate: () => ({ id: "ada" }) });
     const client = stage.guests.client(url);
     await connected(client);
     const lost = reason(client);
@@ -178,20 +177,20 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
 
   async RATE_LIMITED(stage) {
     const publishes = { "line:add": () => Promise.reject(new TuttiError("RATE_LIMITED", { retryAfterMs: 1_000 })) };
-    const { url } = await stage.serve({ contract, channels: { "room:{id}": { publish: publishes } } });
+    const { url } = await stage.serve({ channels: { "room:{id}": { publish: publishes } } });
     const client = await stage.greeted(url);
     client.send(publish);
     return told(client);
   },
   async LIMIT_EXCEEDED(stage) {
-    const { url } = await stage.serve({ contract, subscriptionsMax: 1 });
+    const { url } = await stage.serve({ subscriptionsMax: 1 });
     const client = stage.guests.client(url);
     await client.channel("room:{id}", one).subscribe();
     return rejection(client.channel("room:{id}", { id: "two" }).subscribe());
   },
 
   async ROOM_NOT_FOUND(stage) {
-    const { url } = await stage.serve({ contract, channels: { "room:{id}": { exists: () => false } } });
+    const { url } = await stage.serve({ channels: { "room:{id}": { exists: () => false } } });
     return rejection(stage.guests.client(url).channel("room:{id}", one).subscribe());
   },
   NOT_SUBSCRIBED: answerTo({ op: "unsubscribe", correlationId: "1", channel: "room:one" }),
@@ -204,7 +203,7 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
       called();
       return new Promise(() => {});
     };
-    const proxy = await stage.proxy((await stage.serve({ contract, calls: { "text:echo": echo } })).port);
+    const proxy = await stage.proxy((await stage.serve({ calls: { "text:echo": echo } })).port);
     const client = stage.guests.client(proxy.url);
     await connected(client);
     const outcome = rejection(client.call("text:echo", "hello"));
@@ -213,20 +212,20 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
     return outcome;
   },
   async CONDITION_FAILED(stage) {
-    const { server } = await stage.serve({ contract });
+    const { server } = await stage.serve();
     const feed = server.channel("feed:{id}", one);
     const { position } = await feed.publish("item:add", { text: "first" });
     await feed.publish("item:add", { text: "second" });
     return rejection(feed.publish("item:add", { text: "third" }, { expected: position }));
   },
   async QUEUE_FULL(stage) {
-    const { url } = await stage.serve({ contract });
+    const { url } = await stage.serve();
     const room = stage.guests.client(url, { queueCountMax: 1 }).channel("room:{id}", one);
     room.publish("line:add", { id: "waits" }).catch(() => {});
     return rejection(room.publish("line:add", { id: "too many" }));
   },
   async TIMEOUT(stage) {
-    const { url } = await stage.serve({ contract, calls: { "text:echo": () => new Promise<string>(() => {}) } });
+    const { url } = await stage.serve({ calls: { "text:echo": () => new Promise<string>(() => {}) } });
     const client = stage.guests.client(url, { callTimeoutMs: 20 });
     await connected(client);
     return rejection(client.call("text:echo", "hello"));
@@ -239,7 +238,7 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
     const crash = (): string => {
       throw new TypeError("cannot read properties of undefined");
     };
-    const { url } = await stage.serve({ contract, calls: { "text:echo": crash } });
+    const { url } = await stage.serve({ calls: { "text:echo": crash } });
     const client = stage.guests.client(url);
     await connected(client);
     return rejection(client.call("text:echo", "hello"));

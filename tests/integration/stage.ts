@@ -1,10 +1,10 @@
 import { TuttiError, codeOfClose } from "@tutti/protocol";
 import { createServer, silentLog, type Server, type ServerOptions } from "@tutti/server";
 import { faultProxy, type FaultProxy } from "@tutti/testkit";
-import { serve, urlOf } from "../loopback.js";
-import { RawClient, type RawFrame } from "../raw-client.js";
-import type { roomContract } from "../room-contract.js";
-import { Guests, type RoomClient } from "../sdk.js";
+import { serve, urlOf } from "./loopback.js";
+import { RawClient, type RawFrame } from "./raw-client.js";
+import { roomContract } from "./room-contract.js";
+import { Guests, type RoomClient } from "./sdk.js";
 
 type Rooms = typeof roomContract;
 
@@ -15,22 +15,25 @@ export interface Served {
   readonly server: Server<Rooms>;
   readonly url: string;
   readonly port: number;
+  /** Before the stage does; stopping twice does nothing. */
+  readonly stop: () => Promise<void>;
 }
 
-/** A client that speaks by hand, and what it says first. */
+/** What a client that speaks by hand says first. */
 export const hello = () => ({ op: "hello", versions: [1], session: `a-session-of-the-stage-${++serial}`, token: "ada" });
 
-/** Servers, proxies and clients of one scenario, and their end. */
+/** Servers, proxies and clients of one test, and their end. */
 export class Stage {
   readonly guests = new Guests();
   readonly #ends: (() => Promise<unknown>)[] = [];
 
-  /** A server with a contract, on a free port. */
-  async serve(options: ServerOptions<Rooms> & { readonly contract: Rooms }): Promise<Served> {
-    const server = createServer({ log: silentLog, ...options });
-    const loopback = await serve(server);
-    this.#ends.push(() => loopback.stop());
-    return { server, url: loopback.url, port: loopback.port };
+  /** @param port a free one unless given */
+  async serve(options: Omit<ServerOptions<Rooms>, "contract"> = {}, port?: number): Promise<Served> {
+    const server = createServer({ contract: roomContract, log: silentLog, ...options });
+    const loopback = await serve(server, port === undefined ? {} : { port });
+    const stop = (): Promise<void> => loopback.stop();
+    this.#ends.push(stop);
+    return { server, url: loopback.url, port: loopback.port, stop };
   }
 
   async proxy(port: number): Promise<FaultProxy & { readonly url: string }> {
