@@ -1,3 +1,4 @@
+// oxlint-disable no-restricted-globals -- an edge: the application calls it because it has a process
 import type { Server } from "./server.js";
 
 /**

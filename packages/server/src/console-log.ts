@@ -1,9 +1,11 @@
+// oxlint-disable no-restricted-globals -- an edge: what the cores are given where the application gives nothing else
+import { inspect } from "node:util";
 import type { Log, LogFields } from "./log.js";
 
 /** One line of JSON for each message, on the standard error, from `warn` on. */
 export function consoleLog(): Log {
-  const write = (level: string, message: string, fields: LogFields | undefined): void => {
-    process.stderr.write(`${JSON.stringify({ level, time: new Date().toISOString(), message, ...fields }, errorsAsText)}\n`);
+  const write = (level: string, message: string, fields: LogFields = {}): void => {
+    process.stderr.write(`${JSON.stringify({ level, time: new Date().toISOString(), message, ...printable(fields) })}\n`);
   };
   return {
     info: () => {},
@@ -12,7 +14,8 @@ export function consoleLog(): Log {
   };
 }
 
-/** An `Error` has no enumerable fields, so JSON would show nothing of it. */
-function errorsAsText(_key: string, value: unknown): unknown {
-  return value instanceof Error ? (value.stack ?? value.message) : value;
+/** Whatever was thrown can be written, with its stack and its cause; JSON would show nothing of an `Error`, and fail at a cycle. */
+function printable(fields: LogFields): LogFields {
+  const isSimple = (value: unknown): boolean => typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, isSimple(value) ? value : inspect(value)]));
 }

@@ -3,13 +3,13 @@ import type { LoggedEvent } from "./broker.js";
 
 /** Events that follow each other, as they travel: what they share stands once, and a `seq` only where it is not the next. */
 export function eventsFrame(channel: string, epoch: string, events: readonly LoggedEvent[]): ServerFrameOf<"events"> {
-  const first = events[0]!;
-  let expected = first.seq;
+  const { seq: start = 0, prev = 0 } = events[0] ?? {};
+  let expected = start;
   const wire = events.map((event): WireEvent => {
     const { seq, eventId, type, payload, timestamp, user } = event;
     const jumped = seq !== expected;
     expected = seq + 1;
     return { eventId, type, payload, timestamp, ...(user !== undefined && { user }), ...(jumped && { seq }) };
   });
-  return { op: "events", channel, epoch, seq: first.seq, ...(first.prev !== first.seq - 1 && { prev: first.prev }), events: wire };
+  return { op: "events", channel, epoch, seq: start, ...(prev !== start - 1 && { prev }), events: wire };
 }

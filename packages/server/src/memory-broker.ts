@@ -287,7 +287,7 @@ class ChannelLog {
     const oldest = this.#environment.elapsed() - ageMsMin;
     const over = this.#events.length - countMax;
     let count = 0;
-    while (count < spare && (count < over || this.#times[count]! <= oldest)) count++;
+    while (count < spare && (count < over || (this.#times[count] ?? oldest) <= oldest)) count++;
     if (count >= TRIM_STEP) this.trim(this.#floor + count);
   }
 

@@ -25,7 +25,7 @@ export const defaultBounds = {
   /** After how much silence a connection is taken for dead. */
   silenceMsMax: limits.silenceMsMax as number,
   /** The largest message that a client may send. */
-  messageBytesMax: limits.messageBytesMax as number,
+  messageBytesMax: limits.messageBytesMax,
   /** What may wait to be sent to one connection; over it the connection ends with `SLOW_CONSUMER`. */
   outboxBytesMax: 1024 * 1024,
   /** How many channels one connection may hold. */

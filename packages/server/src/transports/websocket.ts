@@ -10,6 +10,7 @@ import { websocketFrame } from "./websocket-frame.js";
 /** How long a client may take to answer a close frame. */
 const CLOSE_TIMEOUT_MS = 2_000;
 const RETRY_AFTER_S = 5;
+const REASON_BYTES_MAX = 123;
 
 export interface AttachOptions {
   /** Where WebSockets are served; `/v1/connect`. Requests for other paths are left to others. */
@@ -82,14 +83,16 @@ class WebSocketTransport implements ServerTransport {
 
   send(packets: readonly Packet[]): void {
     if (this.#webSocket.readyState !== this.#webSocket.OPEN) return;
-    if (packets.length === 1) return void this.#socket.write(packets[0]!.framed(websocketFrame));
+    const [first] = packets;
+    if (packets.length === 1 && first !== undefined) return void this.#socket.write(first.framed(websocketFrame));
     this.#socket.cork();
     for (const packet of packets) this.#socket.write(packet.framed(websocketFrame));
     this.#socket.uncork();
   }
 
   close(closeCode: number, reason: string): void {
-    this.#webSocket.close(closeCode, reason);
+    // A close frame takes no more. A code of the application's own may be longer; the error frame before it has the whole of it.
+    this.#webSocket.close(closeCode, Buffer.byteLength(reason) <= REASON_BYTES_MAX ? reason : "");
     const cancel = this.#hub.node.services.environment.after(CLOSE_TIMEOUT_MS, () => this.#webSocket.terminate());
     this.#webSocket.once("close", cancel);
   }
@@ -105,7 +108,8 @@ function bytesOf(data: RawData): Buffer {
 }
 
 function pathOf(request: IncomingMessage): string {
-  return (request.url ?? "").split("?", 1)[0]!;
+  const [path = ""] = (request.url ?? "").split("?", 1);
+  return path;
 }
 
 function handshakeOf(request: IncomingMessage): Handshake {
