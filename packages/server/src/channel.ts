@@ -13,6 +13,8 @@ import type { TurnTask } from "./turn.js";
 
 /** How many events are kept for those who are about to join; who needs more reads the log again. */
 const TAIL_MAX = 1024;
+/** A turn's events are fanned out in frames of at most about this many. */
+const BATCH_MAX = 1024;
 
 /**
  * A channel on this node: follows its log and fans it out. What a turn brings is encoded once for all subscriptions that are up to date.
@@ -91,6 +93,10 @@ export class Channel implements TurnTask {
     await this.#follower.checkHead();
   }
 
+  get hasState(): boolean {
+    return this.policy.definition.state !== undefined;
+  }
+
   /** The state at {@link position}, where the channel has state. */
   snapshot(): SubscriptionStart["snapshot"] {
     const { view } = this.#follower;
@@ -166,6 +172,7 @@ export class Channel implements TurnTask {
     if (this.#replays > 0) this.#keepTail(run.events);
     const { view } = this.#follower;
     if (view !== undefined) this.#snapshots?.count(run.events.length, view);
+    if (this.#batch.length >= BATCH_MAX) this.#flushEvents();
     this.#services.turn.addChannel(this);
   }
 
@@ -185,7 +192,8 @@ export class Channel implements TurnTask {
     for (const [subscription, seq] of this.#ahead) {
       const rest = batch.filter((event) => event.seq > seq);
       if (rest.length > 0) subscription.deliver(new SharedPacket([eventsFrame(this.name, epoch, rest)]));
-      if (last.seq < seq) continue;
+      // Delivering may have ended it, where its connection was too slow.
+      if (last.seq < seq || subscription.isEnded) continue;
       this.#ahead.delete(subscription);
       this.#live.add(subscription);
     }

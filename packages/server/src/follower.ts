@@ -18,8 +18,10 @@ export interface FollowerEvents {
 type Phase =
   | { readonly name: "opening" }
   | { readonly name: "following" }
-  /** Reading from the log. What the bus brings meanwhile is not taken, since the log has it too. */
-  | { readonly name: "catching-up"; readonly cancelRetry?: Cancel }
+  /** Reading from the log. What the bus brings meanwhile is not taken, since the log has it too. `done` never rejects. */
+  | { readonly name: "catching-up"; readonly done: Promise<void> }
+  /** Reading failed; it goes on after a pause. */
+  | { readonly name: "pausing"; readonly cancel: Cancel }
   | { readonly name: "closed" };
 
 /** Where to go on after a gap: from the floor where that is the same stream, else from the head. */
@@ -59,15 +61,16 @@ export class Follower {
     return this.#view;
   }
 
-  /** Rejects with what the broker says; nothing is left behind then. */
+  /** Rejects with what the broker says, or `UNAVAILABLE` where it was closed meanwhile; nothing is left behind then. */
   async open(): Promise<void> {
     // First the bus, then the log: what is appended in between is heard, or read, or both.
-    const unsubscribe = await this.#broker.subscribe(this.#policy.name, (run) => this.#hear(run));
-    this.#unsubscribe = unsubscribe;
+    this.#unsubscribe = await this.#broker.subscribe(this.#policy.name, (run) => this.#hear(run));
     try {
+      this.#assertOpen();
       await this.#load();
+      this.#assertOpen();
     } catch (error) {
-      await unsubscribe().catch(() => {});
+      await this.#leaveBus().catch(() => {});
       throw error;
     }
     if (this.#missed) await this.#catchUp();
@@ -81,21 +84,38 @@ export class Follower {
     if (wasQuiet && this.#phase.name === "following") await this.refresh();
   }
 
-  /** Takes what the log holds and was not taken yet. Rejects where the head cannot be had. */
+  /** Takes what the log holds and was not taken yet. Rejects where that cannot be had now. */
   async refresh(): Promise<void> {
     const head = await this.#broker.head(this.#policy.name);
-    if (this.#isClosed() || samePosition(head.position, this.#last)) return;
-    if (this.#phase.name === "following") await this.#catchUp();
-    else if (this.#phase.name === "catching-up" && this.#phase.cancelRetry !== undefined) {
-      this.#phase.cancelRetry();
-      await this.#catchUp();
-    }
+    if (samePosition(head.position, this.#last)) return;
+    await this.#reachHead(this.#phase);
+    if (this.#is("pausing")) throw new TuttiError("UNAVAILABLE", { message: `the log of ${this.#policy.name} cannot be read now` });
   }
 
   async close(): Promise<void> {
-    if (this.#phase.name === "catching-up") this.#phase.cancelRetry?.();
+    if (this.#phase.name === "pausing") this.#phase.cancel();
     this.#phase = { name: "closed" };
-    await this.#unsubscribe?.();
+    await this.#leaveBus();
+  }
+
+  async #reachHead(phase: Phase): Promise<void> {
+    switch (phase.name) {
+      case "following":
+        return this.#catchUp();
+      case "catching-up":
+        return phase.done;
+      case "pausing":
+        phase.cancel();
+        return this.#catchUp();
+      case "opening":
+      case "closed":
+    }
+  }
+
+  async #leaveBus(): Promise<void> {
+    const unsubscribe = this.#unsubscribe;
+    this.#unsubscribe = undefined;
+    await unsubscribe?.();
   }
 
   get #broker(): Broker {
@@ -125,37 +145,41 @@ export class Follower {
     this.#events.taken(run);
   }
 
-  /** Reads from the log until there is nothing more. */
-  async #catchUp(): Promise<void> {
-    this.#phase = { name: "catching-up" };
-    try {
-      for (;;) {
-        this.#missed = false;
-        const page = await this.#broker.read(this.#policy.name, this.#last, { countMax: PAGE_COUNT });
-        if (this.#isClosed()) return;
-        if (page.outcome === "gap") {
-          await this.#restart(page);
-          if (this.#isClosed()) return;
-        } else if (page.run.events.length > 0) {
-          this.#take(page.run);
-        } else if (!this.#missed) {
-          this.#phase = { name: "following" };
-          return;
-        }
+  /** Reads from the log until there is nothing more, and where that fails, again after a pause. Never rejects. */
+  #catchUp(): Promise<void> {
+    const done = Promise.resolve()
+      .then(() => this.#readToHead())
+      .catch((error: unknown) => this.#pause(error));
+    this.#phase = { name: "catching-up", done };
+    return done;
+  }
+
+  async #readToHead(): Promise<void> {
+    while (!this.#is("closed")) {
+      this.#missed = false;
+      const page = await this.#broker.read(this.#policy.name, this.#last, { countMax: PAGE_COUNT });
+      if (this.#is("closed")) return;
+      if (page.outcome === "gap") await this.#restart(page);
+      else if (page.run.events.length > 0) this.#take(page.run);
+      else if (!this.#missed) {
+        this.#phase = { name: "following" };
+        return;
       }
-    } catch (error) {
-      if (this.#isClosed()) return;
-      this.#services.log.warn("reading a channel's log failed, trying again", { channel: this.#policy.name, error });
-      const cancelRetry = this.#services.environment.after(RETRY_MS, () => void this.#catchUp());
-      this.#phase = { name: "catching-up", cancelRetry };
     }
+  }
+
+  #pause(error: unknown): void {
+    if (this.#is("closed")) return;
+    this.#services.log.warn("reading a channel's log failed, trying again", { channel: this.#policy.name, error });
+    const cancel = this.#services.environment.after(RETRY_MS, () => void this.#catchUp());
+    this.#phase = { name: "pausing", cancel };
   }
 
   async #restart(gap: Extract<Page, { outcome: "gap" }>): Promise<void> {
     const from: Position = { epoch: this.#last.epoch, seq: this.#last.seq };
     if (this.#policy.definition.state === undefined) this.#last = resumeAfter(from, gap);
     else await this.#load();
-    if (this.#isClosed()) return;
+    if (this.#is("closed")) return;
     this.#events.restarted({ from, to: { epoch: this.#last.epoch, seq: this.#last.seq } });
   }
 
@@ -188,8 +212,13 @@ export class Follower {
     this.#last = last;
   }
 
-  #isClosed(): boolean {
-    return this.#phase.name === "closed";
+  /** The phase changes during awaits, which the compiler does not see in a comparison. */
+  #is(name: Phase["name"]): boolean {
+    return this.#phase.name === name;
+  }
+
+  #assertOpen(): void {
+    if (this.#is("closed")) throw new TuttiError("UNAVAILABLE", { message: `${this.#policy.name} was closed while it opened` });
   }
 }
 

@@ -106,9 +106,11 @@ export class Presence {
     return changes.length === 0 ? undefined : new SharedPacket([{ op: "presence", channel: this.#channel, changes }]);
   }
 
-  /** Everybody who is here, for one who starts to watch or missed a change. */
+  /** Everybody who is here, for one who starts to watch or missed a change. What changed in this turn is left to the changes that follow. */
   list(): SharedPacket {
-    return new SharedPacket([{ op: "presence", channel: this.#channel, members: this.members(), complete: true }]);
+    const members = this.members().filter(({ session }) => !this.#changed.has(session));
+    for (const known of this.#changed.values()) if (known !== undefined) members.push(known);
+    return new SharedPacket([{ op: "presence", channel: this.#channel, members, complete: true }]);
   }
 
   #note(session: string): void {

@@ -1,6 +1,9 @@
 import type { Environment } from "@tutti/protocol";
 import type { Log } from "./log.js";
 
+/** How many that wait for a turn go on in one: what they do then must not hold up the next. */
+const GOING_ON_MAX = 16;
+
 /** Has work for the end of the turn. */
 export interface TurnTask {
   endTurn(): void;
@@ -15,6 +18,7 @@ export class Turn {
   readonly #log: Log;
   #channels = new Set<TurnTask>();
   #connections = new Set<TurnTask>();
+  #waiting: (() => void)[] = [];
   #isScheduled = false;
 
   constructor(environment: Environment, log: Log) {
@@ -32,6 +36,14 @@ export class Turn {
     this.#schedule();
   }
 
+  /** Resolves after the end of a turn, first come, first served. Long work waits for it between its steps, so that others get theirs. */
+  next(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#schedule();
+    });
+  }
+
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -46,6 +58,8 @@ export class Turn {
     const connections = this.#connections;
     this.#connections = new Set();
     for (const connection of connections) this.#endTurnOf(connection);
+    for (const goOn of this.#waiting.splice(0, GOING_ON_MAX)) goOn();
+    if (this.#waiting.length > 0) this.#schedule();
   }
 
   /** What fails in one of them is no reason to leave out the others. */
