@@ -1,4 +1,4 @@
-import { PROTOCOL_VERSION, TuttiError, type ClientFrameOf } from "@tutti/protocol";
+import { PROTOCOL_VERSION, TuttiError, type ClientFrameOf, type Environment } from "@tutti/protocol";
 import type { AuthenticateRequest, User } from "./handlers.js";
 import type { Log } from "./log.js";
 import { sessionIdOf } from "./digest.js";
@@ -7,6 +7,8 @@ import type { Handshake } from "./transport.js";
 /** What this server speaks besides the protocol's version. */
 const CAPABILITIES: readonly string[] = ["presence", "signals", "calls"];
 const USER_CHARACTERS_MAX = 128;
+
+type AskApplication = (request: AuthenticateRequest) => User | undefined | Promise<User | undefined>;
 
 /** A connection that may go on. */
 export interface Admission {
@@ -19,27 +21,38 @@ export interface Admission {
 
 /** Asks the application who somebody is. */
 export class Authenticator {
-  readonly #authenticate: ((request: AuthenticateRequest) => User | undefined | Promise<User | undefined>) | undefined;
+  readonly #ask: AskApplication | undefined;
+  readonly #environment: Environment;
   readonly #log: Log;
 
-  constructor(authenticate: ((request: AuthenticateRequest) => User | undefined | Promise<User | undefined>) | undefined, log: Log) {
-    this.#authenticate = authenticate;
+  /** Without a function to ask, everybody is anonymous. */
+  constructor(ask: AskApplication | undefined, environment: Environment, log: Log) {
+    this.#ask = ask;
+    this.#environment = environment;
     this.#log = log;
   }
 
-  /** @throws TuttiError as the application refuses; `UNAVAILABLE` where it failed, since that says nothing about the token */
+  /** @throws TuttiError as the application refuses; `TOKEN_EXPIRED`; `UNAVAILABLE` where it failed, since that says nothing about the token */
   async user(request: AuthenticateRequest): Promise<User | undefined> {
     let user: User | undefined;
     try {
-      user = await this.#authenticate?.(request);
+      user = await this.#ask?.(request);
     } catch (error) {
       if (error instanceof TuttiError) throw error;
       this.#log.error("authentication failed", { remoteAddress: request.handshake.remoteAddress, error });
       throw new TuttiError("UNAVAILABLE", { message: "who you are cannot be found out now", cause: error });
     }
-    const isNamed = user === undefined || (user.id.length > 0 && user.id.length <= USER_CHARACTERS_MAX);
-    if (!isNamed) throw new TuttiError("TOKEN_INVALID", { message: `a user's id has 1 to ${USER_CHARACTERS_MAX} characters` });
+    if (user !== undefined) this.#check(user);
     return user;
+  }
+
+  #check({ id, expiresAt = Number.MAX_SAFE_INTEGER }: User): void {
+    if (id.length === 0 || id.length > USER_CHARACTERS_MAX) {
+      throw new TuttiError("TOKEN_INVALID", { message: `a user's id has 1 to ${USER_CHARACTERS_MAX} characters` });
+    }
+    // A claim that is missing becomes NaN on its way here, and a token that never expires is not what it means.
+    if (!Number.isFinite(expiresAt)) throw new TuttiError("TOKEN_INVALID", { message: "expiresAt is not a time" });
+    if (expiresAt <= this.#environment.now()) throw new TuttiError("TOKEN_EXPIRED");
   }
 }
 

@@ -2,6 +2,7 @@ import { TuttiError, type Member, type Position } from "@tutti/protocol";
 import type { Target } from "./memberships.js";
 import { eventIdOfKey } from "./digest.js";
 import type { NodeState } from "./node-state.js";
+import type { ChannelPolicy } from "./policy.js";
 import type { Published } from "./publisher.js";
 import type { PublishOptions } from "./server.js";
 
@@ -19,10 +20,10 @@ export class ChannelHandle {
   }
 
   async publish(type: string, payload: unknown, { key, expected }: PublishOptions = {}): Promise<Published> {
-    const { policy, broker, environment } = this.#node.services;
-    const channelPolicy = policy.channel(this.name);
-    const valid = await channelPolicy.validateEvent(type, payload);
-    const { retention } = channelPolicy;
+    const { broker, environment } = this.#node.services;
+    const policy = this.#policy();
+    const valid = await policy.validateEvent(type, payload);
+    const { retention } = policy;
     const eventId = key === undefined ? environment.id() : eventIdOfKey(PRINCIPAL, key);
     const outcome = await broker.append(this.name, {
       event: { eventId, type, payload: valid, timestamp: environment.now() },
@@ -44,7 +45,7 @@ export class ChannelHandle {
 
   async signal(type: string, payload: unknown): Promise<void> {
     const channel = this.#node.channels.get(this.name);
-    const valid: unknown = await this.#node.services.policy.channel(this.name).validateSignal(type, payload);
+    const valid: unknown = await this.#policy().validateSignal(type, payload);
     channel?.putSignal({ type, payload: valid, session: this.#node.services.node });
   }
 
@@ -53,7 +54,7 @@ export class ChannelHandle {
   }
 
   async state(): Promise<{ readonly position: Position; readonly state: unknown }> {
-    const channel = await this.#node.channels.open(this.#node.services.policy.channel(this.name));
+    const channel = await this.#node.channels.open(this.#policy());
     const { epoch, seq } = channel.position;
     return { position: { epoch, seq }, state: channel.snapshot()?.state };
   }
@@ -69,8 +70,9 @@ export class ChannelHandle {
   }
 
   async add(target: Target): Promise<void> {
+    this.#policy();
     this.#node.memberships.add(target, this.name);
-    await Promise.all(this.#node.sessions.of(target).map((connection) => connection.requests?.join(this.name)));
+    await Promise.all(this.#node.sessions.of(target).flatMap(({ requests }) => (requests === undefined ? [] : [requests.join(this.name)])));
   }
 
   remove(target: Target, reason = "removed from the channel"): void {
@@ -80,14 +82,19 @@ export class ChannelHandle {
   close(): void {
     const { policy } = this.#node.services;
     policy.close(this.name);
-    this.#node.revocations.note(this.name);
     this.#node.memberships.removeChannel(this.name);
     const error = new TuttiError("ROOM_NOT_FOUND", { message: `${this.name} was closed` });
     for (const connection of this.#node.sessions.all()) connection.requests?.evict(this.name, error);
   }
 
+  /** @throws TuttiError `ROOM_NOT_FOUND` */
+  #policy(): ChannelPolicy {
+    const policy = this.#node.services.policy.channel(this.name);
+    policy.assertOpen();
+    return policy;
+  }
+
   #evict(target: Target, error: TuttiError): void {
-    this.#node.revocations.note(this.name);
     for (const connection of this.#node.sessions.of(target)) connection.requests?.evict(this.name, error);
   }
 }

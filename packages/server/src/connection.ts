@@ -35,7 +35,7 @@ export interface ConnectionMetadata {
 type Phase =
   | { readonly name: "greeting"; readonly cancelTimeout: Cancel }
   | { readonly name: "authenticating"; readonly cancelTimeout: Cancel }
-  | { readonly name: "open"; readonly admission: Admission; readonly requests: SessionRequests; readonly metadata: ConnectionMetadata }
+  | { readonly name: "open"; readonly requests: SessionRequests; readonly metadata: ConnectionMetadata }
   | { readonly name: "closed" };
 
 /** What a new connection is given by its node. */
@@ -146,10 +146,31 @@ export class Connection implements ConnectionEvents {
   /** Ends the connection with an error whose code closes. The client hears the code, if it still hears anything. */
   fail(error: TuttiError, members: "leave" | "away" = "away"): void {
     if (this.#phase.name === "closed") return;
-    this.send({ op: "error", error: error.toWire() });
+    const wire = error.toWire();
+    // Where the outbox is full the close code has to do; it must not become that of a slow client.
+    this.outbox.push(Packet.of(this.codec, [{ op: "error", error: wire }]));
     this.outbox.flush();
     this.#finish(members);
-    this.#transport.close(errorEntry(error.code).closeCode ?? 1011, error.code);
+    this.#transport.close(errorEntry(wire.code).closeCode ?? 1011, wire.code);
+  }
+
+  /**
+   * Takes a new token of the same user; how long it holds, in ms, where it ends. A refusal ends the connection where its code says so.
+   *
+   * @throws TuttiError as the application refuses, `USER_CHANGED`, or `UNAVAILABLE`
+   */
+  async refresh(token: string): Promise<{ readonly tokenExpiresMs?: number }> {
+    try {
+      const user = await this.#authenticator.user({ token, handshake: this.#handshake });
+      if (this.#phase.name !== "open") return {};
+      if (user?.id !== this.#phase.metadata.user) throw new TuttiError("USER_CHANGED");
+      this.#phase.requests.changeUser(user);
+      return this.#noteExpiry(user?.expiresAt);
+    } catch (cause) {
+      const error = tuttiError(cause, this.#node.services.log, { connection: this.id });
+      if (errorEntry(error.code).closeCode !== undefined) this.fail(error);
+      throw error;
+    }
   }
 
   /** Ends what the connection holds, once. */
@@ -157,17 +178,16 @@ export class Connection implements ConnectionEvents {
     const phase = this.#phase;
     if (phase.name === "closed") return;
     this.#phase = { name: "closed" };
+    this.outbox.close();
     if (phase.name === "open") {
       phase.requests.end(members);
       this.#node.sessions.remove(this, phase.metadata.session, phase.metadata.user);
     } else phase.cancelTimeout();
-    this.outbox.clear();
     this.#onClosed(this);
   }
 
   /** The client reads too slowly. What waits is dropped, and the client recovers it by its positions. */
   #cutOff(): void {
-    this.outbox.clear();
     this.#finish("away");
     this.#transport.close(errorRegistry.SLOW_CONSUMER.closeCode, "SLOW_CONSUMER");
   }
@@ -175,26 +195,24 @@ export class Connection implements ConnectionEvents {
   #handle(value: unknown): void {
     if (this.#phase.name === "closed") return;
     try {
-      const frame = readClientFrame(value);
-      if (frame.op === "hello") this.#greet(frame);
-      else this.#serve(frame);
+      if (this.#phase.name === "open") this.#serve(readClientFrame(value), this.#phase.requests);
+      else this.#greet(readHello(value));
     } catch (error) {
       this.#complain(error, correlationIdOf(value));
     }
   }
 
-  #serve(frame: Exclude<ClientFrame, { op: "hello" }>): void {
-    if (this.#phase.name !== "open") throw new TuttiError("HELLO_REQUIRED");
+  #serve(frame: ClientFrame, requests: SessionRequests): void {
     switch (frame.op) {
+      case "hello":
+        throw helloRepeated();
       case "ping":
         return this.send({ op: "pong" });
       case "bye":
         this.#finish("leave");
         return this.#transport.close(1000, "bye");
-      case "refresh":
-        return void this.#refresh(frame);
       default:
-        return this.#phase.requests.serve(frame);
+        return requests.serve(frame);
     }
   }
 
@@ -207,13 +225,12 @@ export class Connection implements ConnectionEvents {
   }
 
   #greet(hello: ClientFrameOf<"hello">): void {
-    if (this.#phase.name !== "greeting") throw new TuttiError("FRAME_INVALID", { message: "hello was said already", field: "op" });
+    if (this.#phase.name !== "greeting") throw helloRepeated();
     this.#phase = { name: "authenticating", cancelTimeout: this.#phase.cancelTimeout };
-    authenticate(this.#authenticator, hello, this.#handshake).then(
-      (admission) => this.#open(hello, admission),
+    authenticate(this.#authenticator, hello, this.#handshake)
+      .then((admission) => this.#open(hello, admission))
       // Whatever the reason, and whether its code closes elsewhere or not: nobody goes on without being admitted.
-      (error: unknown) => this.fail(tuttiError(error, this.#node.services.log, { connection: this.id })),
-    );
+      .catch((error: unknown) => this.fail(tuttiError(error, this.#node.services.log, { connection: this.id })));
   }
 
   #open(hello: ClientFrameOf<"hello">, admission: Admission): void {
@@ -237,9 +254,8 @@ export class Connection implements ConnectionEvents {
       since: environment.now(),
     };
     const requests = new SessionRequests(this.#node, { session, user }, this);
-    this.#phase = { name: "open", admission, requests, metadata };
+    this.#phase = { name: "open", requests, metadata };
     this.#node.sessions.add(this, session, user?.id);
-    const tokenExpiresMs = this.#noteExpiry(user?.expiresAt);
     this.send({
       op: "welcome",
       version: admission.version,
@@ -249,30 +265,33 @@ export class Connection implements ConnectionEvents {
       capabilities: admission.capabilities,
       heartbeat: { intervalMs: bounds.heartbeatIntervalMs, timeoutMs: bounds.heartbeatTimeoutMs },
       limits: { messageBytesMax: bounds.messageBytesMax },
-      ...(tokenExpiresMs !== undefined && { tokenExpiresMs }),
+      ...this.#noteExpiry(user?.expiresAt),
       timestamp: environment.now(),
     });
     requests.enterMemberships();
   }
 
-  async #refresh({ correlationId, token }: ClientFrameOf<"refresh">): Promise<void> {
-    try {
-      const user = await this.#authenticator.user({ token, handshake: this.#handshake });
-      if (this.#phase.name !== "open") return;
-      if (user?.id !== this.#phase.metadata.user) throw new TuttiError("USER_CHANGED");
-      const tokenExpiresMs = this.#noteExpiry(user?.expiresAt);
-      this.send({ op: "reply", correlationId, success: true, data: tokenExpiresMs === undefined ? {} : { tokenExpiresMs } });
-    } catch (error) {
-      this.#complain(error, correlationId);
-    }
-  }
-
-  /** Remembers when the token runs out, by the monotonic clock; how long that is from now, in ms. */
-  #noteExpiry(expiresAt: number | undefined): number | undefined {
-    if (expiresAt === undefined) return undefined;
+  /** Remembers when the token runs out, by the monotonic clock; how long that is from now. */
+  #noteExpiry(expiresAt: number | undefined): { readonly tokenExpiresMs?: number } {
     const { environment } = this.#node.services;
-    const leftMs = Math.max(0, Math.floor(expiresAt - environment.now()));
-    this.#expiresAt = environment.elapsed() + leftMs;
-    return leftMs;
+    if (expiresAt === undefined) {
+      this.#expiresAt = Number.POSITIVE_INFINITY;
+      return {};
+    }
+    const tokenExpiresMs = Math.max(0, Math.floor(expiresAt - environment.now()));
+    this.#expiresAt = environment.elapsed() + tokenExpiresMs;
+    return { tokenExpiresMs };
   }
+}
+
+/** The one frame that may come first. @throws TuttiError `HELLO_REQUIRED` for any other, `FRAME_INVALID` for a hello with a wrong field */
+function readHello(value: unknown): ClientFrameOf<"hello"> {
+  const isHello = typeof value === "object" && value !== null && "op" in value && value.op === "hello";
+  const frame = isHello ? readClientFrame(value) : undefined;
+  if (frame?.op !== "hello") throw new TuttiError("HELLO_REQUIRED");
+  return frame;
+}
+
+function helloRepeated(): TuttiError {
+  return new TuttiError("FRAME_INVALID", { message: "hello was said already", field: "op" });
 }

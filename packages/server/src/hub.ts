@@ -4,7 +4,6 @@ import { Channels } from "./channels.js";
 import { Connection, type ConnectionMetadata } from "./connection.js";
 import { Memberships, type Target } from "./memberships.js";
 import type { NodeState } from "./node-state.js";
-import { Revocations } from "./revocations.js";
 import type { Services } from "./services.js";
 import { Sessions } from "./sessions.js";
 import type { ConnectionEvents, Handshake, ServerTransport } from "./transport.js";
@@ -35,7 +34,6 @@ export class Hub {
       channels: new Channels(services),
       sessions: new Sessions(),
       memberships: new Memberships(),
-      revocations: new Revocations(),
     };
     this.#authenticator = authenticator;
     this.#sweptAt = this.#headsCheckedAt = services.environment.elapsed();
@@ -67,8 +65,9 @@ export class Hub {
       handshake,
       onClosed: (closed) => this.#connections.delete(closed),
     });
+    const isOpen = this.isOpen;
     this.#connections.add(connection);
-    if (this.#isDraining) connection.fail(this.#draining(0));
+    if (!isOpen) connection.fail(this.#isDraining ? this.#draining(0) : new TuttiError("UNAVAILABLE", { message: "the server is full" }));
     return connection;
   }
 

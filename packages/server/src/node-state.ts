@@ -1,6 +1,5 @@
 import type { Channels } from "./channels.js";
 import type { Memberships } from "./memberships.js";
-import type { Revocations } from "./revocations.js";
 import type { Services } from "./services.js";
 import type { Sessions } from "./sessions.js";
 
@@ -10,5 +9,4 @@ export interface NodeState {
   readonly channels: Channels;
   readonly sessions: Sessions;
   readonly memberships: Memberships;
-  readonly revocations: Revocations;
 }

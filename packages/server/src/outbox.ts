@@ -8,6 +8,7 @@ export class Outbox {
   #packets: Packet[] = [];
   #bytes = 0;
   #waiting: (() => void)[] = [];
+  #isClosed = false;
 
   constructor(transport: ServerTransport, bytesMax: number) {
     this.#transport = transport;
@@ -43,8 +44,9 @@ export class Outbox {
     this.notice();
   }
 
-  /** Resolves once the outbox is not pressed, or is cleared. */
+  /** Resolves once the outbox is not pressed, or is closed. Others that waited may have filled it again by then. */
   roomy(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
     });
@@ -56,8 +58,9 @@ export class Outbox {
     this.#release();
   }
 
-  /** Drops what was not handed over. */
-  clear(): void {
+  /** Drops what was not handed over. Nobody waits for room any more. */
+  close(): void {
+    this.#isClosed = true;
     this.#packets = [];
     this.#bytes = 0;
     this.#release();

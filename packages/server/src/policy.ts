@@ -1,8 +1,9 @@
 import {
   TuttiError,
   assertChannelName,
-  assertSendable,
+  defineContract,
   isTypeName,
+  jsonCodec,
   namespaceOf,
   validate,
   type AnySchema,
@@ -21,35 +22,43 @@ const UNTYPED: ChannelDefinition = {};
 /** What the application says about its channels, put together: contract, handlers and namespaces. */
 export class Policy {
   readonly #contract: Contract | undefined;
+  /** The patterns of the contract; without one, those that have handlers. */
+  readonly #patterns: Contract;
   readonly #handlers: Readonly<Record<string, UntypedHandlers | undefined>>;
   readonly #calls: Readonly<Record<string, UntypedCall | undefined>>;
   readonly #namespaces: Readonly<Record<string, NamespacePolicy>>;
   readonly #closed = new Set<string>();
 
+  /** @throws TuttiError `CONTRACT_INVALID` for handlers of a pattern that the contract does not have: they would guard nothing */
   constructor(
     contract: Contract | undefined,
     handlers: Readonly<Record<string, UntypedHandlers | undefined>>,
     calls: Readonly<Record<string, UntypedCall | undefined>>,
     namespaces: Readonly<Record<string, NamespacePolicy>>,
   ) {
+    const patterns = Object.keys(handlers);
     this.#contract = contract;
+    this.#patterns = contract ?? defineContract({ channels: Object.fromEntries(patterns.map((pattern) => [pattern, UNTYPED])) });
     this.#handlers = handlers;
     this.#calls = calls;
     this.#namespaces = namespaces;
+    const stray = patterns.find((pattern) => own(this.#patterns.definition.channels, pattern) === undefined);
+    if (stray !== undefined) throw new TuttiError("CONTRACT_INVALID", { message: `there are handlers for "${stray}", which the contract does not have` });
   }
 
-  /** The policy of a channel. @throws TuttiError `CHANNEL_INVALID`, `ROOM_NOT_FOUND` */
+  /** The policy of a channel, whether the channel exists or not. @throws TuttiError `CHANNEL_INVALID`; `ROOM_NOT_FOUND` where no pattern matches */
   channel(name: string): ChannelPolicy {
     assertChannelName(name);
-    const match = this.#contract === undefined ? { pattern: name, params: {}, definition: UNTYPED } : this.#contract.match(name);
-    if (match === undefined || this.#closed.has(name)) throw roomNotFound(name);
+    const match = this.#patterns.match(name);
+    if (match === undefined && this.#contract !== undefined) throw roomNotFound(name);
     return new ChannelPolicy({
       name,
-      params: match.params,
-      definition: match.definition,
+      params: match?.params ?? {},
+      definition: match?.definition ?? UNTYPED,
       isTyped: this.#contract !== undefined,
-      handlers: own(this.#handlers, match.pattern) ?? {},
+      handlers: (match === undefined ? undefined : own(this.#handlers, match.pattern)) ?? {},
       namespace: own(this.#namespaces, namespaceOf(name)) ?? {},
+      closed: this.#closed,
     });
   }
 
@@ -74,6 +83,8 @@ interface ChannelPolicyParts {
   readonly isTyped: boolean;
   readonly handlers: UntypedHandlers;
   readonly namespace: NamespacePolicy;
+  /** The channels that the application closed. */
+  readonly closed: ReadonlySet<string>;
 }
 
 /** What the application says about one channel. */
@@ -84,14 +95,16 @@ export class ChannelPolicy {
   readonly namespace: NamespacePolicy;
   readonly #isTyped: boolean;
   readonly #handlers: UntypedHandlers;
+  readonly #closed: ReadonlySet<string>;
 
-  constructor({ name, params, definition, isTyped, handlers, namespace }: ChannelPolicyParts) {
+  constructor({ name, params, definition, isTyped, handlers, namespace, closed }: ChannelPolicyParts) {
     this.name = name;
     this.params = params;
     this.definition = definition;
     this.namespace = namespace;
     this.#isTyped = isTyped;
     this.#handlers = handlers;
+    this.#closed = closed;
   }
 
   /** How long events are kept; `undefined` where the nodes trim below their snapshots. */
@@ -104,11 +117,17 @@ export class ChannelPolicy {
     return { ...DEFAULT_RETENTION, ...this.namespace.history };
   }
 
-  /** @throws TuttiError `ROOM_NOT_FOUND` */
+  /** @throws TuttiError `ROOM_NOT_FOUND` where the application closed it */
+  assertOpen(): void {
+    if (this.#closed.has(this.name)) throw roomNotFound(this.name);
+  }
+
+  /** @throws TuttiError `ROOM_NOT_FOUND` where the application closed it, or says that there is none */
   async assertExists(): Promise<void> {
     const { exists } = this.#handlers;
-    if (exists === undefined) return;
-    if (!(await exists({ channel: this.name, params: this.params }))) throw roomNotFound(this.name);
+    if (exists !== undefined && !(await exists({ channel: this.name, params: this.params }))) throw roomNotFound(this.name);
+    // Asked last: it may be closed while the application looks.
+    this.assertOpen();
   }
 
   /** A promise only where the application's answer is one. @throws TuttiError `FORBIDDEN`, or what the application throws */
@@ -119,17 +138,18 @@ export class ChannelPolicy {
     const { authorize } = this.#handlers;
     if (authorize === undefined) return;
     const answer = authorize({ ...caller, channel: this.name, params: this.params, action, ...(type !== undefined && { type }) });
-    return answer instanceof Promise ? answer.then(assertTrue) : assertTrue(answer);
+    // All but a plain answer is waited for: a promise of another library is an object, and would pass for a yes.
+    return typeof answer === "boolean" ? assertTrue(answer) : Promise.resolve(answer).then(assertTrue);
   }
 
   /** The event's payload as the schema and the application's handler make it. @throws TuttiError `TYPE_UNKNOWN`, `PAYLOAD_INVALID`, … */
   async prepareEvent(caller: Caller, type: string, payload: unknown): Promise<unknown> {
     const schema = this.#schema(this.definition.events, type);
-    const valid = await checked(schema, payload);
+    const valid = schema === undefined ? payload : await checked(schema, payload);
     const handler = own(this.#handlers.publish, type);
     if (handler === undefined) return valid;
     const replaced = await handler({ ...caller, channel: this.name, params: this.params, payload: valid });
-    return replaced === undefined ? valid : checked(schema, replaced);
+    return replaced === undefined ? valid : fitting(() => checked(schema, replaced), "the handler's payload");
   }
 
   /** The event's payload as the schema makes it; for what the server itself publishes. */
@@ -168,28 +188,35 @@ export class ChannelPolicy {
   }
 }
 
-/** Runs a call between the schemas of its input and its output. A result against its schema is the server's fault, so it is `INTERNAL`. */
+/** Runs a call between the schemas of its input and its output. */
 export async function answerCall(schemas: CallSchemas | undefined, payload: unknown, handler: (input: unknown) => unknown): Promise<unknown> {
   const input: unknown = schemas === undefined ? payload : await validate(schemas.input, payload);
   const result = await handler(input);
-  if (schemas === undefined) return result;
+  return schemas === undefined ? result : fitting(() => validate(schemas.output, result, "result"), "the result");
+}
+
+/** What the server itself made and the contract does not allow is a failure of the server, and told as one. */
+async function fitting(check: () => unknown, what: string): Promise<unknown> {
   try {
-    return await validate(schemas.output, result, "result");
+    return await check();
   } catch (cause) {
-    throw new TuttiError("INTERNAL", { message: "the result does not fit the contract", cause });
+    throw new Error(`${what} does not fit the contract`, { cause });
   }
 }
 
 /** What the schema makes of a payload, fit to be sent: a schema may put out a `Date` or a `Map`, which JSON would turn into something else. */
 function checked(schema: AnySchema | undefined, payload: unknown, root = "payload"): unknown {
   const valid: unknown = schema === undefined ? payload : validate(schema, payload, root);
-  if (valid instanceof Promise) return valid.then(sendable);
-  return sendable(valid);
+  return valid instanceof Promise ? valid.then(received) : received(valid);
 }
 
-function sendable(payload: unknown): unknown {
-  assertSendable(payload);
-  return payload;
+/**
+ * The payload as it arrives at the other end: both ends reduce the same, also where a field is `undefined`, and nobody else holds it, to change
+ * it after it was published. @throws TuttiError `PAYLOAD_INVALID` where it cannot be sent
+ */
+function received(payload: unknown): unknown {
+  const [frame] = jsonCodec.decode(jsonCodec.encode([{ payload }]));
+  return (frame as { readonly payload?: unknown }).payload;
 }
 
 /** The record's own value: names that a client chooses never reach a prototype. */
@@ -197,8 +224,8 @@ function own<T>(record: Readonly<Record<string, T>> | undefined, key: string): T
   return record !== undefined && Object.hasOwn(record, key) ? record[key] : undefined;
 }
 
-function assertTrue(isAllowed: boolean): void {
-  if (!isAllowed) throw new TuttiError("FORBIDDEN");
+function assertTrue(isAllowed: unknown): void {
+  if (isAllowed !== true) throw new TuttiError("FORBIDDEN");
 }
 
 function roomNotFound(name: string): TuttiError {

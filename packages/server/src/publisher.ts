@@ -25,6 +25,8 @@ interface Job {
   readonly reply: PublishReply;
 }
 
+type Prepared = { readonly payload: unknown } | { readonly refusal: TuttiError };
+
 /**
  * One session's publishes to one channel, by one connection. They are looked at one after the other; appends are not waited for, since the
  * broker keeps their order and counts them itself.
@@ -38,7 +40,8 @@ export class Publisher {
   #isWorking = false;
   /** The highest *n* that was handed to the broker and has not failed. */
   #issued = 0;
-  #appending = 0;
+  /** Who waits for what was handed to the broker, by *n*. */
+  readonly #appending = new Map<number, PublishReply[]>();
 
   constructor(services: Services, policy: ChannelPolicy, caller: Caller, assertExists: () => Promise<void>) {
     this.#services = services;
@@ -49,12 +52,17 @@ export class Publisher {
 
   /** Whether nothing is under way. */
   get isIdle(): boolean {
-    return !this.#isWorking && this.#appending === 0;
+    return !this.#isWorking && this.#appending.size === 0;
   }
 
   publish(frame: PublishFrame, reply: PublishReply): void {
     this.#jobs.push({ frame, reply });
     if (!this.#isWorking) void this.#work();
+  }
+
+  /** Drops what was not begun. Nobody hears of it. */
+  stop(): void {
+    this.#jobs.length = 0;
   }
 
   async #work(): Promise<void> {
@@ -72,6 +80,9 @@ export class Publisher {
   async #handle({ frame, reply }: Job): Promise<void> {
     const { n, settled } = frame;
     if (n <= settled) throw new TuttiError("FRAME_INVALID", { message: "n is not above settled", field: "n" });
+    const waiting = this.#appending.get(n);
+    // A repeat of what is under way is answered with it.
+    if (waiting !== undefined) return void waiting.push(reply);
     const count: PublisherCount = { session: this.#caller.session, n, settled };
     const floor = Math.max(this.#issued, settled);
     if (frame.retry === true || n <= floor) {
@@ -83,13 +94,13 @@ export class Publisher {
       }
     }
     if (n > floor + 1) throw outOfOrder(floor);
-    const refusal = await this.#prepare(frame);
-    if (refusal.error !== undefined) return this.#refuse(count, refusal.error, reply);
-    this.#append(frame, count, refusal.payload, reply);
+    const prepared = await this.#prepare(frame);
+    if ("refusal" in prepared) return this.#refuse(count, prepared.refusal, reply);
+    this.#append(frame, count, prepared.payload, reply);
   }
 
   /** The payload as it is to be logged, or why it is refused for good. Rejects where it may be tried again. */
-  async #prepare({ type, payload }: PublishFrame): Promise<{ readonly payload?: unknown; readonly error?: TuttiError }> {
+  async #prepare({ type, payload }: PublishFrame): Promise<Prepared> {
     try {
       await this.#assertExists();
       await this.#policy.assertAllowed(this.#caller, "publish", type);
@@ -97,7 +108,7 @@ export class Publisher {
     } catch (cause) {
       const error = tuttiError(cause, this.#services.log, { channel: this.#policy.name, type });
       if (!isFinal(error.code)) throw error;
-      return { error };
+      return { refusal: error };
     }
   }
 
@@ -119,18 +130,20 @@ export class Publisher {
       ...(user !== undefined && { user: user.id }),
     };
     const { retention } = this.#policy;
+    const replies = [reply];
     this.#issued = Math.max(this.#issued, count.n);
-    this.#appending++;
+    this.#appending.set(count.n, replies);
     broker.append(this.#policy.name, { event, publisher: count, ...(retention !== undefined && { retention }) }).then(
       (outcome) => {
-        this.#appending--;
+        this.#appending.delete(count.n);
         if (outcome.outcome === "out-of-order") this.#issued = Math.min(this.#issued, count.n - 1);
-        this.#answer(outcome, count, reply);
+        for (const each of replies) this.#answer(outcome, count, each);
       },
       (cause: unknown) => {
-        this.#appending--;
+        this.#appending.delete(count.n);
         this.#issued = Math.min(this.#issued, count.n - 1);
-        reply.fail(tuttiError(cause, log, { channel: this.#policy.name, session }));
+        const error = tuttiError(cause, log, { channel: this.#policy.name, session });
+        for (const each of replies) each.fail(error);
       },
     );
   }

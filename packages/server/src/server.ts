@@ -110,7 +110,7 @@ export function createServer<const C extends Contract = Contract, U extends User
     log,
     guards: options.guards ?? {},
   };
-  const hub = new Hub(services, new Authenticator(options.authenticate, log));
+  const hub = new Hub(services, new Authenticator(options.authenticate, environment, log));
   const detach: (() => void)[] = [];
 
   return {

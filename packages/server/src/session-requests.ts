@@ -1,48 +1,58 @@
 import { TuttiError, type ClientFrame, type ClientFrameOf, type ServerFrame } from "@tutti/protocol";
 import { tuttiError } from "./errors.js";
-import type { Caller } from "./handlers.js";
+import type { Caller, User } from "./handlers.js";
 import type { NodeState } from "./node-state.js";
 import { answerCall, type ChannelPolicy } from "./policy.js";
 import { Publisher } from "./publisher.js";
-import type { Subscriber } from "./subscription.js";
+import type { Subscriber, Subscription } from "./subscription.js";
 import { Subscriptions } from "./subscriptions.js";
 
-type Request = Exclude<ClientFrame, { op: "hello" | "ping" | "bye" | "refresh" }>;
-type Answered = Extract<Request, { correlationId: string }>;
+type Request = Exclude<ClientFrame, { op: "hello" | "ping" | "bye" }>;
+type Answered = Exclude<Extract<Request, { correlationId: string }>, { op: "publish" }>;
 
 /** What requests need of their connection. */
-export interface Replier extends Omit<Subscriber, "session"> {
-  send(...frames: readonly ServerFrame[]): void;
+export interface Replier extends Omit<Subscriber, "evict"> {
+  /** Queues a frame for the end of the turn. @throws TuttiError where it cannot be encoded */
+  send(frame: ServerFrame): void;
+  /** Takes a new token of the same user. */
+  refresh(token: string): Promise<object>;
 }
 
 /** Serves the requests of one connection, once it is admitted. */
 export class SessionRequests {
   readonly subscriptions: Subscriptions;
   readonly #node: NodeState;
-  readonly #caller: Caller;
+  readonly #caller: { readonly session: string; user: User | undefined };
   readonly #replier: Replier;
   readonly #publishers = new Map<string, Publisher>();
   #activity: "active" | "idle" = "active";
-  /** How many requests wait for their answer. */
+  /** How many requests wait for their answer, and signals for permission. */
   #waiting = 0;
+  /** Settles when the latest signal that waits for permission is through. */
+  #signals: Promise<void> | undefined;
 
-  constructor(node: NodeState, caller: Caller, replier: Replier) {
+  constructor(node: NodeState, { session, user }: Caller, replier: Replier) {
     this.#node = node;
-    this.#caller = caller;
+    this.#caller = { session, user };
     this.#replier = replier;
     const subscriber: Subscriber = {
-      session: caller.session,
       codec: replier.codec,
       outbox: replier.outbox,
       push: (packet) => replier.push(packet),
+      evict: (channel, error) => this.evict(channel, error),
     };
-    this.subscriptions = new Subscriptions(node, caller, subscriber, () => this.#activity);
+    this.subscriptions = new Subscriptions(node, this.#caller, subscriber, () => this.#activity);
   }
 
   /** Whether every publish was answered. */
   get isIdle(): boolean {
     for (const publisher of this.#publishers.values()) if (!publisher.isIdle) return false;
     return true;
+  }
+
+  /** What a new token says of the user; handlers see it from now on. */
+  changeUser(user: User | undefined): void {
+    this.#caller.user = user;
   }
 
   /** @throws TuttiError what is wrong with a frame that nobody waits for, or `LIMIT_EXCEEDED` */
@@ -69,21 +79,26 @@ export class SessionRequests {
 
   /** The server puts the session into a channel. Never rejects: what goes wrong is told to the client. */
   async join(channel: string): Promise<void> {
-    if (this.subscriptions.get(channel) !== undefined) return;
+    // Its own request, if there is one on its way, gets it in.
+    if (this.subscriptions.has(channel)) return;
     try {
-      await this.subscriptions.subscribe({ channel, isInvited: true }, (start) => this.#replier.send({ op: "joined", channel, start }));
-    } catch (error) {
-      this.#replier.send({ op: "left", channel, error: tuttiError(error, this.#node.services.log, { channel }).toWire() });
+      await this.subscriptions.subscribe({ channel }, (start) => this.#send({ op: "joined", channel, start }));
+    } catch (cause) {
+      const error = tuttiError(cause, this.#node.services.log, { channel });
+      // Where the client has asked for the channel meanwhile, it has not left.
+      if (!this.subscriptions.has(channel)) this.#replier.send({ op: "left", channel, error: error.toWire() });
     }
   }
 
   /** The server ends a subscription; nothing of the channel is sent after this. */
   evict(channel: string, error: TuttiError): void {
-    if (this.subscriptions.evict(channel)) this.#replier.send({ op: "left", channel, error: error.toWire() });
+    if (this.subscriptions.evict(channel, error)) this.#replier.send({ op: "left", channel, error: error.toWire() });
   }
 
+  /** The connection is gone. What waits for its turn is dropped: the client was not answered, and sends it again. */
   end(members: "leave" | "away"): void {
     this.subscriptions.endAll(members);
+    for (const publisher of this.#publishers.values()) publisher.stop();
   }
 
   #assertRoom(): void {
@@ -91,7 +106,7 @@ export class SessionRequests {
     if (this.#waiting >= requestsMax) throw new TuttiError("LIMIT_EXCEEDED", { message: `requestsMax is ${requestsMax}` });
   }
 
-  async #answer(frame: Exclude<Answered, { op: "publish" }>): Promise<void> {
+  async #answer(frame: Answered): Promise<void> {
     const { correlationId } = frame;
     this.#waiting++;
     try {
@@ -104,7 +119,7 @@ export class SessionRequests {
     }
   }
 
-  async #perform(frame: Exclude<Answered, { op: "publish" }>): Promise<unknown> {
+  async #perform(frame: Answered): Promise<unknown> {
     switch (frame.op) {
       case "subscribe":
         return this.subscriptions.subscribe(frame, (start) => this.#reply(frame.correlationId, start));
@@ -114,6 +129,8 @@ export class SessionRequests {
         return this.subscriptions.presence(frame);
       case "call":
         return this.#call(frame);
+      case "refresh":
+        return this.#replier.refresh(frame.token);
     }
   }
 
@@ -122,7 +139,7 @@ export class SessionRequests {
       const { schemas, handler } = this.#node.services.policy.call(type);
       return answerCall(schemas, payload, (input) => handler({ ...this.#caller, payload: input }));
     }
-    const policy = this.#policyOf(channel);
+    const policy = this.#node.services.policy.channel(channel);
     await this.#assertExists(policy);
     await policy.assertAllowed(this.#caller, "call", type);
     return policy.call(this.#caller, type, payload);
@@ -133,7 +150,7 @@ export class SessionRequests {
     const { correlationId, channel } = frame;
     let publisher = this.#publishers.get(channel);
     if (publisher === undefined) {
-      const policy = this.#policyOf(channel);
+      const policy = this.#node.services.policy.channel(channel);
       this.#forgetIdlePublishers();
       publisher = new Publisher(this.#node.services, policy, this.#caller, () => this.#assertExists(policy));
       this.#publishers.set(channel, publisher);
@@ -152,30 +169,45 @@ export class SessionRequests {
   }
 
   #signal({ channel, type, payload }: ClientFrameOf<"signal">): void {
+    this.#assertRoom();
     const subscription = this.subscriptions.get(channel);
     if (subscription === undefined) throw new TuttiError("NOT_SUBSCRIBED", { message: `not subscribed to ${channel}`, field: "channel" });
     const { policy } = subscription.channel;
     const permission = policy.assertAllowed(this.#caller, "signal", type);
     // One after the other: a refusal beside a payload that is wrong at once would be a rejection that nobody hears.
     const valid: unknown = permission instanceof Promise ? permission.then(() => policy.validateSignal(type, payload)) : policy.validateSignal(type, payload);
-    const { session, user } = this.#caller;
-    const put = (signalPayload: unknown): void => {
-      if (subscription.isEnded) return;
-      subscription.channel.putSignal({ type, payload: signalPayload, session, ...(user !== undefined && { user: user.id }) });
-    };
-    if (!(valid instanceof Promise)) return put(valid);
-    valid.then(put, (error: unknown) => {
-      this.#replier.send({ op: "error", channel, error: tuttiError(error, this.#node.services.log, { channel, type }).toWire() });
-    });
+    if (valid instanceof Promise || this.#signals !== undefined) this.#putInTurn(subscription, type, Promise.resolve(valid));
+    else this.#put(subscription, type, valid);
   }
 
-  #policyOf(channel: string): ChannelPolicy {
-    return this.subscriptions.policy(channel) ?? this.#node.services.policy.channel(channel);
+  /** Puts the signal after those that came before it: the latest has to win, however long each permission takes. */
+  #putInTurn(subscription: Subscription, type: string, valid: Promise<unknown>): void {
+    const { name } = subscription.channel;
+    const complain = (cause: unknown): void => {
+      const error = tuttiError(cause, this.#node.services.log, { channel: name, type });
+      this.#replier.send({ op: "error", channel: name, error: error.toWire() });
+    };
+    this.#waiting++;
+    const put = valid.then(
+      (payload) => () => this.#put(subscription, type, payload),
+      (error: unknown) => () => complain(error),
+    );
+    const turn = Promise.all([put, this.#signals]).then(([act]) => {
+      this.#waiting--;
+      if (this.#signals === turn) this.#signals = undefined;
+      act();
+    });
+    this.#signals = turn;
+  }
+
+  #put(subscription: Subscription, type: string, payload: unknown): void {
+    const { session, user } = this.#caller;
+    if (!subscription.isEnded) subscription.channel.putSignal({ type, payload, session, ...(user !== undefined && { user: user.id }) });
   }
 
   async #assertExists(policy: ChannelPolicy): Promise<void> {
     // Whoever is subscribed was told that it exists; when it is closed, the subscription ends.
-    if (this.subscriptions.get(policy.name) === undefined) await this.#node.services.policy.channel(policy.name).assertExists();
+    if (this.subscriptions.get(policy.name) === undefined) await policy.assertExists();
   }
 
   #forgetIdlePublishers(): void {
@@ -187,16 +219,20 @@ export class SessionRequests {
   }
 
   #reply(correlationId: string, data: unknown): void {
-    try {
-      this.#replier.send({ op: "reply", correlationId, success: true, ...(data !== undefined && { data }) });
-    } catch (error) {
-      // What a handler returned cannot be encoded.
-      this.#fail(correlationId, new TuttiError("INTERNAL", { message: "the answer cannot be sent", cause: error }), "reply");
-    }
+    this.#send({ op: "reply", correlationId, success: true, ...(data !== undefined && { data }) });
   }
 
   #fail(correlationId: string, cause: unknown, op: string): void {
     const error = tuttiError(cause, this.#node.services.log, { op, session: this.#caller.session });
     this.#replier.send({ op: "reply", correlationId, success: false, error: error.toWire() });
+  }
+
+  /** Sends what the application made. @throws Error, which is told as a failure of the server, where it cannot be encoded */
+  #send(frame: ServerFrame): void {
+    try {
+      this.#replier.send(frame);
+    } catch (cause) {
+      throw new Error("what the application made cannot be sent", { cause });
+    }
   }
 }

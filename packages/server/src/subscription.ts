@@ -1,6 +1,7 @@
-import type { Codec, LastSeen, Position, SubscriptionStart } from "@tutti/protocol";
-import type { LoggedEvent } from "./broker.js";
+import type { Cancel, Codec, LastSeen, Position, SubscriptionStart, TuttiError } from "@tutti/protocol";
+import type { LoggedEvent, Page } from "./broker.js";
 import type { Channel } from "./channel.js";
+import { tuttiError } from "./errors.js";
 import { eventsFrame } from "./events-frame.js";
 import { resumeAfter } from "./follower.js";
 import { Packet, type SharedPacket } from "./packet.js";
@@ -15,32 +16,35 @@ const RETRY_MS = 1_000;
 
 /** What a subscription needs of its connection. */
 export interface Subscriber {
-  readonly session: string;
   readonly codec: Codec;
   readonly outbox: Outbox;
-  /** Queues a packet for the end of the turn; ends the connection where it does not fit. */
+  /** Queues a packet for the end of the turn; ends the connection, and with it the subscription, where it does not fit. */
   push(packet: Packet): void;
+  /** Ends the subscription to a channel, and tells the client why. */
+  evict(channel: string, error: TuttiError): void;
 }
 
 /** One connection's subscription to one channel: reads what was missed, joins the live events without a hole or a repeat, and ends. */
 export class Subscription {
   readonly channel: Channel;
-  readonly subscriber: Subscriber;
-  /** Whether it is told who is here. */
-  readonly watchesPresence: boolean;
   readonly #services: Services;
+  readonly #subscriber: Subscriber;
+  readonly #chunkBytes: number;
   #isEnded = false;
   /** The last event that was sent; of interest only until it is live. */
   #last: LastSeen = { epoch: "", seq: 0 };
   #chunkCount = CHUNK_COUNT_FIRST;
+  #hasSentChunk = false;
+  /** Ends a pause before its time. */
+  #wake = (): void => {};
   /** A change of presence was not sent because the connection was slow: the whole list follows when it is not. */
   #owesPresence = false;
 
-  constructor(services: Services, channel: Channel, subscriber: Subscriber, watchesPresence: boolean) {
+  constructor(services: Services, channel: Channel, subscriber: Subscriber) {
     this.#services = services;
     this.channel = channel;
-    this.subscriber = subscriber;
-    this.watchesPresence = watchesPresence;
+    this.#subscriber = subscriber;
+    this.#chunkBytes = Math.min(CHUNK_BYTES, services.bounds.outboxBytesMax / 8);
   }
 
   get isEnded(): boolean {
@@ -68,17 +72,15 @@ export class Subscription {
       this.#last = since;
       return { position: { epoch: since.epoch, seq: since.seq } };
     }
-    const from: Position = { epoch: since.epoch, seq: since.seq };
-    if (this.channel.snapshot() !== undefined) return this.#startAfterGap(from, this.#startAtHead());
-    const position = resumeAfter(since, page);
-    this.#last = position;
-    return this.#startAfterGap(from, { position });
+    return this.#startAfter(since, page);
   }
 
-  /** Sends what was missed, then goes live. Never rejects. */
+  /** Sends what was missed, then goes live. Never rejects: what cannot be sent ends the subscription. */
   async run(): Promise<void> {
     try {
-      while (!this.isEnded && !this.#join()) await this.#replayPage();
+      while (!this.#isEnded && !this.#join()) await this.#advance();
+    } catch (error) {
+      this.#fail(error);
     } finally {
       this.channel.endReplay();
     }
@@ -86,30 +88,40 @@ export class Subscription {
 
   /** Sends what all live subscriptions get. */
   deliver(packet: SharedPacket): void {
-    this.subscriber.push(packet.for(this.subscriber.codec));
+    this.#subscriber.push(packet.for(this.#subscriber.codec));
   }
 
   /** Sends what a slow connection can do without. */
   deliverDroppable(packet: SharedPacket): void {
-    if (!this.subscriber.outbox.isPressed) this.deliver(packet);
+    if (!this.#subscriber.outbox.isPressed) this.deliver(packet);
   }
 
   /** Sends a change of presence; to a slow connection the whole list, later. */
   deliverPresence(changes: SharedPacket): void {
-    if (this.subscriber.outbox.isPressed) this.#oweList();
-    else if (!this.#owesPresence) this.deliver(changes);
+    if (this.#owesPresence) return;
+    if (this.#subscriber.outbox.isPressed) void this.#deliverListLater();
+    else this.deliver(changes);
   }
 
   /** The channel lost events and goes on elsewhere. */
   restart(gap: { readonly from: Position; readonly to: Position }): void {
-    const start: SubscriptionStart = { ...this.#startAtHead(), gap };
-    this.#send([{ op: "gap", channel: this.channel.name, start }]);
+    try {
+      this.#send([{ op: "gap", channel: this.channel.name, start: { ...this.#startAtHead(), gap } }]);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   end(): void {
-    if (this.isEnded) return;
+    if (this.#isEnded) return;
     this.#isEnded = true;
     this.channel.remove(this);
+    this.#wake();
+  }
+
+  #fail(cause: unknown): void {
+    const error = tuttiError(new Error("what the subscription is to be sent cannot be encoded", { cause }), this.#services.log, { channel: this.channel.name });
+    this.#subscriber.evict(this.channel.name, error);
   }
 
   #startAtHead(): SubscriptionStart {
@@ -119,72 +131,109 @@ export class Subscription {
     return { position: { epoch: position.epoch, seq: position.seq }, ...(snapshot !== undefined && { snapshot }) };
   }
 
-  #startAfterGap(from: Position, start: SubscriptionStart): SubscriptionStart {
-    return { ...start, gap: { from, to: start.position } };
+  /** Where it goes on when the log does not have what comes after `last`. */
+  #startAfter(last: LastSeen, page: Extract<Page, { outcome: "gap" }>): SubscriptionStart {
+    const from: Position = { epoch: last.epoch, seq: last.seq };
+    if (this.channel.hasState) {
+      const start = this.#startAtHead();
+      return { ...start, gap: { from, to: start.position } };
+    }
+    const position = resumeAfter(last, page);
+    this.#last = position;
+    return { position, gap: { from, to: position } };
   }
 
-  /** Whether it is live now: the channel holds everything that comes after what was sent. */
+  /** Whether it is live now: the channel held everything that comes after what was sent, and the connection had room for it. */
   #join(): boolean {
     const missing = this.channel.tailAfter(this.#last);
     if (missing === undefined && this.#services.guards.join !== false) return false;
-    if (missing !== undefined && missing.length > 0) this.#sendEvents(this.#last.epoch, missing);
-    this.channel.join(this, this.#last.seq);
+    for (let rest = missing ?? []; rest.length > 0; ) {
+      if (this.#subscriber.outbox.isPressed) return false;
+      rest = rest.slice(this.#sendChunk(this.#last.epoch, rest));
+    }
+    // What was sent may have been too much for the connection.
+    if (!this.#isEnded) this.channel.join(this, this.#last.seq);
     return true;
   }
 
-  async #replayPage(): Promise<void> {
-    const { broker, environment, log } = this.#services;
+  /** One step towards the head of the log. */
+  async #advance(): Promise<void> {
+    let page: Page;
     try {
-      const page = await broker.read(this.channel.name, this.#last, { countMax: PAGE_COUNT });
-      if (this.isEnded) return;
-      if (page.outcome === "gap") this.#goOnAfterGap(resumeAfter(this.#last, page));
-      else if (page.run.events.length === 0) await this.channel.catchUp();
-      else await this.#sendInChunks(page.run.epoch, page.run.events);
+      page = await this.#services.broker.read(this.channel.name, this.#last, { countMax: PAGE_COUNT });
+      // The log has nothing more, or something else, and the node does not know it yet.
+      const isNodeBehind = page.outcome === "page" ? page.run.events.length === 0 : this.channel.hasState;
+      if (isNodeBehind && !this.#isEnded) await this.channel.catchUp();
     } catch (error) {
-      log.warn("reading history failed, trying again", { channel: this.channel.name, error });
-      await new Promise<void>((resolve) => void environment.after(RETRY_MS, resolve));
+      if (this.#isEnded) return;
+      this.#services.log.warn("reading history failed, trying again", { channel: this.channel.name, error });
+      return this.#pause();
     }
+    if (this.#isEnded) return;
+    // History was trimmed, or the stream replaced, while it was read.
+    if (page.outcome === "gap") this.#send([{ op: "gap", channel: this.channel.name, start: this.#startAfter(this.#last, page) }]);
+    else await this.#sendInChunks(page.run.epoch, page.run.events);
   }
 
-  /** History was trimmed, or the stream replaced, while it was read. */
-  #goOnAfterGap(position: Position): void {
-    const from: Position = { epoch: this.#last.epoch, seq: this.#last.seq };
-    this.#last = position;
-    const start = this.channel.snapshot() === undefined ? { position } : this.#startAtHead();
-    this.#send([{ op: "gap", channel: this.channel.name, start: this.#startAfterGap(from, start) }]);
-  }
-
-  /** Sends in frames that grow and shrink towards {@link CHUNK_BYTES}, and waits whenever the connection is slow. */
   async #sendInChunks(epoch: string, events: readonly LoggedEvent[]): Promise<void> {
     let index = 0;
     while (index < events.length) {
-      if (this.subscriber.outbox.isPressed) await this.subscriber.outbox.roomy();
-      if (this.isEnded) return;
-      const chunk = events.slice(index, index + this.#chunkCount);
-      index += chunk.length;
-      const bytes = this.#sendEvents(epoch, chunk);
-      this.#chunkCount = bytes < CHUNK_BYTES ? Math.min(PAGE_COUNT, this.#chunkCount * 2) : Math.max(1, this.#chunkCount >> 1);
+      await this.#turn();
+      if (this.#isEnded) return;
+      index += this.#sendChunk(epoch, events.slice(index));
     }
   }
 
-  #sendEvents(epoch: string, events: readonly LoggedEvent[]): number {
-    const last = events.at(-1);
+  /** Leaves the others their turn between two chunks, and waits while the connection is slow. */
+  async #turn(): Promise<void> {
+    if (this.#hasSentChunk) await this.#services.turn.next();
+    await this.#room();
+    this.#hasSentChunk = true;
+  }
+
+  async #room(): Promise<void> {
+    const { outbox } = this.#subscriber;
+    while (!this.#isEnded && outbox.isPressed) await outbox.roomy();
+  }
+
+  /** Sends the first of the events, as many as make about {@link CHUNK_BYTES}, at least one. Returns how many. */
+  #sendChunk(epoch: string, events: readonly LoggedEvent[]): number {
+    let chunk = events.slice(0, this.#chunkCount);
+    let packet = this.#packetOf(epoch, chunk);
+    while (packet.bytes > 2 * this.#chunkBytes && chunk.length > 1) {
+      this.#chunkCount = chunk.length >> 1;
+      chunk = chunk.slice(0, this.#chunkCount);
+      packet = this.#packetOf(epoch, chunk);
+    }
+    if (packet.bytes < this.#chunkBytes && chunk.length === this.#chunkCount) this.#chunkCount = Math.min(PAGE_COUNT, this.#chunkCount * 2);
+    const last = chunk.at(-1);
     if (last !== undefined) this.#last = { epoch, seq: last.seq, eventId: last.eventId };
-    return this.#send([eventsFrame(this.channel.name, epoch, events)]);
+    this.#subscriber.push(packet);
+    return chunk.length;
   }
 
-  #send(frames: readonly object[]): number {
-    const packet = Packet.of(this.subscriber.codec, frames);
-    this.subscriber.push(packet);
-    return packet.bytes;
+  #packetOf(epoch: string, events: readonly LoggedEvent[]): Packet {
+    return Packet.of(this.#subscriber.codec, [eventsFrame(this.channel.name, epoch, events)]);
   }
 
-  #oweList(): void {
-    if (this.#owesPresence) return;
-    this.#owesPresence = true;
-    void this.subscriber.outbox.roomy().then(() => {
-      this.#owesPresence = false;
-      if (!this.isEnded) this.deliver(this.channel.presence.list());
+  #send(frames: readonly object[]): void {
+    this.#subscriber.push(Packet.of(this.#subscriber.codec, frames));
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel: Cancel = this.#services.environment.after(RETRY_MS, resolve);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
     });
+  }
+
+  async #deliverListLater(): Promise<void> {
+    this.#owesPresence = true;
+    await this.#room();
+    this.#owesPresence = false;
+    if (!this.#isEnded) this.deliver(this.channel.presence.list());
   }
 }

@@ -2,13 +2,17 @@ import { TuttiError, type ClientFrameOf, type LastSeen, type SubscriptionStart }
 import type { Caller } from "./handlers.js";
 import type { ChannelPolicy } from "./policy.js";
 import type { NodeState } from "./node-state.js";
+import type { Presence } from "./presence.js";
 import { Subscription, type Subscriber } from "./subscription.js";
 
 /** A subscription, from the request on: it has none yet while it waits for permission and for the channel. */
 interface Slot {
   readonly policy: ChannelPolicy;
   subscription?: Subscription;
-  isEnded: boolean;
+  /** Why it ended. */
+  ended?: TuttiError;
+  /** Settles when the latest change of presence is through. Never rejects. */
+  presence?: Promise<void>;
 }
 
 interface Request {
@@ -16,8 +20,6 @@ interface Request {
   readonly since?: LastSeen | undefined;
   readonly presence?: boolean | undefined;
   readonly member?: unknown;
-  /** The application itself put the session in: nobody is asked for permission. */
-  readonly isInvited?: boolean;
 }
 
 /** The channels of one connection. */
@@ -27,6 +29,8 @@ export class Subscriptions {
   readonly #subscriber: Subscriber;
   readonly #activity: () => "active" | "idle";
   readonly #slots = new Map<string, Slot>();
+  /** Where this session's member is. Apart from the slots, because a member outlives a subscription that is replaced by another. */
+  readonly #entered = new Map<string, Presence>();
 
   constructor(node: NodeState, caller: Caller, subscriber: Subscriber, activity: () => "active" | "idle") {
     this.#node = node;
@@ -35,8 +39,9 @@ export class Subscriptions {
     this.#activity = activity;
   }
 
-  get size(): number {
-    return this.#slots.size;
+  /** Whether there is a subscription to a channel, or one on its way. */
+  has(channel: string): boolean {
+    return this.#slots.has(channel);
   }
 
   /** The subscription to a channel, once it has started. */
@@ -44,35 +49,34 @@ export class Subscriptions {
     return this.#slots.get(channel)?.subscription;
   }
 
-  /** The policy of a channel that this connection has, or is about to have. */
-  policy(channel: string): ChannelPolicy | undefined {
-    return this.#slots.get(channel)?.policy;
-  }
-
   /**
    * Subscribes; a subscription that was there is replaced. `answer` is called with the start before anything of the channel is sent.
    *
-   * @throws TuttiError why not, by the code of the refusal
+   * @throws TuttiError why not, by the code of the refusal, or of what ended it on its way
    */
   async subscribe(request: Request, answer: (start: SubscriptionStart) => void): Promise<void> {
     const policy = this.#node.services.policy.channel(request.channel);
     this.#assertRoom(policy);
-    this.#end(request.channel);
-    const slot: Slot = { policy, isEnded: false };
+    this.#end(request.channel, notSubscribed(request.channel));
+    const slot: Slot = { policy };
     this.#slots.set(request.channel, slot);
     try {
-      await this.#permit(policy, request);
-      const member = request.member === undefined ? undefined : await this.#validMember(policy, request.member);
+      await this.#permit(policy);
+      const member: unknown = request.member === undefined ? undefined : await this.#validMember(policy, request.member);
       const channel = await this.#node.channels.open(policy);
-      this.#assertWanted(slot);
-      const subscription = new Subscription(this.#node.services, channel, this.#subscriber, request.presence === true);
+      assertWanted(slot);
+      const subscription = new Subscription(this.#node.services, channel, this.#subscriber);
       const start = await subscription.start(request.since);
-      if (slot.isEnded) subscription.end();
-      else this.#begin(slot, subscription, member, () => answer(start));
-      void subscription.run();
-      this.#assertWanted(slot);
+      this.#begin(slot, subscription, () => {
+        answer(start);
+        // That may have been too much for the connection.
+        assertWanted(slot);
+        if (member !== undefined) this.#enter(subscription, member);
+        if (request.presence === true) channel.watch(subscription);
+      });
     } catch (error) {
-      if (this.#slots.get(request.channel) === slot) this.#slots.delete(request.channel);
+      // Where another request has taken the channel over, the member is that one's affair.
+      if (this.#slots.get(request.channel) === slot) this.evict(request.channel, notSubscribed(request.channel));
       throw error;
     }
   }
@@ -80,59 +84,76 @@ export class Subscriptions {
   /** Ends a subscription; the member of this session leaves. */
   unsubscribe(channel: string): void {
     if (!this.#slots.has(channel)) throw notSubscribed(channel);
-    this.#leavePresence(channel);
-    this.#end(channel);
+    this.evict(channel, notSubscribed(channel));
   }
 
-  /** The server ends a subscription, if there is one. */
-  evict(channel: string): boolean {
-    if (!this.#slots.has(channel)) return false;
+  /**
+   * Ends a subscription, if there is one, and the member of this session leaves. Whether it had started: one that is on its way is answered
+   * with `error`.
+   */
+  evict(channel: string, error: TuttiError): boolean {
     this.#leavePresence(channel);
-    this.#end(channel);
-    return true;
+    return this.#end(channel, error);
   }
 
   /** Enters presence, replaces the member's state, or, without one, leaves. */
-  async presence({ channel: name, member }: ClientFrameOf<"presence">): Promise<void> {
-    const slot = this.#slots.get(name);
-    if (slot?.subscription === undefined) throw notSubscribed(name);
-    if (member === undefined) return this.#leavePresence(name);
-    await this.#node.services.policy.channel(name).assertAllowed(this.#caller, "presence");
-    const state = await slot.policy.validateMember(member);
-    if (slot.isEnded) throw notSubscribed(name);
-    this.#enter(slot.subscription, state);
+  presence({ channel, member }: ClientFrameOf<"presence">): Promise<void> {
+    const slot = this.#slots.get(channel);
+    if (slot?.subscription === undefined) return Promise.reject(notSubscribed(channel));
+    const { subscription, presence = Promise.resolve() } = slot;
+    // One after the other: what the client sent last has to stand last, however long each permission takes.
+    const change = presence.then(() => this.#changePresence(slot, subscription, member));
+    slot.presence = change.catch(() => {});
+    return change;
   }
 
   setActivity(activity: "active" | "idle"): void {
-    for (const { subscription } of this.#slots.values()) subscription?.channel.presence.setActivity(this.#caller.session, activity);
+    for (const presence of this.#entered.values()) presence.setActivity(this.#caller.session, activity);
   }
 
   /** The connection is gone: members leave at once, or after a time of grace where they may come back. */
   endAll(members: "leave" | "away"): void {
-    for (const [name, { subscription }] of this.#slots) {
-      if (members === "leave") this.#leavePresence(name);
-      else subscription?.channel.presence.away(this.#caller.session);
-      this.#end(name);
+    for (const presence of this.#entered.values()) presence[members](this.#caller.session);
+    this.#entered.clear();
+    for (const channel of this.#slots.keys()) this.#end(channel, notSubscribed(channel));
+  }
+
+  /** Runs a subscription that has started, after `greet` has told the client; where that fails it ends. */
+  #begin(slot: Slot, subscription: Subscription, greet: () => void): void {
+    try {
+      assertWanted(slot);
+      slot.subscription = subscription;
+      greet();
+    } catch (error) {
+      subscription.end();
+      throw error;
+    } finally {
+      void subscription.run();
     }
   }
 
-  #begin(slot: Slot, subscription: Subscription, member: unknown, answer: () => void): void {
-    slot.subscription = subscription;
-    answer();
-    if (member !== undefined) this.#enter(subscription, member);
-    if (subscription.watchesPresence) subscription.channel.watch(subscription);
+  async #permit(policy: ChannelPolicy): Promise<void> {
+    await policy.assertExists();
+    if (this.#isInvited(policy)) return;
+    try {
+      await policy.assertAllowed(this.#caller, "subscribe");
+    } catch (error) {
+      // The application may have put the session in while it was asked.
+      if (!this.#isInvited(policy)) throw error;
+    }
   }
 
-  async #permit(policy: ChannelPolicy, request: Request): Promise<void> {
-    const { session, user } = this.#caller;
-    await policy.assertExists();
-    if (request.isInvited === true || this.#node.memberships.has(session, user?.id, policy.name)) return;
-    let generation: number;
-    do {
-      generation = this.#node.revocations.of(policy.name);
-      await policy.assertAllowed(this.#caller, "subscribe");
-      // Somebody was shut out while the application made up its mind: the answer may be older than that.
-    } while (generation !== this.#node.revocations.of(policy.name));
+  /** Whether the application itself put the session in: nobody is asked for permission. */
+  #isInvited({ name }: ChannelPolicy): boolean {
+    return this.#node.memberships.has(this.#caller.session, this.#caller.user?.id, name);
+  }
+
+  async #changePresence(slot: Slot, subscription: Subscription, member: unknown): Promise<void> {
+    assertWanted(slot);
+    if (member === undefined) return this.#leavePresence(slot.policy.name);
+    const state = await this.#validMember(slot.policy, member);
+    assertWanted(slot);
+    this.#enter(subscription, state);
   }
 
   async #validMember(policy: ChannelPolicy, member: unknown): Promise<unknown> {
@@ -151,26 +172,30 @@ export class Subscriptions {
     if (count >= inNamespace) throw limitExceeded("subscriptionsMax of the namespace", inNamespace);
   }
 
-  #assertWanted(slot: Slot): void {
-    if (slot.isEnded) throw notSubscribed(slot.policy.name);
-  }
-
-  #enter(subscription: Subscription, state: unknown): void {
+  #enter({ channel }: Subscription, state: unknown): void {
     const { session, user } = this.#caller;
-    subscription.channel.presence.enter({ session, user: user?.id, state, activity: this.#activity() });
+    this.#entered.set(channel.name, channel.presence);
+    channel.presence.enter({ session, user: user?.id, state, activity: this.#activity() });
   }
 
   #leavePresence(channel: string): void {
-    this.#slots.get(channel)?.subscription?.channel.presence.leave(this.#caller.session);
+    this.#entered.get(channel)?.leave(this.#caller.session);
+    this.#entered.delete(channel);
   }
 
-  #end(channel: string): void {
+  /** Whether it had started. */
+  #end(channel: string, error: TuttiError): boolean {
     const slot = this.#slots.get(channel);
-    if (slot === undefined) return;
-    slot.isEnded = true;
+    if (slot === undefined) return false;
+    slot.ended = error;
     this.#slots.delete(channel);
     slot.subscription?.end();
+    return slot.subscription !== undefined;
   }
+}
+
+function assertWanted({ ended }: Slot): void {
+  if (ended !== undefined) throw ended;
 }
 
 function notSubscribed(channel: string): TuttiError {
