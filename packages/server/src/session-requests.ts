@@ -171,7 +171,11 @@ export class SessionRequests {
   #signal({ channel, type, payload }: ClientFrameOf<"signal">): void {
     this.#assertRoom();
     const subscription = this.subscriptions.get(channel);
-    if (subscription === undefined) throw new TuttiError("NOT_SUBSCRIBED", { message: `not subscribed to ${channel}`, field: "channel" });
+    if (subscription === undefined) {
+      // A client that subscribes again, to mend a hole, goes on signalling meanwhile: those are dropped, as signals are.
+      if (this.subscriptions.has(channel)) return;
+      throw new TuttiError("NOT_SUBSCRIBED", { message: `not subscribed to ${channel}`, field: "channel" });
+    }
     const { policy } = subscription.channel;
     const permission = policy.assertAllowed(this.#caller, "signal", type);
     // One after the other: a refusal beside a payload that is wrong at once would be a rejection that nobody hears.

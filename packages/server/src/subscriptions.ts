@@ -11,8 +11,8 @@ interface Slot {
   subscription?: Subscription;
   /** Why it ended. */
   ended?: TuttiError;
-  /** Settles when the latest change of presence is through. Never rejects. */
-  presence?: Promise<void>;
+  /** Settles when the subscription has begun or failed, and the latest change of presence is through. Never rejects. */
+  presence: Promise<void>;
 }
 
 interface Request {
@@ -58,7 +58,8 @@ export class Subscriptions {
     const policy = this.#node.services.policy.channel(request.channel);
     this.#assertRoom(policy);
     this.#end(request.channel, notSubscribed(request.channel));
-    const slot: Slot = { policy };
+    let settle = (): void => {};
+    const slot: Slot = { policy, presence: new Promise((resolve) => (settle = resolve)) };
     this.#slots.set(request.channel, slot);
     try {
       await this.#permit(policy);
@@ -78,6 +79,8 @@ export class Subscriptions {
       // Where another request has taken the channel over, the member is that one's affair.
       if (this.#slots.get(request.channel) === slot) this.evict(request.channel, notSubscribed(request.channel));
       throw error;
+    } finally {
+      settle();
     }
   }
 
@@ -99,10 +102,9 @@ export class Subscriptions {
   /** Enters presence, replaces the member's state, or, without one, leaves. */
   presence({ channel, member }: ClientFrameOf<"presence">): Promise<void> {
     const slot = this.#slots.get(channel);
-    if (slot?.subscription === undefined) return Promise.reject(notSubscribed(channel));
-    const { subscription, presence = Promise.resolve() } = slot;
-    // One after the other: what the client sent last has to stand last, however long each permission takes.
-    const change = presence.then(() => this.#changePresence(slot, subscription, member));
+    if (slot === undefined) return Promise.reject(notSubscribed(channel));
+    // One after the other, the subscription first: what the client sent last has to stand last, however long each permission takes.
+    const change = slot.presence.then(() => this.#changePresence(slot, member));
     slot.presence = change.catch(() => {});
     return change;
   }
@@ -148,8 +150,10 @@ export class Subscriptions {
     return this.#node.memberships.has(this.#caller.session, this.#caller.user?.id, name);
   }
 
-  async #changePresence(slot: Slot, subscription: Subscription, member: unknown): Promise<void> {
+  async #changePresence(slot: Slot, member: unknown): Promise<void> {
     assertWanted(slot);
+    const { subscription } = slot;
+    if (subscription === undefined) throw notSubscribed(slot.policy.name);
     if (member === undefined) return this.#leavePresence(slot.policy.name);
     const state = await this.#validMember(slot.policy, member);
     assertWanted(slot);
