@@ -27,6 +27,8 @@ export const faultNames = [
   "broker-restart",
   "broker-data-lost",
   "trim",
+  "frames-repeated",
+  "frames-lost",
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 

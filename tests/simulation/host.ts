@@ -1,4 +1,4 @@
-import { TuttiError, type Environment } from "@tutti/protocol";
+import { TuttiError, type Environment, type Position } from "@tutti/protocol";
 import { createServer, silentLog, type Server, type ServerGuards } from "@tutti/server";
 import type { Participant, SimulatedBroker, SimulatedNetwork } from "@tutti/testkit";
 import { contract, type Item, type SimulationContract } from "./contract.js";
@@ -85,6 +85,12 @@ export class Host {
     if (!this.isRunning || this.#isDraining) return;
     this.#isDraining = true;
     void this.#server.drain({ withinMs });
+  }
+
+  /** Publishes from the application's own code. Never answered where the server dies. */
+  publish(channel: string, item: Item, key: string): Promise<{ readonly position: Position; readonly eventId: string }> {
+    if (channel === "board:1") return this.#server.channel("board:{id}", { id: "1" }).publish("mark:add", item, { key });
+    return this.#server.channel("feed:{id}", { id: "1" }).publish("note:add", item, { key });
   }
 
   #begin(): [Participant, Server<SimulationContract>] {

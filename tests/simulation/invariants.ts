@@ -1,8 +1,8 @@
 import { samePosition, type Position } from "@tutti/protocol";
-import type { Actor } from "./actor.js";
 import { QUEUE_COUNT_MAX } from "./actor.js";
 import { channels, contract, type Ledger } from "./contract.js";
 import type { Landed, LogBook } from "./log-book.js";
+import type { PublishRecord } from "./record.js";
 import type { Scene } from "./scene.js";
 import type { Seat } from "./seat.js";
 
@@ -30,7 +30,7 @@ export async function violationsOf(scene: Scene): Promise<readonly Violation[]> 
   const violations: Violation[] = [];
   const report: Report = (rule, what) => violations.push({ rule, what });
   for (const { error, participant } of scene.clock.escapedErrors) report("ESCAPED", `${participant}: ${String(error)}`);
-  for (const actor of scene.actors) checkPublishes(scene, actor, report);
+  for (const { publishes } of [...scene.actors, scene.announcer]) checkPublishes(scene, publishes, report);
   for (const { name } of channels) checkOrderOfPublishers(scene.book, name, report);
   for (const actor of scene.actors) {
     for (const seat of actor.seats) {
@@ -45,14 +45,14 @@ export async function violationsOf(scene: Scene): Promise<readonly Violation[]> 
 }
 
 /** INV-1: an acked publish landed once, where the ack says. INV-4: any other landed at most once, and a refused one never. */
-function checkPublishes({ book, faults }: Scene, actor: Actor, report: Report): void {
+function checkPublishes({ book, faults }: Scene, publishes: readonly PublishRecord[], report: Report): void {
   for (const { name } of channels) {
     const landings = new Map<string, Landed[]>();
     for (const landed of book.epochs(name).flat()) {
       const token = tokenOf(landed);
       landings.set(token, [...(landings.get(token) ?? []), landed]);
     }
-    for (const { channel, item, result, isOrphaned } of actor.publishes) {
+    for (const { channel, item, result, isOrphaned } of publishes) {
       if (channel !== name) continue;
       const landed = landings.get(item.token) ?? [];
       const where = landed.map(show).join(", ");
@@ -66,6 +66,10 @@ function checkPublishes({ book, faults }: Scene, actor: Actor, report: Report): 
       }
       if (result.result === "refused" && landed.length > 0 && !OPEN_FATES.has(result.code)) {
         report("INV-4", `${item.token} was refused with ${result.code}, and landed at ${where}`);
+      }
+      // The log of a run is short: a broker that has its data knows what became of everything.
+      if (result.result === "refused" && result.code === "OUTCOME_UNKNOWN" && !faults.has("broker-data-lost")) {
+        report("PUB-7", `${item.token} is said to be unknown, and landed at ${where || "no place"}`);
       }
       if (result.result === "pending" && !isOrphaned) report("INV-5", `${item.token} is still not answered`);
     }

@@ -14,6 +14,8 @@ export const profiles: Readonly<Record<string, Profile>> = {
   server: { "server-crash": 0.7, "server-drain": 0.4, "server-freeze": 0.4, cut: 0.3, "broker-slow": 0.4 },
   broker: { "broker-refuses": 0.5, "broker-answers-lost": 0.5, "broker-hangs": 0.3, "broker-restart": 0.4, "broker-slow": 0.5, cut: 0.3 },
   bus: { "deliveries-lost": 1, "deliveries-repeated": 0.7, "broker-slow": 0.4, cut: 0.4, "slow-network": 0.3 },
+  /** A server that repeats and forgets: the client's own guards. */
+  frames: { "frames-repeated": 0.8, "frames-lost": 0.6, cut: 0.3, "slow-network": 0.3, resubscribe: 0.3 },
   history: { trim: 0.9, "broker-data-lost": 0.3, cut: 0.9, offline: 0.5, sleep: 0.3, resubscribe: 0.3, "broker-slow": 0.3 },
 };
 
@@ -29,7 +31,7 @@ export interface Break {
 const reconnects: Profile = { cut: 1, "slow-network": 0.5, "server-crash": 0.4, "broker-slow": 0.5 };
 
 export const breaks: Readonly<Record<string, Break>> = {
-  dedupe: { what: "the client drops events that it has seen", profile: { ...reconnects, "deliveries-repeated": 1 }, client: { dedupe: false } },
+  dedupe: { what: "the client drops events that it has seen", profile: { "frames-repeated": 1, cut: 0.5 }, client: { dedupe: false } },
   recovery: { what: "the client recovers from its position", profile: reconnects, client: { recovery: false } },
   order: { what: "the client sends again in order", profile: { ...reconnects, "broker-refuses": 1 }, client: { order: false } },
   ack: { what: "the client keeps a publish until it is acknowledged", profile: reconnects, client: { ack: false } },

@@ -1,3 +1,4 @@
+import type { Encoded } from "@tutti/protocol";
 import { memoryBroker } from "@tutti/server";
 import {
   RandomStream,
@@ -6,6 +7,7 @@ import {
   type BrokerFaults,
   type ClockSkew,
   type LinkConditions,
+  type MessageFate,
   type Participant,
   type Reach,
   type SimulatedBroker,
@@ -13,6 +15,7 @@ import {
   type SimulatedNetwork,
 } from "@tutti/testkit";
 import { Actor } from "./actor.js";
+import { Announcer } from "./announcer.js";
 import { strikes, type FaultName } from "./faults.js";
 import { Host, serverBounds } from "./host.js";
 import { LogBook } from "./log-book.js";
@@ -43,6 +46,7 @@ export class Scene {
   readonly broker: SimulatedBroker;
   readonly host: Host;
   readonly actors: readonly Actor[];
+  readonly announcer: Announcer;
   readonly book = new LogBook();
   readonly faults: ReadonlySet<FaultName>;
   readonly highWater: HighWater = { outbox: 0, queueCount: 0 };
@@ -68,6 +72,7 @@ export class Scene {
     // Most runs are short, and some long enough for heartbeats to find a dead peer while faults go on.
     this.endsAtMs = this.#random.chance(0.25) ? this.#random.between(30_000, 70_000) : this.#random.between(8_000, 30_000);
     this.network.conditions = this.#drawConditions();
+    this.network.fateOf = this.#drawFates();
     this.hinder(() => "accepted");
     this.broker = this.#world.broker({
       create: (environment) => memoryBroker({ environment, ...(guards.broker !== undefined && { guards: guards.broker }) }),
@@ -81,6 +86,7 @@ export class Scene {
       newProcess: (name) => this.newProcess(name),
     });
     const count = 2 + this.#random.below(NAMES.length - 1);
+    this.announcer = new Announcer(this, this.newProcess("announcer"));
     this.actors = NAMES.slice(0, count).map((name) => new Actor(this, name, seed, guards.client ?? {}));
   }
 
@@ -128,6 +134,7 @@ export class Scene {
   /** Starts everybody and every fault. */
   begin(): void {
     for (const actor of this.actors) actor.open();
+    this.announcer.begin();
     for (const name of this.faults) {
       const fault = strikes[name];
       if (fault === undefined) continue;
@@ -151,6 +158,8 @@ export class Scene {
     this.network.heal();
     this.host.start();
     for (const actor of this.actors) actor.settle();
+    // What nobody sends, nobody can miss: a client finds a hole by what comes after it.
+    if (this.faults.has("frames-lost")) this.announcer.lastWord();
   }
 
   #measure(): void {
@@ -170,6 +179,19 @@ export class Scene {
     return {
       delayMs: this.faults.has("slow-network") ? [5, random.between(100, 1_500)] : [0.5, random.between(2, 60)],
       bytesPerMs: this.faults.has("narrow-network") ? random.between(1, 20) : Infinity,
+    };
+  }
+
+  /** A node that forgets to send events, or sends them twice: the client finds out by their positions. */
+  #drawFates(): (message: Encoded) => MessageFate {
+    const random = new RandomStream(this.#seed, "frames");
+    const repeated = this.faults.has("frames-repeated") ? random.between(0.05, 0.5) : 0;
+    const lost = this.faults.has("frames-lost") ? random.between(0.02, 0.3) : 0;
+    if (repeated + lost === 0) return () => "arrives";
+    return (message) => {
+      if (typeof message !== "string" || !message.startsWith('{"op":"events"')) return "arrives";
+      const draw = random.next();
+      return draw < repeated ? "arrives twice" : draw < repeated + lost ? "is lost" : "arrives";
     };
   }
 

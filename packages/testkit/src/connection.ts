@@ -2,7 +2,7 @@ import type { Link, LinkEvents } from "@tutti/client";
 import type { Encoded } from "@tutti/protocol";
 import type { ConnectionEvents, Packet, ServerTransport } from "@tutti/server";
 import type { SimulatedClock } from "./clock.js";
-import { Lane, type LinkConditions } from "./lane.js";
+import { Lane, network, type LinkConditions } from "./lane.js";
 import type { Participant } from "./participant.js";
 import type { RandomStream } from "./random.js";
 
@@ -10,8 +10,13 @@ const ABNORMAL_CLOSE = 1006;
 const GOING_AWAY = 1001;
 /** How long a side that closed waits for the other's answer, as `ws` does. */
 const CLOSE_TIMEOUT_MS = 30_000;
+/** How much later a message may come a second time. */
+const REPEAT_MS_MAX = 2_000;
 /** A message's frame around it. */
 const FRAMING_BYTES = 6;
+
+/** What becomes of one message: a faulty node may send one twice, or forget it, over a connection that is well. */
+export type MessageFate = "arrives" | "arrives twice" | "is lost";
 
 /** What a connection needs to come about. */
 export interface ConnectionSetup {
@@ -20,6 +25,8 @@ export interface ConnectionSetup {
   readonly conditions: LinkConditions;
   readonly client: Participant;
   readonly events: LinkEvents;
+  /** Decides for each message of the server. */
+  readonly fateOf: (message: Encoded) => MessageFate;
 }
 
 function textOf(data: Encoded): string {
@@ -166,9 +173,7 @@ export class SimulatedConnection {
       },
       send: (packets: readonly Packet[]) => {
         if (isClosing) return;
-        for (const { data } of packets) {
-          lane.send(data.length + FRAMING_BYTES, "→ client", textOf(data), () => this.#linkEvents?.message(data));
-        }
+        for (const { data } of packets) this.#sendToClient(data);
       },
       close: (closeCode, reason) => {
         if (isClosing) return;
@@ -185,6 +190,15 @@ export class SimulatedConnection {
         this.#endServerIn(0, "terminated");
       },
     };
+  }
+
+  #sendToClient(data: Encoded): void {
+    const { clock, random, fateOf } = this.#setup;
+    const send = (): void => this.#toClient.send(data.length + FRAMING_BYTES, "→ client", textOf(data), () => this.#linkEvents?.message(data));
+    const fate = fateOf(data);
+    if (fate === "is lost") return;
+    send();
+    if (fate === "arrives twice") clock.plan({ inMs: random.between(0, REPEAT_MS_MAX), kind: "repeat", owner: network, detail: this.name }, send);
   }
 
   /** The server's process is gone: with it running kernel, which says so, or with the whole machine, which says nothing. */

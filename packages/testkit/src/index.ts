@@ -1,6 +1,6 @@
 export { brokerContractSuite, type BrokerUnderTest, type Expectation, type TestFramework } from "./broker-contract.js";
 export { SimulatedClock, type EscapedError, type EventOwner, type Plan } from "./clock.js";
-export { SimulatedConnection } from "./connection.js";
+export { SimulatedConnection, type MessageFate } from "./connection.js";
 export { faultProxy, type FaultProxy, type FaultProxyOptions, type ProxyConditions } from "./fault-proxy.js";
 export type { LinkConditions } from "./lane.js";
 export { SimulatedLifecycle } from "./lifecycle.js";

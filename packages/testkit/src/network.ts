@@ -1,7 +1,8 @@
 import type { Transport } from "@tutti/client";
+import type { Encoded } from "@tutti/protocol";
 import type { ConnectionEvents, Handshake, ServerTransport } from "@tutti/server";
 import type { SimulatedClock } from "./clock.js";
-import { SimulatedConnection } from "./connection.js";
+import { SimulatedConnection, type MessageFate } from "./connection.js";
 import { network, type LinkConditions } from "./lane.js";
 import type { Participant } from "./participant.js";
 import { RandomStream } from "./random.js";
@@ -27,6 +28,8 @@ export class SimulatedNetwork {
   conditions: LinkConditions = CALM;
   /** Decides on each attempt to connect; by default all that listen are reached. */
   reach: (client: Participant, host: string) => Reach = () => "accepted";
+  /** Decides on each message from a server; by default all arrive that the connection carries. */
+  fateOf: (message: Encoded) => MessageFate = () => "arrives";
   readonly #clock: SimulatedClock;
   readonly #random: RandomStream;
   readonly #listeners = new Map<string, Listener>();
@@ -54,7 +57,8 @@ export class SimulatedNetwork {
       open: (url, _subprotocol, events) => {
         const { host } = new URL(url);
         const name = `${client.name}#${++this.#count}`;
-        const setup = { clock: this.#clock, random: this.#random, conditions: this.conditions, client, events };
+        const fateOf = (message: Encoded): MessageFate => this.fateOf(message);
+        const setup = { clock: this.#clock, random: this.#random, conditions: this.conditions, client, events, fateOf };
         const connection = new SimulatedConnection(name, setup);
         this.#connections.add(connection);
         const plan = { inMs: this.#random.between(...this.conditions.delayMs), kind: "connect", owner: network, detail: name };
@@ -74,6 +78,7 @@ export class SimulatedNetwork {
   heal(): void {
     this.conditions = CALM;
     this.reach = () => "accepted";
+    this.fateOf = () => "arrives";
     for (const connection of this.connections()) {
       if (connection.isHalfOpen) connection.cut("healed");
       else connection.resume();

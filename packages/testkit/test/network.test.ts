@@ -131,6 +131,15 @@ describe("the simulated network", () => {
     expect(transport().bufferedBytes).toBe(0);
   });
 
+  it("repeats and forgets messages of a faulty node as it is told", async () => {
+    const { clock, network, heard, transport } = await connected();
+    network.fateOf = (message) => (message === "twice" ? "arrives twice" : message === "lost" ? "is lost" : "arrives");
+    transport().send(["once", "twice", "lost", "last"].map((text) => new Packet(text)));
+    await clock.advance(3000);
+    expect(heard.client.filter((text) => text === "twice")).toHaveLength(2);
+    expect(heard.client.filter((text) => text !== "twice")).toEqual(["once", "last"]);
+  });
+
   it("lets the server end it with a code, after what it sent before", async () => {
     const { clock, heard, transport } = await connected();
     transport().send([new Packet("last")]);
