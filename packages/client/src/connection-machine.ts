@@ -57,7 +57,7 @@ export type MachineEvent =
   | { readonly type: "pong" }
   /** The token has to be renewed by then. */
   | { readonly type: "refresh-in"; readonly delayMs: number }
-  /** `heard`: something arrived since the ping. */
+  /** `heard`: something arrived since the timer was started. */
   | { readonly type: "timer"; readonly timer: Timer; readonly heard: boolean; readonly chance: number }
   | { readonly type: "world"; readonly world: Partial<World> }
   | { readonly type: "page-hidden" }

@@ -202,14 +202,15 @@ export class Connection implements Line {
 
   #startTimer(timer: Timer, delayMs: number): void {
     const { environment } = this.#with;
-    const dueAt = environment.elapsed() + delayMs;
+    const startedAt = environment.elapsed();
+    const dueAt = startedAt + delayMs;
     this.#timers.get(timer)?.();
     const cancel = environment.after(delayMs, () => {
       if (environment.elapsed() - dueAt > SLEEP_MS_MIN) this.dispatch({ type: "woke" });
       // Waking may have ended the phase that this timer belonged to, or started the timer anew.
       if (this.#timers.get(timer) !== cancel) return;
       this.#timers.delete(timer);
-      this.dispatch({ type: "timer", timer, heard: this.#heardAt > this.#pingedAt, chance: environment.random() });
+      this.dispatch({ type: "timer", timer, heard: this.#heardAt > startedAt, chance: environment.random() });
     });
     this.#timers.set(timer, cancel);
   }
