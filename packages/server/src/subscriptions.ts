@@ -73,6 +73,8 @@ export class Subscriptions {
         // That may have been too much for the connection.
         assertWanted(slot);
         if (member !== undefined) this.#enter(subscription, member);
+        // Who subscribes again without a state has left meanwhile.
+        else this.#leavePresence(request.channel);
         if (request.presence === true) channel.watch(subscription);
       });
     } catch (error) {
