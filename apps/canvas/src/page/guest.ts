@@ -3,9 +3,6 @@ import { randomId } from "../canvas-id.js";
 import { palette, type Colour } from "../palette.js";
 import { createStore, useStore } from "./shared/store.js";
 
-// The server forbids the page to make code out of strings, which zod would try first.
-z.config({ jitless: true });
-
 const guestSchema = z.object({
   /** What the page shows the server to be the same person again. It stays between the two of them. */
   token: z.string().regex(/^[a-z0-9]{24}$/),

@@ -1,4 +1,5 @@
 import { useMemo } from "react";
+import { isCanvasId } from "../canvas-id.js";
 import type { CanvasEntry } from "../lobby.js";
 import type { Colour } from "../palette.js";
 import { client } from "./client.js";
@@ -24,9 +25,10 @@ export interface LobbyView {
   readonly visitors: ReadonlyMap<string, readonly Visitor[]>;
 }
 
-/** The list of canvases, and this page's own place in it. */
-export function useLobby(canvas: string | null): LobbyView {
+/** The list of canvases, and this page's own place in it: the canvas of its address, or on the list where there can be no such canvas. */
+export function useLobby(address: string | null): LobbyView {
   const { name, colour } = useGuest();
+  const canvas = address !== null && isCanvasId(address) ? address : null;
   useSubscription(channel, useMemo(() => ({ name, colour, canvas }), [name, colour, canvas]));
   const { status } = useStore(channel.status);
   const { canvases } = useStore(channel.state);

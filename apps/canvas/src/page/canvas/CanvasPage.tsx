@@ -1,4 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from "react";
+import type { SubscriptionInfo } from "tutti/client";
 import { isCanvasId } from "../../canvas-id.js";
 import { createCanvas, renameCanvas, type LobbyView } from "../lobby.js";
 import { client } from "../client.js";
@@ -115,7 +116,7 @@ function useName(id: string, { status, canvases }: LobbyView): string {
 }
 
 /** Leads away from a canvas that does not exist, or that this person was taken out of. */
-function useRefusal(id: string, { status, error }: ReturnType<CanvasChannel["status"]["getSnapshot"]>): void {
+function useRefusal(id: string, { status, error }: SubscriptionInfo): void {
   useEffect(() => {
     if (status !== "refused" && status !== "left") return;
     const notice = error?.code === "ROOM_NOT_FOUND" ? `There is no canvas “${id}”. These are the ones there are.` : reasonOf(error);
@@ -128,7 +129,7 @@ function useLossNotice(channel: CanvasChannel): void {
   useEffect(
     () =>
       channel.on("gap", ({ from, to }) => {
-        if (from?.epoch !== to.epoch) tell("The server was started anew and has forgotten what it had kept in memory. Edits that were waiting are saved now.");
+        if (from.epoch !== to.epoch) tell("The server was started anew and has forgotten what it had kept in memory. Edits that were waiting are saved now.");
       }),
     [channel],
   );

@@ -18,7 +18,9 @@ interface ChatProps {
 export function Chat({ channel, messages, others, user, onClose }: ChatProps) {
   const end = useRef<HTMLDivElement>(null);
   const newest = messages.at(-1)?.id;
-  useEffect(() => end.current?.scrollIntoView({ block: "end" }), [newest]);
+  useEffect(() => {
+    end.current?.scrollIntoView({ block: "end" });
+  }, [newest]);
 
   return (
     <aside className="chat" aria-label="Chat">

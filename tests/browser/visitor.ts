@@ -1,0 +1,97 @@
+import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
+import { expect } from "vitest";
+
+/** Somebody with a browser of their own, as far as the server can tell. */
+export interface Visitor {
+  readonly name: string;
+  readonly context: BrowserContext;
+  readonly page: Page;
+  /** What the page complained about. */
+  readonly complaints: readonly string[];
+  readonly concepts: Locator;
+  readonly people: Locator;
+  readonly cursors: Locator;
+  readonly connection: Locator;
+  concept(text: string): Locator;
+}
+
+interface VisitorOptions {
+  readonly name: string;
+  readonly colour?: string;
+  readonly width?: number;
+  readonly height?: number;
+  readonly scheme?: "light" | "dark";
+}
+
+let visitors = 0;
+
+/** A person who has been here before, so that their name is known. */
+export async function visit(browser: Browser, url: string, { name, colour = "blue", width = 1280, height = 800, scheme = "light" }: VisitorOptions): Promise<Visitor> {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme });
+  visitors += 1;
+  const guest = { token: String(visitors).padStart(24, "a"), name, colour };
+  // What takes longer than this does not come.
+  context.setDefaultTimeout(8_000);
+  await context.addInitScript((stored) => {
+    localStorage.setItem("tutti-canvas:guest", localStorage.getItem("tutti-canvas:guest") ?? stored);
+  }, JSON.stringify(guest));
+  return openTab(context, url, name);
+}
+
+/** Another tab of somebody's browser. */
+export async function openTab(context: BrowserContext, url: string, name: string): Promise<Visitor> {
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on("pageerror", (error) => complaints.push(error.message));
+  await page.goto(url);
+  return {
+    name,
+    context,
+    page,
+    complaints,
+    concepts: page.getByTestId("concept"),
+    people: page.getByTestId("person"),
+    cursors: page.getByTestId("cursor"),
+    connection: page.getByTestId("connection"),
+    concept: (text) => page.getByTestId("concept").filter({ hasText: text }),
+  };
+}
+
+export async function connected({ connection }: Visitor): Promise<void> {
+  await connection.and(connection.page().locator("[data-status=connected]")).waitFor();
+}
+
+/** Makes a canvas from the list; resolves when the server knows it. Returns the path of the canvas. */
+export async function makeCanvas({ page }: Visitor, name: string): Promise<string> {
+  await page.getByLabel("Name of the new canvas").fill(name);
+  await page.getByRole("button", { name: "New canvas" }).click();
+  await page.getByText("Double-click anywhere to add a concept").waitFor();
+  return new URL(page.url()).pathname;
+}
+
+/** Adds a concept by a double click at a place of the board, in pixels from its top left corner. */
+export async function addConcept({ page }: Visitor, text: string, x: number, y: number): Promise<void> {
+  await page.getByTestId("board").dblclick({ position: { x, y } });
+  const editor = page.getByLabel("Text of the concept");
+  await editor.fill(text);
+  await editor.press("Enter");
+}
+
+/** What is on the canvas, in an order of its own: the same for everybody who sees the same. */
+export async function contentOf({ page }: Visitor): Promise<readonly string[]> {
+  const concepts = await page.getByTestId("concept").evaluateAll((cards) =>
+    cards.map((card) => `${card.getAttribute("data-id")} ${card.querySelector(".concept-text")?.textContent} ${card.getAttribute("data-colour")} ${card instanceof HTMLElement ? card.style.transform : ""}`),
+  );
+  const arrows = await page.getByTestId("arrow").evaluateAll((found) => found.map((arrow) => `${arrow.getAttribute("data-id")} ${arrow.getAttribute("aria-label")}`));
+  const messages = await page.getByTestId("message").evaluateAll((found) => found.map((message) => message.querySelector(".message-text")?.textContent ?? ""));
+  return [...concepts.toSorted(), ...arrows.toSorted(), ...messages];
+}
+
+/** Waits until two people see the same, and tells the difference where they never do. */
+export async function expectSameContent(one: Visitor, other: Visitor): Promise<void> {
+  await expect
+    .poll(async () => JSON.stringify(await contentOf(one)) === JSON.stringify(await contentOf(other)), { timeout: 5_000, interval: 50 })
+    .toBe(true)
+    .catch(() => {});
+  expect(await contentOf(one)).toEqual(await contentOf(other));
+}
