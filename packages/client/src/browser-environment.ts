@@ -55,13 +55,12 @@ export function browserLifecycle(): Lifecycle {
 }
 
 /** The debug switch of a page: `localStorage.debug = "tutti"`. */
-export function browserDebug(): ((line: string) => void) | undefined {
+export function browserDebug(): (line: string) => void {
   try {
-    const names = typeof window === "undefined" ? null : localStorage.getItem("debug");
     // oxlint-disable-next-line no-console -- what the switch is for
-    return names?.split(/[\s,]+/).includes("tutti") === true ? (line) => console.debug(`tutti ${line}`) : undefined;
+    if (typeof window !== "undefined" && /\btutti\b/.test(localStorage.getItem("debug") ?? "")) return (line) => console.debug(line);
   } catch {
     // A page without permission to store.
-    return undefined;
   }
+  return () => {};
 }

@@ -1,7 +1,7 @@
-import { TuttiError, validate, type CallSchemas, type Environment } from "@tutti/protocol";
-import { Deferred, rejected } from "./deferred.js";
-import type { ClientConfig } from "./options.js";
-import type { Reply, Requests } from "./requests.js";
+import { TuttiError, validate, type CallSchemas } from "@tutti/protocol";
+import type { Core } from "./core.js";
+import { attempt, Deferred } from "./deferred.js";
+import type { Answer } from "./requests.js";
 
 export interface CallOptions {
   /** How long to wait for the answer; 10 s. */
@@ -10,94 +10,43 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface Call {
-  readonly channel: string | undefined;
-  readonly type: string;
-  readonly input: unknown;
-  /** `untyped`: there is no contract; `undefined`: the contract does not have this call. */
-  readonly schemas: CallSchemas | "untyped" | undefined;
+/** The schemas of a call; `undefined`: there is no contract. */
+export type CallChecks = CallSchemas | undefined;
+
+/** Asks the application on the server. Rejects with what went wrong, `TIMEOUT`, `NOT_CONNECTED` or `OUTCOME_UNKNOWN` among it. */
+export function call(core: Core, channel: string | undefined, type: string, input: unknown, checks: CallChecks, options: CallOptions = {}): Promise<unknown> {
+  return attempt(() => {
+    const payload = checks === undefined ? input : validate(checks.input, input);
+    return payload instanceof Promise ? payload.then((output) => ask(core, channel, type, output, checks, options)) : ask(core, channel, type, payload, checks, options);
+  });
 }
 
-/** Hears of the result of every call. */
-export type OnResult = (call: Call, reply: Exclude<Reply, { kind: "lost" }>) => void;
-
-/** Requests of the application that are answered once, or fail. */
-export class Calls {
-  readonly #requests: Requests;
-  readonly #environment: Environment;
-  readonly #config: ClientConfig;
-  readonly #onResult: OnResult;
-  readonly #open = new Set<(error: TuttiError) => void>();
-
-  constructor(requests: Requests, environment: Environment, config: ClientConfig, onResult: OnResult) {
-    this.#requests = requests;
-    this.#environment = environment;
-    this.#config = config;
-    this.#onResult = onResult;
-  }
-
-  /** @throws (rejects) TuttiError `NOT_CONNECTED`, `TIMEOUT`, `OUTCOME_UNKNOWN`, `PAYLOAD_INVALID`, `TYPE_UNKNOWN`, `LIMIT_EXCEEDED`, and those of the server */
-  call(call: Call, options: CallOptions = {}): Promise<unknown> {
-    const { schemas, input, type } = call;
-    if (schemas === undefined) return rejected(new TuttiError("TYPE_UNKNOWN", { message: `the contract has no call "${type}"` }));
-    try {
-      const payload = schemas === "untyped" ? input : validate(schemas.input, input);
-      if (!(payload instanceof Promise)) return this.#send({ ...call, input: payload }, options);
-      const sent = payload.then((output) => this.#send({ ...call, input: output }, options));
-      sent.catch(() => {});
-      return sent;
-    } catch (error) {
-      return rejected(error);
+function ask(core: Core, channel: string | undefined, type: string, payload: unknown, checks: CallChecks, { signal, timeoutMs }: CallOptions): Promise<unknown> {
+  const { requests, config, environment } = core;
+  signal?.throwIfAborted();
+  if (!requests.isUp) throw new TuttiError("NOT_CONNECTED");
+  if (requests.size >= config.queueCountMax) throw new TuttiError("LIMIT_EXCEEDED", { message: "too many requests wait" });
+  const outcome = new Deferred<unknown>();
+  const answered = (answer: Answer, correlationId: string): void => {
+    signal?.removeEventListener("abort", abort);
+    if (answer.kind === "success") {
+      core.tell(`${type}:result`, answer.data, { correlationId, channel });
+      outcome.resolve(attempt<unknown>(() => (checks === undefined ? answer.data : validate(checks.output, answer.data, "result"))));
+    } else {
+      if (answer.kind === "error") core.tell(`error:${resourceOf(type)}`, undefined, { correlationId, channel, error: answer.error });
+      outcome.reject(answer.error);
     }
-  }
+  };
+  const correlationId = requests.ask({ op: "call", channel, type, payload, timestamp: environment.now() }, answered, timeoutMs ?? config.callTimeoutMs);
+  const abort = (): void => {
+    requests.forget(correlationId);
+    outcome.reject(signal?.reason);
+  };
+  signal?.addEventListener("abort", abort, { once: true });
+  return outcome.promise;
+}
 
-  /** The client was closed. */
-  close(error: TuttiError): void {
-    for (const end of this.#open) end(error);
-  }
-
-  #send(call: Call, { signal, timeoutMs = this.#config.callTimeoutMs }: CallOptions): Promise<unknown> {
-    if (!this.#requests.isUp) return rejected(new TuttiError("NOT_CONNECTED"));
-    if (signal?.aborted === true) return rejected(signal.reason);
-    if (this.#open.size >= this.#config.queueCountMax) return rejected(new TuttiError("LIMIT_EXCEEDED", { message: "too many calls are waiting" }));
-    const { channel, type, input } = call;
-    const outcome = new Deferred<unknown>();
-    let correlationId = "";
-    const release = (): void => {
-      cancel();
-      signal?.removeEventListener("abort", abort);
-      this.#open.delete(end);
-    };
-    const end = (error: unknown): void => {
-      release();
-      this.#requests.forget(correlationId);
-      outcome.reject(error);
-    };
-    const abort = (): void => end(signal?.reason);
-    const cancel = this.#environment.after(timeoutMs, () => end(new TuttiError("TIMEOUT", { message: `no answer to ${type} within ${timeoutMs} ms` })));
-    signal?.addEventListener("abort", abort);
-    this.#open.add(end);
-    const request = { op: "call", ...(channel !== undefined && { channel }), type, ...(input !== undefined && { payload: input }), timestamp: this.#environment.now() } as const;
-    const onReply = (reply: Reply): void => {
-      release();
-      this.#answered(call, reply, outcome);
-    };
-    try {
-      correlationId = this.#requests.ask(request, onReply, "own");
-    } catch (error) {
-      end(error);
-    }
-    return outcome.promise;
-  }
-
-  #answered(call: Call, reply: Reply, outcome: Deferred<unknown>): void {
-    if (reply.kind === "lost") return outcome.reject(new TuttiError("OUTCOME_UNKNOWN", { message: "the connection ended before the answer" }));
-    this.#onResult(call, reply);
-    if (reply.kind === "error") return outcome.reject(reply.error);
-    try {
-      outcome.resolve(typeof call.schemas === "object" ? validate(call.schemas.output, reply.data, "result") : reply.data);
-    } catch (error) {
-      outcome.reject(error);
-    }
-  }
+/** The first part of a type's name: what it is about. */
+export function resourceOf(type: string): string {
+  return type.replace(/:.*/, "");
 }

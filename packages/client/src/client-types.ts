@@ -8,12 +8,11 @@ import type {
   PatternOf,
   TuttiError,
 } from "@tutti/protocol";
-import type { Activity } from "./activity.js";
 import type { CallOptions } from "./calls.js";
 import type { Channel, UntypedContract } from "./channel-types.js";
-import type { ConnectionInfo } from "./connection.js";
+import type { Activity, ConnectionInfo } from "./connection.js";
 import type { Envelope } from "./envelope.js";
-import type { PendingTotals } from "./outbound-queues.js";
+import type { PendingTotals } from "./outbound-queue.js";
 import type { ReadonlyStore } from "./store.js";
 
 /** A publish that was shown and is taken back: it was refused for good, or nobody knows. */

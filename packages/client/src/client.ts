@@ -1,118 +1,95 @@
-import {
-  channelName,
-  namespaceOf,
-  TuttiError,
-  type Cancel,
-  type Contract,
-  type ServerFrame,
-  type ServerFrameOf,
-} from "@tutti/protocol";
-import { ActivityWatch, type Activity } from "./activity.js";
-import { Backoff } from "./backoff.js";
+import { channelName, namespaceOf, TuttiError, type Cancel, type Contract, type ServerFrame } from "@tutti/protocol";
+import { activityWatch } from "./activity.js";
 import { browserDebug, browserEnvironment, browserLifecycle } from "./browser-environment.js";
-import { callSchemas, ClientChannel } from "./channel.js";
-import { Channels } from "./channels.js";
-import { Calls, type Call, type CallOptions } from "./calls.js";
+import { call, type CallOptions } from "./calls.js";
+import { checksOf, ClientChannel, type ChannelHost } from "./channel.js";
 import type { UntypedContract } from "./channel-types.js";
 import type { Client, ClientEvents } from "./client-types.js";
-import { Connection, refreshDelayMs, type ConnectionInfo } from "./connection.js";
+import { Connection, type Activity, type ConnectionInfo } from "./connection.js";
+import type { Core } from "./core.js";
+import type { Phase } from "./connection-machine.js";
+import { attempt } from "./deferred.js";
 import { Emitter, Listeners } from "./emitter.js";
 import type { Envelope } from "./envelope.js";
-import type { LifecycleEvents } from "./lifecycle.js";
+import type { Lifecycle, LifecycleEvents } from "./lifecycle.js";
 import { configOf, type ClientOptions } from "./options.js";
-import { measure, type Entry, type Settled } from "./outbound-queue.js";
-import { OutboundQueues, type PendingTotals } from "./outbound-queues.js";
-import { Requests, type Reply } from "./requests.js";
+import type { PendingTotals } from "./outbound-queue.js";
+import { Requests } from "./requests.js";
 import { Session } from "./session.js";
-import type { StoredPublish } from "./storage.js";
-import type { ReadonlyStore } from "./store.js";
-import { TokenKeeper } from "./token.js";
+import { makeStore, type ReadonlyStore } from "./store.js";
 import { webSocketTransport } from "./transports/websocket.js";
 
 /** Puts the parts of a client together; `Client` is its typed face. */
 class TuttiClient {
   readonly #contract: Contract | undefined;
-  readonly #environment;
-  readonly #lifecycle;
-  readonly #session: Session;
-  readonly #token: TokenKeeper;
+  readonly #lifecycle: Lifecycle;
   readonly #connection: Connection;
-  readonly #requests: Requests;
-  readonly #queues: OutboundQueues;
-  readonly #calls: Calls;
-  readonly #channels: Channels;
-  readonly #activity: ActivityWatch;
-  readonly #refreshBackoff: Backoff;
-  // What these two listeners throw has nowhere else to go.
+  readonly #host: ChannelHost;
+  readonly #activity: ReturnType<typeof activityWatch>;
+  readonly #emitter: Emitter;
   readonly #errors = new Listeners<TuttiError>(() => {});
-  readonly #any = new Listeners<Envelope>((cause) => this.#errors.emit(listenerError(cause)));
-  readonly #emitter = new Emitter((cause) => this.#report(cause));
-  #ready: Promise<unknown> | undefined;
+  readonly #any: Listeners<Envelope>;
+  /** Kept, because they are subscribed or have something to send. */
+  readonly #busy = new Set<ClientChannel>();
+  /** One object for a name, as long as anybody can tell; who visits many channels does not fill the memory. */
+  readonly #channels = new Map<string, WeakRef<ClientChannel>>();
+  readonly #forget = new FinalizationRegistry<string>((name) => {
+    if (this.#find(name) === undefined) this.#channels.delete(name);
+  });
+  #count = 0;
+  #bytes = 0;
   #status: ConnectionInfo["status"] = "disconnected";
   #watching: Cancel | undefined;
 
   constructor(options: ClientOptions) {
     const config = configOf(options);
     const environment = options.environment ?? browserEnvironment();
-    const report = (cause: unknown): void => this.#report(cause);
+    // What a listener for errors throws has nowhere else to go.
+    const report = (cause: unknown): void => this.#errors.emit(new TuttiError("INTERNAL", { message: "a listener threw", cause }));
     this.#contract = options.contract;
-    this.#environment = environment;
     this.#lifecycle = options.lifecycle ?? browserLifecycle();
-    this.#token = new TokenKeeper(options.token);
-    this.#refreshBackoff = new Backoff(environment);
-    this.#session = new Session(environment, options.storage, (cause) => this.#error(new TuttiError("INTERNAL", { message: "the storage failed", cause })));
-    this.#connection = new Connection(
-      {
-        options,
-        config,
-        environment,
-        transport: options.transport ?? webSocketTransport(),
-        session: this.#session,
-        token: this.#token,
-        ready: () => this.#ready,
-        report,
-        debug: options.debug ?? browserDebug(),
-      },
-      {
-        up: (welcome) => this.#up(welcome),
-        down: (error, isFinal) => this.#down(error, isFinal),
-        frame: (frame) => this.#frame(frame),
-        refresh: () => this.#refresh(),
-        changed: (info) => this.#changed(info),
-      },
-    );
-    this.#requests = new Requests(this.#connection, environment, config.ackTimeoutMs, () =>
-      this.#connection.lose(new TuttiError("CONNECTION_LOST", { message: "a request was not answered" })),
-    );
-    this.#queues = new OutboundQueues({
-      environment,
-      requests: this.#requests,
-      session: this.#session,
-      config,
-      settled: (channel, entry, settled) => this.#settled(channel, entry, settled),
-      changed: (channel) => this.#channels.find(channel)?.pending.changed(),
-      report,
-    });
-    this.#calls = new Calls(this.#requests, environment, config, (call, reply) => this.#result(call, reply));
-    this.#channels = new Channels((name) => new ClientChannel(name, this.#definitionOf(name), host));
-    const host = {
+    this.#emitter = new Emitter(report);
+    this.#any = new Listeners(report);
+    const session = new Session(environment, options.storage, report);
+    const core: Core = {
       environment,
       config,
-      requests: this.#requests,
-      session: this.#session,
-      queues: this.#queues,
-      calls: this.#calls,
+      session,
       report,
-      error: (error: TuttiError, channel: string) => this.#error(error, channel),
-      heard: (envelope: Envelope) => this.#any.emit(envelope),
-      messageBytesMax: () => this.#connection.messageBytesMax,
-      closed: () => this.#closedBy(),
-      hold: (channel: ClientChannel) => this.#hold(channel),
-      release: (channel: ClientChannel) => this.#channels.release(channel),
-      ready: () => this.#ready,
+      get requests() {
+        return requests;
+      },
+      error: (error, channel) => this.#error(error, channel),
+      tell: (type, payload, about) => this.#any.emit({ type, payload, timestamp: environment.now(), ...about }),
     };
-    this.#activity = new ActivityWatch(environment, config.idleAfterMs, (activity) => this.#connection.setActivity(activity));
-    this.#restore();
+    const connection = new Connection(core, options, options.transport ?? webSocketTransport(), options.debug ?? browserDebug(), {
+      up: (welcome) => this.#up(welcome.session, welcome.user),
+      down: (phase) => this.#down(phase),
+      frame: (frame) => this.#frame(frame),
+      changed: (info) => this.#changed(info),
+    });
+    const requests = new Requests(connection, environment, config.ackTimeoutMs, () => connection.lose(new TuttiError("CONNECTION_LOST", { message: "no answer" })));
+    this.#connection = connection;
+    this.#host = {
+      ...core,
+      requests,
+      totals: makeStore(report, () => ({ count: this.#count, bytes: this.#bytes })),
+      weigh: (count, bytes) => {
+        this.#count += count;
+        this.#bytes += bytes;
+      },
+      assertOpen: () => this.#assertOpen(),
+      assertRoom: (bytes) => {
+        this.#assertOpen();
+        if (this.#count >= config.queueCountMax || this.#bytes + bytes > config.queueBytesMax) throw new TuttiError("QUEUE_FULL");
+      },
+      messageBytesMax: () => connection.messageBytesMax,
+      keep: (channel) => void (channel.isBusy ? this.#busy.add(channel) : this.#busy.delete(channel)),
+      wake: () => this.#wake(),
+      rollback: (rollback) => this.#emitter.emit("rollback", rollback),
+    };
+    this.#activity = activityWatch(environment, config.idleAfterMs, (activity) => connection.setActivity(activity));
+    for (const publish of session.left) this.#channel(publish.channel).restore(publish);
   }
 
   get connection(): ReadonlyStore<ConnectionInfo> {
@@ -120,7 +97,7 @@ class TuttiClient {
   }
 
   get pending(): ReadonlyStore<PendingTotals> {
-    return this.#queues.totals;
+    return this.#host.totals;
   }
 
   connect(): void {
@@ -132,7 +109,6 @@ class TuttiClient {
     this.#watching?.();
     this.#watching = undefined;
     this.#activity.stop();
-    this.#calls.close(new TuttiError("CLIENT_CLOSED"));
     this.#connection.dispatch({ type: "close" });
     return Promise.resolve();
   }
@@ -150,74 +126,74 @@ class TuttiClient {
   }
 
   call(type: string, input: unknown, options?: CallOptions): Promise<unknown> {
-    const calls = this.#contract && (this.#contract.definition.calls ?? {});
-    return this.#calls.call({ channel: undefined, type, input, schemas: callSchemas(calls, type) }, options);
+    return attempt(() => call(this.#host, undefined, type, input, checksOf(this.#contract?.definition, type), options));
   }
 
   channel(pattern: string, params: Readonly<Record<string, string>> = {}): ClientChannel {
-    return this.#channels.of(channelName(pattern, params));
+    return this.#channel(channelName(pattern, params));
   }
 
-  #definitionOf(name: string) {
-    return this.#contract && (this.#contract.match(name)?.definition ?? {});
+  #find(name: string): ClientChannel | undefined {
+    return this.#channels.get(name)?.deref();
   }
 
-  #hold(channel: ClientChannel): void {
-    this.#channels.hold(channel);
+  #channel(name: string): ClientChannel {
+    const known = this.#find(name);
+    if (known !== undefined) return known;
+    const channel = new ClientChannel(name, this.#contract && (this.#contract.match(name)?.definition ?? {}), this.#host);
+    this.#channels.set(name, new WeakRef(channel));
+    this.#forget.register(channel, name);
+    return channel;
+  }
+
+  #assertOpen(): void {
     const { phase } = this.#connection;
-    // What was ended by a code that is not retried does not come back because somebody looks at a channel.
+    if (phase.kind === "closed") throw phase.reason;
+  }
+
+  /** What was ended by a code that is not retried does not come back because somebody looks at a channel. */
+  #wake(): void {
+    const { phase } = this.#connection;
     if (phase.kind === "disconnected" && phase.reason === undefined) this.connect();
   }
 
-  #closedBy(): TuttiError | undefined {
-    const { phase } = this.#connection;
-    return phase.kind === "closed" ? phase.reason : undefined;
+  #up(publicId: string, user: string | undefined): void {
+    const { session } = this.#host;
+    session.user = user;
+    if (session.identify(publicId)) for (const channel of this.#busy) channel.renamed();
+    for (const channel of this.#busy) channel.subscription.lineUp();
+    for (const channel of this.#busy) channel.queue.lineUp();
   }
 
-  #restore(): void {
-    const restore = (publishes: readonly StoredPublish[]): void =>
-      this.#queues.restore(publishes, (publish) => measure(publish.channel, publish, Number.POSITIVE_INFINITY).bytes);
-    const loaded = this.#session.load();
-    if (!(loaded instanceof Promise)) return restore(loaded);
-    this.#ready = loaded.then(restore).finally(() => {
-      this.#ready = undefined;
-    });
-    this.#ready.catch((cause: unknown) => this.#report(cause));
-  }
-
-  #up(welcome: ServerFrameOf<"welcome">): void {
-    const isFirst = this.#session.publicId === undefined;
-    if (this.#session.identify(welcome.session)) {
-      this.#queues.renew(isFirst);
-      for (const channel of this.#channels.all) channel.renamed();
+  #down(phase: Phase): void {
+    const { requests } = this.#host;
+    requests.drop(phase.kind === "closed" ? phase.reason : new TuttiError("OUTCOME_UNKNOWN"));
+    for (const channel of this.#busy) channel.subscription.lineDown();
+    if ((phase.kind !== "closed" && phase.kind !== "disconnected") || phase.reason === undefined) return;
+    for (const channel of this.#busy) {
+      channel.abandon(phase.reason);
+      if (phase.kind === "closed") channel.queue.close(phase.reason);
     }
-    this.#refreshBackoff.reset();
-    for (const channel of this.#channels.held) channel.lineUp();
-    this.#queues.lineUp();
-  }
-
-  #down(error: TuttiError | undefined, isFinal: boolean): void {
-    this.#requests.drop();
-    for (const channel of this.#channels.held) channel.lineDown();
-    if (!isFinal || error === undefined) return;
-    for (const channel of this.#channels.held) channel.abandon(error);
-    if (error.code === "CLIENT_CLOSED") this.#queues.close(error);
-    else this.#error(error);
+    if (phase.kind === "disconnected") this.#error(phase.reason);
   }
 
   #frame(frame: ServerFrame): void {
     switch (frame.op) {
       case "reply":
-        return this.#requests.answer(frame);
+        return this.#host.requests.answer(frame);
       case "events":
       case "gap":
       case "signals":
       case "presence":
-        return this.#channels.find(frame.channel)?.frame(frame);
-      case "joined":
-        return this.#joined(frame);
+        return this.#find(frame.channel)?.frame(frame);
+      case "joined": {
+        const channel = this.#channel(frame.channel);
+        channel.subscription.joined(frame.start);
+        this.#host.keep(channel);
+        return this.#emitter.emit("joined", frame.channel);
+      }
       case "left":
-        return this.#channels.find(frame.channel)?.left(TuttiError.fromWire(frame.error));
+        return this.#find(frame.channel)?.subscription.left(TuttiError.fromWire(frame.error));
       case "error":
         return this.#error(TuttiError.fromWire(frame.error), frame.channel);
       case "welcome":
@@ -228,101 +204,34 @@ class TuttiClient {
     }
   }
 
-  #joined({ channel: name, start }: ServerFrameOf<"joined">): void {
-    const channel = this.#channels.of(name);
-    this.#channels.hold(channel);
-    channel.joined(start);
-    this.#emitter.emit("joined", name);
-  }
-
-  /** Brings a new token before the old one expires. */
-  #refresh(): void {
-    const retry = (): void => this.#connection.dispatch({ type: "refresh-in", delayMs: this.#refreshBackoff.nextMs() });
-    const answered = (reply: Reply): void => {
-      if (reply.kind === "error") return this.#error(reply.error);
-      const { tokenExpiresMs } = Object(reply.kind === "success" ? reply.data : undefined) as { tokenExpiresMs?: unknown };
-      if (typeof tokenExpiresMs === "number") this.#connection.dispatch({ type: "refresh-in", delayMs: refreshDelayMs(tokenExpiresMs) });
-    };
-    this.#token.forget();
-    this.#token.fetch(
-      () => {
-        const { token } = this.#token;
-        if (token !== undefined && this.#requests.isUp) this.#requests.ask({ op: "refresh", token }, answered);
-      },
-      (error) => {
-        this.#error(error);
-        retry();
-      },
-    );
-  }
-
   #changed(info: ConnectionInfo): void {
     if (info.status === this.#status) return;
     this.#status = info.status;
     this.#emitter.emit("status", info);
   }
 
-  #settled(channel: string, entry: Entry, settled: Settled): void {
-    this.#channels.find(channel)?.settled(entry, settled);
-    const { type, payload } = entry;
-    if (settled.kind === "acked") this.#any.emit({ type: `${type}:result`, payload: settled.result, timestamp: this.#environment.now(), channel, ...settled.result });
-    if (settled.kind !== "refused") return;
-    const { error } = settled;
-    this.#emitter.emit("rollback", { channel, type, payload, error });
-    this.#any.emit({ type: `error:${resourceOf(type)}`, payload, timestamp: this.#environment.now(), channel, error });
-  }
-
-  #result({ type, channel }: Call, reply: Exclude<Reply, { kind: "lost" }>): void {
-    const about = { timestamp: this.#environment.now(), correlationId: reply.correlationId, ...(channel !== undefined && { channel }) };
-    if (reply.kind === "success") this.#any.emit({ type: `${type}:result`, payload: reply.data, ...about });
-    else this.#any.emit({ type: `error:${resourceOf(type)}`, payload: undefined, error: reply.error, ...about });
-  }
-
   #error(error: TuttiError, channel?: string): void {
     this.#errors.emit(error);
-    const resource = channel === undefined ? "connection" : namespaceOf(channel);
-    this.#any.emit({ type: `error:${resource}`, payload: undefined, timestamp: this.#environment.now(), error, ...(channel !== undefined && { channel }) });
-  }
-
-  #report(cause: unknown): void {
-    this.#error(listenerError(cause));
+    this.#host.tell(`error:${channel === undefined ? "connection" : namespaceOf(channel)}`, undefined, { error, channel });
   }
 
   #lifecycleEvents(): LifecycleEvents {
-    const { dispatch } = { dispatch: this.#connection.dispatch.bind(this.#connection) };
+    const become = (world: "free" | "offline" | "frozen" | "hidden") => (): void => this.#connection.dispatch({ type: "world", world });
     return {
-      online: () => {
-        dispatch({ type: "world", world: { network: "online" } });
-        dispatch({ type: "woke" });
-      },
-      offline: () => dispatch({ type: "world", world: { network: "offline" } }),
+      online: become("free"),
+      offline: become("offline"),
       visible: () => {
         this.#activity.seen();
-        dispatch({ type: "woke" });
+        this.#connection.dispatch({ type: "woke" });
       },
       hidden: () => {},
-      frozen: () => dispatch({ type: "world", world: { page: "frozen" } }),
-      resumed: () => {
-        dispatch({ type: "world", world: { page: "running" } });
-        dispatch({ type: "woke" });
-      },
-      pageHide: () => dispatch({ type: "page-hidden" }),
-      pageShow: () => {
-        dispatch({ type: "world", world: { page: "running" } });
-        dispatch({ type: "woke" });
-      },
+      frozen: become("frozen"),
+      resumed: become("free"),
+      pageHide: become("hidden"),
+      pageShow: become("free"),
       used: () => this.#activity.seen(),
     };
   }
-}
-
-function listenerError(cause: unknown): TuttiError {
-  return new TuttiError("INTERNAL", { message: "a listener threw", cause });
-}
-
-/** The first part of a type's name: what it is about. */
-function resourceOf(type: string): string {
-  return type.split(":", 1)[0] ?? type;
 }
 
 /**

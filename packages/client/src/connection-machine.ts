@@ -1,80 +1,79 @@
 import { TuttiError } from "@tutti/protocol";
 
 /*
- * The life of a client's connection as data. `transition` is pure: it decides, and `connection.ts` carries out the effects. A phase owns
- * timers and perhaps a link; `release` gives back what a phase has, whatever it is left for.
+ * The life of a client's connection as data. `transition` is pure: it decides, and `connection.ts` carries out the effects. All timers, and
+ * the link, belong to a phase: the effect `release` ends them when it is left, whatever it is left for.
  */
-
-/** What the world around the client allows. */
-export interface World {
-  readonly network: "online" | "offline";
-  readonly page: "running" | "frozen" | "hidden";
-}
-
-export type Heartbeat = { readonly phase: "resting" } | { readonly phase: "awaiting-pong"; readonly graces: 0 | 1 };
 
 /** `attempts`: how many reconnects were started since a connection was last stable. */
 export type Phase =
   | { readonly kind: "disconnected"; readonly reason: TuttiError | undefined }
-  | { readonly kind: "opening"; readonly step: "token" | "link" | "welcome"; readonly attempts: number; readonly before: TuttiError | undefined; readonly again: "first" | "again" }
-  | { readonly kind: "connected"; readonly attempts: number; readonly heartbeat: Heartbeat; readonly intervals: Intervals }
+  /** From the token to the welcome. `reason`: why it connects again. */
+  | { readonly kind: "opening"; readonly attempts: number; readonly reason: TuttiError | undefined }
+  | { readonly kind: "connected"; readonly attempts: number; readonly pong: Pong; readonly intervals: Intervals }
   | { readonly kind: "waiting"; readonly attempts: number; readonly reason: TuttiError; readonly delayMs: number }
+  /** Until the world lets it go on. */
   | { readonly kind: "paused"; readonly attempts: number; readonly reason: TuttiError }
   | { readonly kind: "failed"; readonly attempts: number; readonly reason: TuttiError }
   | { readonly kind: "closed"; readonly reason: TuttiError };
+
+/** `overslept`: it is awaited for a second time, because the machine slept through the first. */
+export type Pong = "received" | "awaited" | "overslept";
+
+export interface Intervals {
+  readonly heartbeatMs: number;
+  readonly pongMs: number;
+  /** When to renew the token. */
+  readonly refreshMs: number | undefined;
+}
+
+/** What the world around the client allows: in all but `free` no attempt is counted. */
+export type World = "free" | "offline" | "frozen" | "hidden";
 
 export interface Machine {
   readonly phase: Phase;
   readonly world: World;
 }
 
-export type Timer = "connect" | "stable" | "heartbeat" | "pong" | "refresh" | "retry" | "watch";
+/** `beat` pings where there is a connection, and elsewhere only finds out whether the machine slept. */
+export type Timer = "connect" | "stable" | "beat" | "pong" | "refresh" | "retry";
 
 /** The timers that a phase may have; no other runs while it lasts. */
 export const timersOf: Readonly<Record<Phase["kind"], readonly Timer[]>> = {
   disconnected: [],
   opening: ["connect"],
-  connected: ["stable", "heartbeat", "pong", "refresh"],
+  connected: ["stable", "beat", "pong", "refresh"],
   waiting: ["retry"],
-  paused: ["watch"],
-  failed: ["watch"],
+  paused: ["beat"],
+  failed: ["beat"],
   closed: [],
 };
-
-export interface Intervals {
-  readonly heartbeatMs: number;
-  readonly pongMs: number;
-}
 
 export type MachineEvent =
   | { readonly type: "connect" }
   | { readonly type: "close" }
-  | { readonly type: "token-ready" }
-  | { readonly type: "opened" }
-  | { readonly type: "welcomed"; readonly intervals: Intervals; readonly refreshMs: number | undefined }
-  /** The attempt or the connection failed; `chance` from 0 to 1 chooses the jitter. */
+  | { readonly type: "welcomed"; readonly intervals: Intervals }
+  /** The attempt or the connection failed. `chance`, here and below, from 0 to 1: chooses the jitter. */
   | { readonly type: "lost"; readonly error: TuttiError; readonly chance: number }
   | { readonly type: "pong" }
-  /** The token has to be renewed by then. */
-  | { readonly type: "refresh-in"; readonly delayMs: number }
   /** `heard`: something arrived since the timer was started. */
   | { readonly type: "timer"; readonly timer: Timer; readonly heard: boolean; readonly chance: number }
-  | { readonly type: "world"; readonly world: Partial<World> }
-  | { readonly type: "page-hidden" }
-  /** The machine slept, the page became visible, or the network came back. */
+  /** The token has to be renewed by then. */
+  | { readonly type: "refresh-in"; readonly delayMs: number }
+  | { readonly type: "world"; readonly world: World }
+  /** The machine slept, or the page became visible. */
   | { readonly type: "woke" };
 
 export type Effect =
-  | { readonly type: "start-timer"; readonly timer: Timer; readonly delayMs: number }
-  | { readonly type: "stop-timer"; readonly timer: Timer }
-  | { readonly type: "get-token" }
-  | { readonly type: "forget-token" }
-  | { readonly type: "open-link" }
-  | { readonly type: "say-hello" }
-  /** `bye`: the server is told first, so that presence ends at once. */
-  | { readonly type: "end-link"; readonly bye: boolean }
+  | { readonly type: "start"; readonly timer: Timer; readonly delayMs: number }
+  | { readonly type: "stop"; readonly timer: Timer }
+  /** Ends all timers; and the link, unless the next phase goes on with it. `bye`: the server is told, so that presence ends at once. */
+  | { readonly type: "release"; readonly link: "end" | "bye" | "keep" }
+  | { readonly type: "open" }
   | { readonly type: "ping" }
-  | { readonly type: "refresh-token" };
+  | { readonly type: "refresh" }
+  /** The next attempt needs a new token. */
+  | { readonly type: "forget-token" };
 
 export interface MachineConfig {
   readonly connectTimeoutMs: number;
@@ -91,29 +90,24 @@ export interface Step {
   readonly effects: readonly Effect[];
 }
 
-export const initialMachine: Machine = { phase: { kind: "disconnected", reason: undefined }, world: { network: "online", page: "running" } };
+export const initialMachine: Machine = { phase: { kind: "disconnected", reason: undefined }, world: "free" };
 
-const start = (timer: Timer, delayMs: number): Effect => ({ type: "start-timer", timer, delayMs });
-
-/** What ends with a phase. */
-function release(phase: Phase, bye: boolean): Effect[] {
-  const effects = timersOf[phase.kind].map((timer): Effect => ({ type: "stop-timer", timer }));
-  if (phase.kind === "connected" || phase.kind === "opening") effects.push({ type: "end-link", bye: bye && phase.kind === "connected" });
-  return effects;
-}
+const start = (timer: Timer, delayMs: number): Effect => ({ type: "start", timer, delayMs });
 
 /** What begins with a phase. */
-function acquire(phase: Phase, config: MachineConfig): Effect[] {
+function acquire(phase: Phase, config: MachineConfig): readonly Effect[] {
   switch (phase.kind) {
     case "opening":
-      return [start("connect", config.connectTimeoutMs), { type: "get-token" }];
-    case "connected":
-      return [start("stable", config.stableAfterMs), start("heartbeat", phase.intervals.heartbeatMs)];
+      return [start("connect", config.connectTimeoutMs), { type: "open" }];
+    case "connected": {
+      const { heartbeatMs, refreshMs } = phase.intervals;
+      return [start("stable", config.stableAfterMs), start("beat", heartbeatMs), ...(refreshMs === undefined ? [] : [start("refresh", refreshMs)])];
+    }
     case "waiting":
       return [start("retry", phase.delayMs)];
     case "paused":
     case "failed":
-      return [start("watch", config.watchMs)];
+      return [start("beat", config.watchMs)];
     case "disconnected":
     case "closed":
       return [];
@@ -122,8 +116,8 @@ function acquire(phase: Phase, config: MachineConfig): Effect[] {
   }
 }
 
-function enter(machine: Machine, phase: Phase, config: MachineConfig, bye = false): Step {
-  return { machine: { ...machine, phase }, effects: [...release(machine.phase, bye), ...acquire(phase, config)] };
+function enter(machine: Machine, phase: Phase, config: MachineConfig, link: "end" | "bye" | "keep" = "end"): Step {
+  return { machine: { ...machine, phase }, effects: [{ type: "release", link }, ...acquire(phase, config)] };
 }
 
 /** The same phase with something in it changed: what it has, it keeps. */
@@ -133,11 +127,8 @@ function stay(machine: Machine, phase: Phase = machine.phase, ...effects: readon
 
 function open(machine: Machine, attempts: number, config: MachineConfig): Step {
   const { phase } = machine;
-  const wasTrying = phase.kind === "waiting" || phase.kind === "paused";
-  return enter(machine, { kind: "opening", step: "token", attempts, before: wasTrying ? phase.reason : undefined, again: wasTrying ? "again" : "first" }, config);
+  return enter(machine, { kind: "opening", attempts, reason: phase.kind === "waiting" || phase.kind === "paused" ? phase.reason : undefined }, config);
 }
-
-const isHindered = ({ network, page }: World): boolean => network === "offline" || page !== "running";
 
 function lose(machine: Machine, error: TuttiError, chance: number, config: MachineConfig): Step {
   const { phase, world } = machine;
@@ -146,20 +137,20 @@ function lose(machine: Machine, error: TuttiError, chance: number, config: Machi
   return error.retry === "refresh" ? { ...step, effects: [...step.effects, { type: "forget-token" }] } : step;
 }
 
-function afterLoss(attempts: number, world: World, error: TuttiError, chance: number, config: MachineConfig): Phase {
-  if (error.retry === "never") return { kind: "disconnected", reason: error };
-  if (isHindered(world)) return { kind: "paused", attempts, reason: error };
+function afterLoss(attempts: number, world: World, reason: TuttiError, chance: number, config: MachineConfig): Phase {
+  if (reason.retry === "never") return { kind: "disconnected", reason };
+  if (world !== "free") return { kind: "paused", attempts, reason };
   if (attempts >= config.reconnectAttemptsMax) {
-    return { kind: "failed", attempts, reason: new TuttiError("RETRIES_EXHAUSTED", { message: `gave up after ${attempts} attempts: ${error.message}`, cause: error }) };
+    return { kind: "failed", attempts, reason: new TuttiError("RETRIES_EXHAUSTED", { message: reason.message, cause: reason }) };
   }
-  const delays = config.reconnectDelaysMs;
+  const { reconnectDelaysMs: delays, reconnectJitterMs } = config;
   const delayMs = delays[Math.min(attempts, delays.length - 1)] ?? 0;
   // The server may ask for more patience, never for less: a loop without a pause must not be in its power.
-  return { kind: "waiting", attempts, reason: error, delayMs: Math.max(delayMs, error.retryAfterMs ?? 0) + chance * config.reconnectJitterMs };
+  return { kind: "waiting", attempts, reason, delayMs: Math.max(delayMs, reason.retryAfterMs ?? 0) + chance * reconnectJitterMs };
 }
 
 function wake(machine: Machine, config: MachineConfig): Step {
-  const { phase } = machine;
+  const { phase, world } = machine;
   switch (phase.kind) {
     case "connected":
       return check({ ...machine, phase: { ...phase, attempts: 0 } });
@@ -168,7 +159,7 @@ function wake(machine: Machine, config: MachineConfig): Step {
     case "waiting":
     case "paused":
     case "failed":
-      return isHindered(machine.world) ? stay(machine) : open(machine, 0, config);
+      return world === "free" ? open(machine, 0, config) : stay(machine);
     case "disconnected":
     case "closed":
       return stay(machine);
@@ -178,53 +169,43 @@ function wake(machine: Machine, config: MachineConfig): Step {
 }
 
 /**
- * Pings now. A pong that is due already gets one more chance, with a new ping: the time that the machine slept is no proof of death. One
+ * Pings now. A pong that is awaited already gets one more chance, with a new ping: the time that the machine slept is no proof of death. One
  * chance, since a browser may wake a page in the background too late every time.
  */
 function check(machine: Machine): Step {
   const { phase } = machine;
-  if (phase.kind !== "connected" || (phase.heartbeat.phase === "awaiting-pong" && phase.heartbeat.graces === 1)) return stay(machine);
-  const graces = phase.heartbeat.phase === "resting" ? 0 : 1;
-  return stay(machine, { ...phase, heartbeat: { phase: "awaiting-pong", graces } }, { type: "ping" }, start("pong", phase.intervals.pongMs));
+  if (phase.kind !== "connected" || phase.pong === "overslept") return stay(machine);
+  return stay(machine, { ...phase, pong: phase.pong === "received" ? "awaited" : "overslept" }, { type: "ping" }, start("pong", phase.intervals.pongMs));
 }
 
 function change(machine: Machine, world: World, config: MachineConfig): Step {
-  const changed = { ...machine, world };
   const { phase } = machine;
-  if (phase.kind === "waiting" && isHindered(world)) {
-    return enter(changed, { kind: "paused", attempts: phase.attempts, reason: phase.reason }, config);
+  const changed = { ...machine, world };
+  if (world === "free") return wake(changed, config);
+  // A page that goes away would be kept out of the back-forward cache by what it has open.
+  if (phase.kind === "waiting" || (world === "hidden" && (phase.kind === "opening" || phase.kind === "connected"))) {
+    const reason = phase.kind === "waiting" ? phase.reason : new TuttiError("CONNECTION_LOST");
+    return enter(changed, { kind: "paused", attempts: phase.attempts, reason }, config, "bye");
   }
   // "Offline" may be wrong, and a connection that goes on is worth more than a message about it.
-  return phase.kind === "connected" && world.network === "offline" && machine.world.network === "online" ? check(changed) : stay(changed);
-}
-
-/** The page goes away: what it has open would keep it out of the back-forward cache. */
-function hide(machine: Machine, config: MachineConfig): Step {
-  const { phase } = machine;
-  const world = { ...machine.world, page: "hidden" } as const;
-  if (phase.kind !== "opening" && phase.kind !== "connected" && phase.kind !== "waiting") return stay({ ...machine, world });
-  const reason = new TuttiError("CONNECTION_LOST", { message: "the page was left" });
-  return enter({ ...machine, world }, { kind: "paused", attempts: 0, reason }, config, true);
+  return world === "offline" && phase.kind === "connected" && phase.pong === "received" ? check(changed) : stay(changed);
 }
 
 function onTimer(machine: Machine, event: Extract<MachineEvent, { type: "timer" }>, config: MachineConfig): Step {
   const { phase } = machine;
-  if (!timersOf[phase.kind].includes(event.timer)) return stay(machine);
   switch (event.timer) {
     case "connect":
-      return lose(machine, new TuttiError("CONNECT_TIMEOUT"), event.chance, config);
+      return phase.kind === "opening" ? lose(machine, new TuttiError("CONNECT_TIMEOUT"), event.chance, config) : stay(machine);
     case "retry":
       return phase.kind === "waiting" ? open(machine, phase.attempts + 1, config) : stay(machine);
     case "stable":
       return phase.kind === "connected" ? stay(machine, { ...phase, attempts: 0 }) : stay(machine);
     case "refresh":
-      return stay(machine, phase, { type: "refresh-token" });
-    case "watch":
-      return stay(machine, phase, start("watch", config.watchMs));
-    case "heartbeat": {
-      if (phase.kind !== "connected") return stay(machine);
-      const step = phase.heartbeat.phase === "resting" ? check(machine) : stay(machine);
-      return { ...step, effects: [...step.effects, start("heartbeat", phase.intervals.heartbeatMs)] };
+      return stay(machine, phase, { type: "refresh" });
+    case "beat": {
+      if (phase.kind !== "connected") return stay(machine, phase, start("beat", config.watchMs));
+      const step = phase.pong === "received" ? check(machine) : stay(machine);
+      return { ...step, effects: [...step.effects, start("beat", phase.intervals.heartbeatMs)] };
     }
     case "pong":
       if (phase.kind !== "connected") return stay(machine);
@@ -242,30 +223,20 @@ export function transition(machine: Machine, event: MachineEvent, config: Machin
     case "connect":
       return phase.kind === "opening" || phase.kind === "connected" ? stay(machine) : open(machine, 0, config);
     case "close":
-      return phase.kind === "closed" ? stay(machine) : enter(machine, { kind: "closed", reason: new TuttiError("CLIENT_CLOSED") }, config, true);
-    case "token-ready":
-      return phase.kind === "opening" && phase.step === "token" ? stay(machine, { ...phase, step: "link" }, { type: "open-link" }) : stay(machine);
-    case "opened":
-      return phase.kind === "opening" && phase.step === "link" ? stay(machine, { ...phase, step: "welcome" }, { type: "say-hello" }) : stay(machine);
-    case "welcomed": {
-      if (phase.kind !== "opening" || phase.step !== "welcome") return stay(machine);
-      const connected: Phase = { kind: "connected", attempts: phase.attempts, heartbeat: { phase: "resting" }, intervals: event.intervals };
-      const refresh = event.refreshMs === undefined ? [] : [start("refresh", event.refreshMs)];
-      // The link goes over to the next phase: the one resource that outlives its phase.
-      return { machine: { ...machine, phase: connected }, effects: [{ type: "stop-timer", timer: "connect" }, ...acquire(connected, config), ...refresh] };
-    }
+      return phase.kind === "closed" ? stay(machine) : enter(machine, { kind: "closed", reason: new TuttiError("CLIENT_CLOSED") }, config, "bye");
+    case "welcomed":
+      if (phase.kind !== "opening") return stay(machine);
+      return enter(machine, { kind: "connected", attempts: phase.attempts, pong: "received", intervals: event.intervals }, config, "keep");
     case "lost":
       return lose(machine, event.error, event.chance, config);
     case "pong":
-      return phase.kind === "connected" ? stay(machine, { ...phase, heartbeat: { phase: "resting" } }, { type: "stop-timer", timer: "pong" }) : stay(machine);
+      return phase.kind === "connected" ? stay(machine, { ...phase, pong: "received" }, { type: "stop", timer: "pong" }) : stay(machine);
     case "refresh-in":
       return phase.kind === "connected" ? stay(machine, phase, start("refresh", event.delayMs)) : stay(machine);
     case "timer":
-      return onTimer(machine, event, config);
+      return timersOf[phase.kind].includes(event.timer) ? onTimer(machine, event, config) : stay(machine);
     case "world":
-      return change(machine, { ...machine.world, ...event.world }, config);
-    case "page-hidden":
-      return hide(machine, config);
+      return change(machine, event.world, config);
     case "woke":
       return wake(machine, config);
     default:

@@ -1,28 +1,24 @@
 import {
+  codeOfClose,
+  errorEntry,
   jsonCodec,
   limits,
   PROTOCOL_VERSION,
   readServerFrame,
   subprotocolOf,
-  codeOfClose,
-  errorEntry,
   TuttiError,
   type Cancel,
-  type ClientFrame,
   type Encoded,
-  type Environment,
   type ServerFrame,
   type ServerFrameOf,
 } from "@tutti/protocol";
-import { initialMachine, transition, type Effect, type Machine, type MachineEvent, type Timer } from "./connection-machine.js";
+import { initialMachine, transition, type Effect, type Machine, type MachineEvent, type Phase, type Timer } from "./connection-machine.js";
+import type { Core } from "./core.js";
 import { describeFrame } from "./debug.js";
-import type { Report } from "./emitter.js";
-import type { ClientConfig, ClientOptions } from "./options.js";
-import type { Line } from "./requests.js";
-import type { Session } from "./session.js";
-import { encodedBytes } from "./size.js";
-import { Store, type ReadonlyStore } from "./store.js";
-import type { TokenKeeper } from "./token.js";
+import { attempt } from "./deferred.js";
+import type { ClientOptions } from "./options.js";
+import { assertFits, messageBytes, type Answer, type Line, type OutgoingFrame } from "./requests.js";
+import { makeStore, type ReadonlyStore, type Store } from "./store.js";
 import type { Link, Transport } from "./transport.js";
 
 /**
@@ -31,6 +27,8 @@ import type { Link, Transport } from "./transport.js";
  * - `closed`: by the application
  */
 export type ConnectionStatus = "disconnected" | "connecting" | "connected" | "reconnecting" | "failed" | "closed";
+
+export type Activity = "active" | "idle";
 
 /** The state of the connection, for people. */
 export interface ConnectionInfo {
@@ -48,60 +46,62 @@ export interface ConnectionInfo {
   /** The session's public id, as others see it. */
   readonly session: string | undefined;
   readonly user: string | undefined;
-  readonly activity: "active" | "idle";
+  readonly activity: Activity;
 }
 
 export interface ConnectionEvents {
   up(welcome: ServerFrameOf<"welcome">): void;
-  /** The connection ended, or, `final`, will not come by itself. */
-  down(error: TuttiError | undefined, final: boolean): void;
+  /** The connection ended, or, `disconnected` and `closed`, will not come by itself. */
+  down(phase: Phase): void;
   frame(frame: ServerFrame): void;
-  refresh(): void;
   changed(info: ConnectionInfo): void;
-}
-
-export interface ConnectionArguments {
-  readonly options: ClientOptions;
-  readonly config: ClientConfig;
-  readonly environment: Environment;
-  readonly transport: Transport;
-  readonly session: Session;
-  readonly token: TokenKeeper;
-  /** What has to be ready before the first hello. */
-  readonly ready: () => Promise<unknown> | undefined;
-  readonly report: Report;
-  readonly debug: ((line: string) => void) | undefined;
 }
 
 /** A timer that fires this much too late was slept through. */
 const SLEEP_MS_MIN = 5_000;
 const CLOSE_NORMAL = 1000;
+/** How long to wait when no new token could be fetched. */
+const REFRESH_AGAIN_MS = 5_000;
 
 /** Carries out what the machine decides: link, timers, token. */
 export class Connection implements Line {
-  readonly #with: ConnectionArguments;
+  readonly #core: Core;
+  readonly #options: ClientOptions;
+  readonly #transport: Transport;
+  readonly #debug: (line: string) => void;
   readonly #events: ConnectionEvents;
   readonly #timers = new Map<Timer, Cancel>();
   readonly #inbox: MachineEvent[] = [];
-  #isBusy = false;
+  readonly #info: Store<ConnectionInfo>;
   #machine: Machine = initialMachine;
+  #isStepping = false;
+  /** Stands for the attempt, and the link that came of it, until they end. */
+  #attempt: object | undefined;
   #link: Link | undefined;
-  #welcomed: ServerFrameOf<"welcome"> | undefined;
+  #welcome: ServerFrameOf<"welcome"> | undefined;
+  #token: string | undefined;
   #heardAt = 0;
   #pingedAt = 0;
-  #messageBytesMax: number = limits.messageBytesMax;
-  #lastConnected: number | undefined;
-  #latencyMs: number | undefined;
-  #retryAt: number | undefined;
-  #activity: "active" | "idle" = "active";
   #described: ConnectionInfo;
-  readonly #info: Store<ConnectionInfo>;
 
-  constructor(given: ConnectionArguments, events: ConnectionEvents) {
-    this.#with = given;
+  constructor(core: Core, options: ClientOptions, transport: Transport, debug: (line: string) => void, events: ConnectionEvents) {
+    this.#core = core;
+    this.#options = options;
+    this.#transport = transport;
+    this.#debug = debug;
     this.#events = events;
-    this.#described = this.#describe();
-    this.#info = new Store(() => this.#described, given.report);
+    this.#described = {
+      status: "disconnected",
+      reason: undefined,
+      lastConnected: undefined,
+      reconnectAttempts: 0,
+      retryAt: undefined,
+      latencyMs: undefined,
+      session: undefined,
+      user: undefined,
+      activity: "active",
+    };
+    this.#info = makeStore(core.report, () => this.#described);
   }
 
   get info(): ReadonlyStore<ConnectionInfo> {
@@ -109,102 +109,95 @@ export class Connection implements Line {
   }
 
   get isUp(): boolean {
-    return this.#machine.phase.kind === "connected" && this.#link !== undefined;
+    return this.phase.kind === "connected" && this.#link !== undefined;
   }
 
-  get phase(): Machine["phase"] {
+  get phase(): Phase {
     return this.#machine.phase;
   }
 
   /** The largest message that the server takes. */
   get messageBytesMax(): number {
-    return this.#messageBytesMax;
+    return this.#welcome?.limits.messageBytesMax ?? limits.messageBytesMax;
   }
 
-  /** What the link has not passed on yet. */
-  get bufferedBytes(): number {
-    return this.#link?.bufferedBytes ?? 0;
-  }
-
-  setActivity(activity: "active" | "idle"): void {
-    if (activity === this.#activity) return;
-    this.#activity = activity;
+  setActivity(activity: Activity): void {
+    if (activity === this.#described.activity) return;
     if (this.isUp) this.send({ op: "activity", activity });
-    this.#changed();
+    this.#describe({ activity });
   }
 
   /** Takes an event to the machine. What happens meanwhile waits its turn, so a step is never cut in two. */
   dispatch(event: MachineEvent): void {
     this.#inbox.push(event);
-    if (this.#isBusy) return;
-    this.#isBusy = true;
+    if (this.#isStepping) return;
+    this.#isStepping = true;
     for (let next = this.#inbox.shift(); next !== undefined; next = this.#inbox.shift()) this.#step(next);
-    this.#isBusy = false;
+    this.#isStepping = false;
   }
 
   /** The attempt or the connection failed. */
   lose(error: TuttiError): void {
-    this.dispatch({ type: "lost", error, chance: this.#with.environment.random() });
+    this.dispatch({ type: "lost", error, chance: this.#core.environment.random() });
   }
 
-  send(frame: ClientFrame): void {
+  send(frame: OutgoingFrame): void {
     const message = jsonCodec.encode([frame]);
     // The server would close the connection for it, and not be called again.
-    if (encodedBytes(message) > this.#messageBytesMax) throw new TuttiError("MESSAGE_TOO_LARGE");
-    this.#with.debug?.(describeFrame("→", frame));
+    assertFits(messageBytes(message), this.messageBytesMax);
+    this.#debug(describeFrame("→", frame));
     this.#link?.send(message);
   }
 
   #step(event: MachineEvent): void {
-    const before = this.#machine.phase;
-    const { machine, effects } = transition(this.#machine, event, this.#with.config);
+    const before = this.phase;
+    const { machine, effects } = transition(this.#machine, event, this.#core.config);
     const { phase } = machine;
     this.#machine = machine;
-    for (const effect of effects) this.#carryOut(effect);
-    if (phase.kind === before.kind) {
-      if (phase !== before) this.#changed();
-      return;
+    for (const effect of effects) this.#carryOut(effect, before);
+    if (phase.kind !== before.kind) {
+      if (before.kind === "connected" || phase.kind === "disconnected" || phase.kind === "closed") this.#events.down(phase);
+      if (phase.kind === "connected" && this.#welcome !== undefined) this.#up(this.#welcome);
     }
-    this.#retryAt = phase.kind === "waiting" ? this.#with.environment.now() + phase.delayMs : undefined;
-    const isFinal = phase.kind === "disconnected" || phase.kind === "closed";
-    if (before.kind === "connected" || isFinal) this.#events.down("reason" in phase ? phase.reason : undefined, isFinal);
-    if (phase.kind === "connected" && this.#welcomed !== undefined) this.#up(this.#welcomed);
-    this.#changed();
+    const reason = "reason" in phase ? phase.reason : undefined;
+    this.#describe({
+      status: statusOf(phase),
+      reason: reason && { code: reason.code, message: reason.message },
+      reconnectAttempts: "attempts" in phase ? phase.attempts : 0,
+      ...(phase.kind !== before.kind && { retryAt: phase.kind === "waiting" ? this.#core.environment.now() + phase.delayMs : undefined }),
+    });
   }
 
-  #carryOut(effect: Effect): void {
+  #carryOut(effect: Effect, before: Phase): void {
     switch (effect.type) {
-      case "start-timer":
+      case "start":
         return this.#startTimer(effect.timer, effect.delayMs);
-      case "stop-timer":
-        this.#timers.get(effect.timer)?.();
-        this.#timers.delete(effect.timer);
+      case "stop":
+        return this.#stopTimer(effect.timer);
+      case "release":
+        for (const timer of this.#timers.keys()) this.#stopTimer(timer);
+        if (effect.link !== "keep") this.#endLink(effect.link === "bye" && before.kind === "connected");
         return;
-      case "get-token":
-        return this.#getToken();
-      case "forget-token":
-        return this.#with.token.forget();
-      case "open-link":
+      case "open":
         return this.#open();
-      case "say-hello":
-        return this.#hello();
-      case "end-link":
-        return this.#end(effect.bye);
       case "ping":
-        this.#pingedAt = this.#with.environment.elapsed();
+        this.#pingedAt = this.#core.environment.elapsed();
         return this.send({ op: "ping" });
-      case "refresh-token":
-        return this.#events.refresh();
+      case "refresh":
+        return this.#refresh();
+      case "forget-token":
+        this.#token = undefined;
+        return;
       default:
         effect satisfies never;
     }
   }
 
   #startTimer(timer: Timer, delayMs: number): void {
-    const { environment } = this.#with;
+    const { environment } = this.#core;
     const startedAt = environment.elapsed();
     const dueAt = startedAt + delayMs;
-    this.#timers.get(timer)?.();
+    this.#stopTimer(timer);
     const cancel = environment.after(delayMs, () => {
       if (environment.elapsed() - dueAt > SLEEP_MS_MIN) this.dispatch({ type: "woke" });
       // Waking may have ended the phase that this timer belonged to, or started the timer anew.
@@ -215,73 +208,61 @@ export class Connection implements Line {
     this.#timers.set(timer, cancel);
   }
 
-  #getToken(): void {
-    const { phase } = this.#machine;
-    // The application may answer after its attempt was abandoned.
-    const isCurrent = (): boolean => this.#machine.phase === phase;
-    const fetch = (): void =>
-      this.#with.token.fetch(
-        () => isCurrent() && this.dispatch({ type: "token-ready" }),
-        (error) => isCurrent() && this.lose(error),
-      );
-    const ready = this.#with.ready();
-    if (ready === undefined) fetch();
-    else void ready.then(fetch);
+  #stopTimer(timer: Timer): void {
+    this.#timers.get(timer)?.();
+    this.#timers.delete(timer);
   }
 
+  /** One attempt: a token, a link, the hello. The application and the transport may answer when it is over. */
   #open(): void {
-    const { transport, options } = this.#with;
-    const current: { link: Link | undefined; closed: boolean } = { link: undefined, closed: false };
-    const isCurrent = (): boolean => !current.closed && (current.link === undefined || current.link === this.#link);
+    const mine = (this.#attempt = {});
+    const isCurrent = (): boolean => this.#attempt === mine;
+    this.#fetchToken(
+      () => isCurrent() && this.#openLink(isCurrent),
+      (error) => isCurrent() && this.lose(error),
+    );
+  }
+
+  #openLink(isCurrent: () => boolean): void {
     try {
-      current.link = transport.open(options.url, subprotocolOf(jsonCodec.name), {
-        opened: () => isCurrent() && this.dispatch({ type: "opened" }),
-        message: (data) => isCurrent() && this.#receive(data),
+      this.#link = this.#transport.open(this.#options.url, subprotocolOf(jsonCodec.name), {
+        opened: () => isCurrent() && this.#hello(),
+        message: (data) => isCurrent() && this.#receive(data, isCurrent),
         closed: (closeCode, reason) => {
           if (!isCurrent()) return;
-          current.closed = true;
           this.#link = undefined;
-          const code = codeOfClose(closeCode);
-          this.lose(new TuttiError(code, { message: reason || `the connection was closed (${closeCode})` }));
+          this.lose(new TuttiError(codeOfClose(closeCode), { message: reason || `closed with ${closeCode}` }));
         },
       });
-      if (!current.closed) this.#link = current.link;
     } catch (cause) {
-      this.lose(new TuttiError("CONNECTION_LOST", { message: "the transport could not open", cause }));
+      this.lose(new TuttiError("CONNECTION_LOST", { cause }));
     }
   }
 
-  #hello(): void {
-    const { session, token, options } = this.#with;
-    this.#messageBytesMax = limits.messageBytesMax;
-    try {
-      this.send({
-        op: "hello",
-        versions: [PROTOCOL_VERSION],
-        session: session.secret,
-        ...(token.token !== undefined && { token: token.token }),
-        ...(options.client !== undefined && { client: options.client }),
-      });
-    } catch (cause) {
-      this.lose(new TuttiError("TOKEN_INVALID", { message: "the hello cannot be sent", cause }));
-    }
-  }
-
-  #end(bye: boolean): void {
-    if (bye && this.#link !== undefined) this.send({ op: "bye" });
+  #endLink(bye: boolean): void {
+    if (bye) this.send({ op: "bye" });
     const link = this.#link;
-    this.#link = undefined;
+    this.#link = this.#attempt = undefined;
     link?.close(CLOSE_NORMAL, "");
   }
 
-  #receive(data: Encoded): void {
-    this.#heardAt = this.#with.environment.elapsed();
-    const link = this.#link;
+  #hello(): void {
+    const { session } = this.#core;
+    this.#welcome = undefined;
+    try {
+      this.send({ op: "hello", versions: [PROTOCOL_VERSION], session: session.secret, token: this.#token, client: this.#options.client });
+    } catch (cause) {
+      this.lose(new TuttiError("TOKEN_INVALID", { cause }));
+    }
+  }
+
+  #receive(data: Encoded, isCurrent: () => boolean): void {
+    this.#heardAt = this.#core.environment.elapsed();
     try {
       for (const value of jsonCodec.decode(data, limits.serverDepthMax)) {
         this.#take(value);
         // A frame, or a listener that it called, may have ended this connection.
-        if (this.#link !== link) return;
+        if (!isCurrent()) return;
       }
     } catch (cause) {
       this.lose(new TuttiError("CONNECTION_LOST", { message: "the server sent what cannot be read", cause }));
@@ -293,86 +274,101 @@ export class Connection implements Line {
     try {
       frame = readServerFrame(value);
     } catch (error) {
-      if (!(error instanceof TuttiError) || error.code !== "FRAME_UNKNOWN") throw error;
       // A newer server: what this client does not understand, it did not ask for.
-      this.#with.debug?.(`← ${error.message}`);
-      return;
+      if (error instanceof TuttiError && error.code === "FRAME_UNKNOWN") return this.#debug(error.message);
+      throw error;
     }
-    this.#with.debug?.(describeFrame("←", frame));
-    const isConnected = this.#machine.phase.kind === "connected";
-    if (frame.op === "welcome" && !isConnected) this.#welcome(frame);
-    else if (frame.op === "pong" && isConnected) this.#pong();
-    else if (frame.op === "error") this.#error(frame);
+    this.#debug(describeFrame("←", frame));
+    const isConnected = this.phase.kind === "connected";
+    if (frame.op === "error") this.#error(frame, isConnected);
+    else if (isConnected && frame.op === "pong") this.#pong();
     else if (isConnected) this.#events.frame(frame);
+    else if (frame.op === "welcome") this.#welcomed(frame);
   }
 
-  #welcome(frame: ServerFrameOf<"welcome">): void {
-    if (frame.version !== PROTOCOL_VERSION) return this.lose(new TuttiError("VERSION_UNSUPPORTED"));
-    const { config, token } = this.#with;
-    this.#welcomed = frame;
+  #welcomed(welcome: ServerFrameOf<"welcome">): void {
+    const { heartbeatIntervalMs, heartbeatTimeoutMs } = this.#core.config;
+    const { version, heartbeat, tokenExpiresMs } = welcome;
+    if (version !== PROTOCOL_VERSION) return this.lose(new TuttiError("VERSION_UNSUPPORTED"));
+    this.#welcome = welcome;
     this.dispatch({
       type: "welcomed",
-      intervals: { heartbeatMs: config.heartbeatIntervalMs ?? frame.heartbeat.intervalMs, pongMs: config.heartbeatTimeoutMs ?? frame.heartbeat.timeoutMs },
-      refreshMs: frame.tokenExpiresMs === undefined || !token.canRefresh ? undefined : refreshDelayMs(frame.tokenExpiresMs),
+      intervals: {
+        heartbeatMs: heartbeatIntervalMs ?? heartbeat.intervalMs,
+        pongMs: heartbeatTimeoutMs ?? heartbeat.timeoutMs,
+        refreshMs: typeof this.#options.token === "function" && tokenExpiresMs !== undefined ? refreshDelayMs(tokenExpiresMs) : undefined,
+      },
     });
   }
 
   #up(welcome: ServerFrameOf<"welcome">): void {
-    this.#messageBytesMax = welcome.limits.messageBytesMax;
-    this.#lastConnected = this.#with.environment.now();
-    this.#with.session.user = welcome.user;
-    if (this.#activity === "idle") this.send({ op: "activity", activity: "idle" });
+    const { session, user } = welcome;
+    if (this.#described.activity === "idle") this.send({ op: "activity", activity: "idle" });
     this.#events.up(welcome);
+    this.#describe({ session, user, lastConnected: this.#core.environment.now() });
   }
 
   #pong(): void {
-    this.#latencyMs = this.#with.environment.elapsed() - this.#pingedAt;
     this.dispatch({ type: "pong" });
+    this.#describe({ latencyMs: this.#core.environment.elapsed() - this.#pingedAt });
   }
 
-  #error(frame: ServerFrameOf<"error">): void {
-    const error = TuttiError.fromWire(frame.error);
+  #error(frame: ServerFrameOf<"error">, isConnected: boolean): void {
     this.#events.frame(frame);
-    const endsConnection = frame.channel === undefined && (errorEntry(error.code).closeCode !== undefined || this.#machine.phase.kind !== "connected");
-    if (endsConnection) this.lose(error);
+    const { code } = frame.error;
+    if (frame.channel === undefined && (!isConnected || errorEntry(code).closeCode !== undefined)) this.lose(TuttiError.fromWire(frame.error));
   }
 
-  #changed(): void {
-    const next = this.#describe();
+  /** Brings a new token before the old one expires. */
+  #refresh(): void {
+    const { error, requests } = this.#core;
+    const answered = (answer: Answer): void => {
+      if (answer.kind === "error") error(answer.error);
+      const { tokenExpiresMs } = Object(answer.kind === "success" && answer.data) as { tokenExpiresMs?: unknown };
+      if (typeof tokenExpiresMs === "number") this.dispatch({ type: "refresh-in", delayMs: refreshDelayMs(tokenExpiresMs) });
+    };
+    this.#token = undefined;
+    this.#fetchToken(
+      () => this.isUp && requests.ask({ op: "refresh", token: this.#token ?? "" }, answered),
+      (cause) => {
+        error(cause);
+        this.dispatch({ type: "refresh-in", delayMs: REFRESH_AGAIN_MS });
+      },
+    );
+  }
+
+  /** Calls `done` when the token is known, in this turn where it can be. */
+  #fetchToken(done: () => void, failed: (error: TuttiError) => void): void {
+    const { token: source } = this.#options;
+    const accept = (token: string | undefined): void => {
+      this.#token = token;
+      done();
+    };
+    // What the application throws as a TuttiError, for example AUTHENTICATION_REQUIRED, says itself whether to try again.
+    const refuse = (cause: unknown): void => failed(cause instanceof TuttiError ? cause : new TuttiError("UNAVAILABLE", { message: "no token", cause }));
+    if (typeof source !== "function" || this.#token !== undefined) return accept(this.#token ?? (source as string | undefined));
+    void attempt(source).then(accept, refuse);
+  }
+
+  #describe(changes: Partial<ConnectionInfo>): void {
+    const next = { ...this.#described, ...changes };
     // Many steps of the machine are nobody's business.
     if (JSON.stringify(next) === JSON.stringify(this.#described)) return;
     this.#described = next;
     this.#info.changed();
     this.#events.changed(next);
   }
-
-  #describe(): ConnectionInfo {
-    const { phase } = this.#machine;
-    const { session } = this.#with;
-    const reason = phase.kind === "opening" ? phase.before : "reason" in phase ? phase.reason : undefined;
-    return {
-      status: statusOf(phase),
-      reason: reason && { code: reason.code, message: reason.message },
-      lastConnected: this.#lastConnected,
-      reconnectAttempts: "attempts" in phase ? phase.attempts : 0,
-      retryAt: this.#retryAt,
-      latencyMs: this.#latencyMs,
-      session: session.publicId,
-      user: session.user,
-      activity: this.#activity,
-    };
-  }
 }
 
 /** At four fifths of the token's life, or half a minute before its end, whichever is later. */
-export function refreshDelayMs(expiresMs: number): number {
+function refreshDelayMs(expiresMs: number): number {
   return Math.max(expiresMs * 0.8, expiresMs - 30_000);
 }
 
-function statusOf(phase: Machine["phase"]): ConnectionStatus {
+function statusOf(phase: Phase): ConnectionStatus {
   switch (phase.kind) {
     case "opening":
-      return phase.again === "again" ? "reconnecting" : "connecting";
+      return phase.reason === undefined ? "connecting" : "reconnecting";
     case "waiting":
     case "paused":
       return "reconnecting";

@@ -1,5 +1,3 @@
-const ignore = (): void => {};
-
 /**
  * A promise and its two ends. An application that does not look at it is not punished by an unhandled rejection: what went wrong also
  * surfaces in the client's events.
@@ -10,17 +8,26 @@ export class Deferred<T> {
   reject!: (error: unknown) => void;
 
   constructor() {
-    this.promise = new Promise<T>((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-    });
-    this.promise.catch(ignore);
+    this.promise = handled(
+      new Promise<T>((resolve, reject) => {
+        this.resolve = resolve;
+        this.reject = reject;
+      }),
+    );
   }
 }
 
-/** A promise that is rejected already, without an unhandled rejection. */
-export function rejected<T>(error: unknown): Promise<T> {
-  const deferred = new Deferred<T>();
-  deferred.reject(error);
-  return deferred.promise;
+/** The same promise, whose rejection nobody has to look at. */
+export function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
+/** Runs `task`; what it throws rejects the promise. */
+export function attempt<T>(task: () => T | Promise<T>): Promise<T> {
+  return handled(
+    new Promise((resolve) => {
+      resolve(task());
+    }),
+  );
 }

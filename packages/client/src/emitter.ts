@@ -5,30 +5,25 @@ export type Report = (cause: unknown) => void;
 
 /** The listeners of one thing. A listener may add and remove listeners, itself too, while they are called. */
 export class Listeners<T> {
-  readonly #entries = new Set<{ readonly call: (value: T) => void }>();
+  readonly #calls = new Set<{ readonly call: (value: T) => void }>();
   readonly #report: Report;
 
   constructor(report: Report) {
     this.#report = report;
   }
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
   /** The same function added twice is called twice. */
   add(call: (value: T) => void): Cancel {
     const entry = { call };
-    this.#entries.add(entry);
-    return () => void this.#entries.delete(entry);
+    this.#calls.add(entry);
+    return () => void this.#calls.delete(entry);
   }
 
   emit(value: T): void {
     // A copy: who is added meanwhile was not there when it happened.
-    for (const entry of Array.from(this.#entries)) {
-      if (!this.#entries.has(entry)) continue;
+    for (const entry of Array.from(this.#calls)) {
       try {
-        entry.call(value);
+        if (this.#calls.has(entry)) entry.call(value);
       } catch (cause) {
         this.#report(cause);
       }
@@ -36,7 +31,7 @@ export class Listeners<T> {
   }
 }
 
-/** Listeners by the name of what they listen to. */
+/** Listeners by the name of what they listen to; as many names as the application uses. */
 export class Emitter {
   readonly #byName = new Map<string, Listeners<never>>();
   readonly #report: Report;
@@ -48,11 +43,7 @@ export class Emitter {
   on(name: string, listener: (value: never) => void): Cancel {
     const listeners = this.#byName.get(name) ?? new Listeners<never>(this.#report);
     this.#byName.set(name, listeners);
-    const cancel = listeners.add(listener);
-    return () => {
-      cancel();
-      if (listeners.size === 0 && this.#byName.get(name) === listeners) this.#byName.delete(name);
-    };
+    return listeners.add(listener);
   }
 
   emit(name: string, value: unknown): void {

@@ -10,9 +10,9 @@ export interface Envelope {
   readonly payload: unknown;
   /** The server's clock for events, this client's for the rest; Unix ms. */
   readonly timestamp: number;
-  readonly correlationId?: string;
-  readonly eventId?: string;
-  readonly channel?: string;
-  readonly position?: Position;
-  readonly error?: TuttiError;
+  readonly correlationId?: string | undefined;
+  readonly eventId?: string | undefined;
+  readonly channel?: string | undefined;
+  readonly position?: Position | undefined;
+  readonly error?: TuttiError | undefined;
 }

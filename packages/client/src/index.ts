@@ -1,7 +1,7 @@
 export { createClient } from "./client.js";
 export type { Client, ClientEvents, Rollback } from "./client-types.js";
 export type { ClientNumbers, ClientOptions, Guards } from "./options.js";
-export type { ConnectionInfo, ConnectionStatus } from "./connection.js";
+export type { Activity, ConnectionInfo, ConnectionStatus } from "./connection.js";
 export type {
   Channel,
   ChannelPresence,
@@ -12,11 +12,9 @@ export type {
   SubscribeOptions,
   UntypedContract,
 } from "./channel-types.js";
-export type { Activity } from "./activity.js";
 export type { CallOptions } from "./calls.js";
 export type { Envelope } from "./envelope.js";
-export type { PublishResult } from "./outbound-queue.js";
-export type { PendingTotals } from "./outbound-queues.js";
+export type { PendingTotals, PublishResult } from "./outbound-queue.js";
 export type { Device, Person, PresenceList, PresenceNotice } from "./presence.js";
 export type { ReadonlyStore } from "./store.js";
 export type { Gap, SubscriptionInfo } from "./subscription.js";

@@ -1,176 +1,122 @@
-import { TuttiError, type LastSeen, type Position, type SubscriptionStart, type WireEvent } from "@tutti/protocol";
+import { TuttiError, type Position, type StateDefinition, type Schemas, type SubscriptionStart, type WireEvent } from "@tutti/protocol";
+import type { Core } from "./core.js";
+import type { Entry } from "./outbound-queue.js";
 import type { PlacedEvent } from "./position-chain.js";
-import type { Report } from "./emitter.js";
-import { Store } from "./store.js";
-
-/** The part of a contract's state that the client needs. */
-export interface Reducer {
-  readonly version: number;
-  readonly initial: unknown;
-  readonly reduce: (state: unknown, event: ReducedEvent) => unknown;
-  readonly migrate?: ((state: unknown, version: number) => unknown) | undefined;
-}
-
-/** What a reducer sees of an event. */
-export interface ReducedEvent {
-  readonly type: string;
-  readonly payload: unknown;
-  readonly eventId: string;
-  readonly timestamp: number;
-  readonly user?: string;
-}
-
-/** A publish that the canonical state does not have yet. */
-export interface PendingEvent {
-  readonly n: number;
-  readonly type: string;
-  readonly payload: unknown;
-  readonly timestamp: number;
-}
+import { makeStore, type Store } from "./store.js";
 
 interface Overlaid {
-  readonly pending: PendingEvent;
+  readonly entry: Entry;
   /** Where its ack says that its event is; until canonical state has come that far, the event is still shown from here. */
   ackedAt: Position | undefined;
 }
 
-export interface StateArguments {
-  readonly reducer: Reducer;
-  /** Whether an event of this type is in the contract: others move their position and nothing else. */
-  readonly knows: (type: string) => boolean;
-  /** Who a pending event is from. */
-  readonly author: (n: number) => Pick<ReducedEvent, "eventId" | "user">;
-  readonly report: Report;
-  readonly error: (error: TuttiError) => void;
-}
+/** Counts in a state that cannot be read: it stands still until a snapshot fits. */
+type Condition = "usable" | "unusable";
 
 /** The state of a channel: what the events make of it, and on top of that what this client has published and not seen yet. */
 export class OptimisticState {
-  readonly #with: StateArguments;
   readonly store: Store<unknown>;
-  #canonical: unknown;
+  readonly #channel: string;
+  readonly #core: Core;
+  readonly #state: StateDefinition<unknown, Schemas>;
+  readonly #knows: (type: string) => boolean;
   #overlay: Overlaid[] = [];
-  /** `unusable`: of a version that this contract cannot read; it stands still until a snapshot fits. */
-  #condition: "usable" | "unusable" = "usable";
-  #skipped = 0;
-
-  constructor(given: StateArguments) {
-    this.#with = given;
-    this.#canonical = given.reducer.initial;
-    this.store = new Store(() => this.#overlay.reduce((state, { pending }) => this.#replay(state, pending), this.#canonical), given.report);
-  }
-
-  get canonical(): unknown {
-    return this.#canonical;
-  }
-
+  #condition: Condition = "usable";
+  canonical: unknown;
   /** How many events `reduce` threw at. */
-  get skipped(): number {
-    return this.#skipped;
+  skipped = 0;
+
+  /** @param knows whether an event of this type is in the contract: others move their position and nothing else */
+  constructor(channel: string, core: Core, state: StateDefinition<unknown, Schemas>, knows: (type: string) => boolean) {
+    this.#channel = channel;
+    this.#core = core;
+    this.#state = state;
+    this.#knows = knows;
+    this.canonical = state.initial;
+    this.store = makeStore(core.report, () => this.#overlay.reduce((below, { entry }) => this.#replay(below, entry), this.canonical));
   }
 
   /** A publish of this client: shown from now on. */
-  published(pending: PendingEvent): void {
-    if (!this.#with.knows(pending.type)) return;
-    this.#overlay.push({ pending, ackedAt: undefined });
+  published(entry: Entry): void {
+    if (this.#knows(entry.type)) this.#overlay.push({ entry, ackedAt: undefined });
     this.store.changed();
   }
 
-  /**
-   * The publish landed; its event is shown from here until canonical state has it.
-   *
-   * @param reached where canonical state is, if anywhere yet
-   */
-  acked(pending: PendingEvent, position: Position, reached: Position | undefined): void {
-    const overlaid = this.#overlay.find((other) => other.pending === pending);
-    if (overlaid === undefined) return;
-    overlaid.ackedAt = position;
-    if (reached !== undefined && reached.epoch === position.epoch && reached.seq >= position.seq) this.withdraw(pending);
+  /** The publish landed; its event is shown from here until canonical state, now at `reached`, has it. */
+  acked(entry: Entry, position: Position, reached: Position | undefined): void {
+    const overlaid = this.#overlay.find((other) => other.entry === entry);
+    if (overlaid !== undefined) overlaid.ackedAt = position;
+    if (reached?.epoch === position.epoch) this.#reach(reached, "event");
+    this.store.changed();
   }
 
   /** The publish was refused, or its event takes its place. */
-  withdraw(pending: PendingEvent): void {
-    const rest = this.#overlay.filter((other) => other.pending !== pending);
-    if (rest.length === this.#overlay.length) return;
-    this.#overlay = rest;
+  withdraw(entry: Entry): void {
+    this.#overlay = this.#overlay.filter((other) => other.entry !== entry);
     this.store.changed();
   }
 
-  /** Who publishes changed: pending events have other ids. */
-  renamed(): void {
-    if (this.#overlay.length > 0) this.store.changed();
-  }
-
-  /** Reduces the next event; `changed` of the store is for the caller, once for all events of a message. */
+  /** Reduces the next event; `store.changed` is for the caller, once for all events of a message. */
   event({ position, event }: PlacedEvent): void {
-    if (this.#condition === "usable" && this.#with.knows(event.type)) this.#advance(event);
+    if (this.#condition === "usable" && this.#knows(event.type)) this.#advance(event);
     this.#reach(position, "event");
     this.store.invalidate();
   }
 
+  /** Takes the state from a snapshot; without one, the first start is from nothing. */
   startOver({ position, snapshot }: SubscriptionStart, isFirst: boolean): void {
-    const state = snapshot === undefined ? undefined : this.#read(snapshot);
-    if (state !== undefined) this.#become(state.value);
-    else if (snapshot === undefined && isFirst) this.#become(this.#with.reducer.initial);
+    if (snapshot !== undefined) this.#take(snapshot);
+    else if (isFirst) this.#become(this.#state.initial);
     this.#reach(position, "start");
     this.store.changed();
   }
 
-  /** Nothing of the channel arrives any longer: what was acked stays no longer than its event would have. */
+  /** Nothing of the channel arrives any longer: what was acked is not waited for. */
   ended(): void {
     this.#overlay = this.#overlay.filter(({ ackedAt }) => ackedAt === undefined);
     this.store.changed();
   }
 
   #become(state: unknown): void {
-    this.#canonical = state;
+    this.canonical = state;
     this.#condition = "usable";
   }
 
   #advance(event: WireEvent): void {
     try {
-      this.#canonical = this.#with.reducer.reduce(this.#canonical, eventOf(event));
+      this.canonical = this.#reduce(this.canonical, event);
     } catch (cause) {
-      this.#skipped += 1;
-      this.#with.error(new TuttiError("INTERNAL", { message: `reduce threw at ${event.type}`, cause }));
+      this.skipped++;
+      this.#core.error(new TuttiError("INTERNAL", { message: "reduce threw", cause }), this.#channel);
     }
   }
 
-  #replay(state: unknown, { n, type, payload, timestamp }: PendingEvent): unknown {
+  #replay(below: unknown, { n, type, payload, timestamp }: Entry): unknown {
+    const { session } = this.#core;
     try {
-      return this.#with.reducer.reduce(state, { type, payload, timestamp, ...this.#with.author(n) });
+      return this.#reduce(below, { eventId: session.eventId(n), type, payload, timestamp, ...(session.user !== undefined && { user: session.user }) });
     } catch {
-      return state;
+      return below;
     }
   }
 
-  /** Drops what canonical state has by now. In another epoch an acked event is there already, or lost. */
-  #reach(position: LastSeen, by: "event" | "start"): void {
-    if (this.#overlay.length === 0) return;
-    this.#overlay = this.#overlay.filter(({ ackedAt }) => {
-      if (ackedAt === undefined) return true;
-      return ackedAt.epoch === position.epoch ? ackedAt.seq > position.seq : by === "event";
-    });
+  #reduce(state: unknown, { type, payload, eventId, timestamp, user }: WireEvent): unknown {
+    return this.#state.reduce(state, { type, payload, eventId, timestamp, ...(user !== undefined && { user }) });
   }
 
-  #read({ version, state }: { readonly version: number; readonly state?: unknown }): { readonly value: unknown } | undefined {
-    const { reducer } = this.#with;
-    if (version === reducer.version) return { value: state };
+  /** Drops what canonical state has by now. Where a subscription starts in another epoch, an acked event is there already, or lost. */
+  #reach({ epoch, seq }: Position, by: "event" | "start"): void {
+    this.#overlay = this.#overlay.filter(({ ackedAt }) => ackedAt === undefined || (ackedAt.epoch === epoch ? ackedAt.seq > seq : by === "event"));
+  }
+
+  #take({ version, state }: { readonly version: number; readonly state?: unknown }): void {
+    const { migrate, version: own } = this.#state;
     try {
-      if (reducer.migrate !== undefined && version < reducer.version) return { value: reducer.migrate(state, version) };
-      this.#unreadable(version, undefined);
+      if (version !== own && (migrate === undefined || version > own)) throw new TuttiError("VERSION_UNSUPPORTED");
+      this.#become(version === own ? state : migrate?.(state, version));
     } catch (cause) {
-      this.#unreadable(version, cause);
+      this.#condition = "unusable";
+      this.#core.error(new TuttiError("VERSION_UNSUPPORTED", { message: `a state of version ${version}`, cause }), this.#channel);
     }
-    return undefined;
   }
-
-  #unreadable(version: number, cause: unknown): void {
-    this.#condition = "unusable";
-    this.#with.error(new TuttiError("VERSION_UNSUPPORTED", { message: `the state is of version ${version}`, cause }));
-  }
-}
-
-function eventOf({ type, payload, eventId, timestamp, user }: WireEvent): ReducedEvent {
-  return { type, payload, eventId, timestamp, ...(user !== undefined && { user }) };
 }

@@ -1,9 +1,9 @@
-import { isFinal, TuttiError, type Cancel, type Environment, type Member, type ServerFrameOf } from "@tutti/protocol";
-import { Backoff } from "./backoff.js";
+import { isFinal, type Cancel, type Member, type ServerFrameOf } from "@tutti/protocol";
+import { backoffMs } from "./backoff.js";
+import type { Core } from "./core.js";
 import { Deferred } from "./deferred.js";
-import type { Report } from "./emitter.js";
-import type { Reply, Requests } from "./requests.js";
-import { Store } from "./store.js";
+import type { Answer } from "./requests.js";
+import { makeStore, type Store } from "./store.js";
 
 export interface Device<State = unknown> {
   /** The public id of the device's session. */
@@ -44,27 +44,29 @@ export interface PresenceNotice<State = unknown> {
 /** Who is here, from what the server tells. */
 export class PresenceState {
   readonly store: Store<PresenceList>;
-  readonly #self: () => string | undefined;
   readonly #notify: (notice: PresenceNotice) => void;
   #members = new Map<string, Member>();
   #known: "nothing" | "some" | "all" = "nothing";
 
-  constructor(self: () => string | undefined, notify: (notice: PresenceNotice) => void, report: Report) {
-    this.#self = self;
+  constructor(core: Core, notify: (notice: PresenceNotice) => void) {
     this.#notify = notify;
-    this.store = new Store(() => ({ complete: this.#known === "all", people: peopleOf(this.#members.values(), this.#self()) }), report);
+    this.store = makeStore(core.report, () => ({ complete: this.#known === "all", people: peopleOf(this.#members.values(), core.session.publicId) }));
   }
 
   take({ members, complete, changes = [] }: ServerFrameOf<"presence">): void {
-    const notices = members === undefined ? [] : this.#replace(members);
+    const notices: PresenceNotice[] = [];
+    const tell = (type: PresenceNotice["type"], { session, user, state }: Member): void => {
+      notices.push({ type, session, ...(user !== undefined && { user }), state });
+    };
+    if (members !== undefined) this.#replace(members, tell);
     if (complete !== undefined) this.#known = complete ? "all" : "some";
     for (const { type, member } of changes) {
       if (type === "presence:leave") this.#members.delete(member.session);
       else this.#members.set(member.session, member);
-      notices.push(noticeOf(type, member));
+      tell(type, member);
     }
     this.store.changed();
-    notices.forEach(this.#notify);
+    for (const notice of notices) this.#notify(notice);
   }
 
   /** Others may come and go unseen: the list is what it was, and says so. */
@@ -80,70 +82,52 @@ export class PresenceState {
   }
 
   /** The whole list. What is different from what was known before is told; the first list is no news. */
-  #replace(members: readonly Member[]): PresenceNotice[] {
+  #replace(members: readonly Member[], tell: (type: PresenceNotice["type"], member: Member) => void): void {
     const before = this.#members;
+    const isFirst = this.#known === "nothing";
+    this.#known = "some";
     this.#members = new Map(members.map((member) => [member.session, member]));
-    if (this.#known === "nothing") {
-      this.#known = "some";
-      return [];
-    }
-    const gone = [...before.values()].filter(({ session }) => !this.#members.has(session)).map((member) => noticeOf("presence:leave", member));
-    const rest = members.flatMap((member) => {
+    if (isFirst) return;
+    for (const old of before.values()) if (!this.#members.has(old.session)) tell("presence:leave", old);
+    for (const member of members) {
       const old = before.get(member.session);
-      if (old === undefined) return noticeOf("presence:join", member);
-      return JSON.stringify(old) === JSON.stringify(member) ? [] : noticeOf("presence:update", member);
-    });
-    return [...gone, ...rest];
+      if (old === undefined) tell("presence:join", member);
+      else if (JSON.stringify(old) !== JSON.stringify(member)) tell("presence:update", member);
+    }
   }
-}
-
-function noticeOf(type: PresenceNotice["type"], { session, user, state }: Member): PresenceNotice {
-  return { type, session, ...(user !== undefined && { user }), state };
 }
 
 function peopleOf(members: Iterable<Member>, self: string | undefined): readonly Person[] {
-  const devices = new Map<string, { readonly user: string | undefined; readonly devices: Device[] }>();
-  for (const { session, user, state, activity, away, since } of members) {
+  const people = new Map<string, { readonly user: string | undefined; readonly key: string; readonly devices: Device[] }>();
+  for (const { session, user, state, activity, away = false, since } of members) {
     // A user may be called like a session: the two are kept apart.
-    const key = user === undefined ? `session ${session}` : `user ${user}`;
-    const person = devices.get(key) ?? { user, devices: [] };
-    devices.set(key, person);
-    person.devices.push({ session, state, activity, away: away ?? false, since, self: session === self });
+    const id = `${user === undefined}${user ?? session}`;
+    const person = people.get(id) ?? { user, key: user ?? session, devices: [] };
+    people.set(id, person);
+    person.devices.push({ session, state, activity, away, since, self: session === self });
   }
-  return [...devices.values()].map((person) => ({ ...person, key: person.user ?? person.devices[0]?.session ?? "", away: person.devices.every(({ away }) => away) }));
+  return Array.from(people.values(), (person) => ({ ...person, away: person.devices.every(({ away }) => away) }));
 }
 
 interface Wish {
   readonly state: unknown;
 }
 
-const memberOf = (wish: Wish | undefined): { readonly member?: unknown } => (wish === undefined ? {} : { member: wish.state });
-
 /** This client's own entry: wished for once, and entered again after every reconnect. */
 export class Membership {
   readonly #channel: string;
-  readonly #requests: Requests;
-  readonly #environment: Environment;
-  readonly #backoff: Backoff;
+  readonly #core: Core;
   #wish: Wish | undefined;
   /** What the last subscribe frame told. */
   #told: Wish | undefined;
-  /** `dirty`: the wish changed since it was sent; only the newest is sent. */
-  #sending: "idle" | "sending" | "dirty" = "idle";
+  /** Whether the server may have an entry of this session. */
+  #mayBeIn = false;
   #waiting: Deferred<void>[] = [];
   #pause: Cancel | undefined;
 
-  constructor(channel: string, requests: Requests, environment: Environment) {
+  constructor(channel: string, core: Core) {
     this.#channel = channel;
-    this.#requests = requests;
-    this.#environment = environment;
-    this.#backoff = new Backoff(environment);
-  }
-
-  /** What stands in a subscribe frame that is sent now. */
-  tell(): { readonly member?: unknown } {
-    this.#told = this.#wish;
-    return memberOf(this.#wish);
+    this.#core = core;
   }
 
   /** Notes the wish for the next subscribe frame. */
@@ -151,28 +135,33 @@ export class Membership {
     this.#wish = { state: state ?? null };
   }
 
-  /** Tells the server the wish; the newest wins. Resolves when it knows. */
+  /** What stands in a subscribe frame that is sent now. */
+  tell(): { readonly member?: unknown } {
+    this.#told = this.#wish;
+    this.#mayBeIn ||= this.#wish !== undefined;
+    return { member: this.#wish?.state };
+  }
+
+  /** Enters with the state, or leaves; resolves when the server knows. */
   set(wish: Wish | undefined, isLive: boolean): Promise<void> {
-    this.#wish = wish && { state: wish.state ?? null };
     const wait = new Deferred<void>();
+    this.#wish = undefined;
+    if (wish !== undefined) this.wish(wish.state);
     this.#waiting.push(wait);
-    if (!isLive && wish === undefined) this.settle(undefined);
-    else if (this.#sending !== "idle") this.#sending = "dirty";
-    else if (isLive && this.#pause === undefined) this.#send();
+    if (isLive) this.#send();
+    else if (wish === undefined) this.settle();
     return wait.promise;
   }
 
   /** The subscribe frame was answered. */
   entered(): void {
-    if (this.#sending !== "idle") return;
-    if (this.#told === this.#wish) this.settle(undefined);
+    // A subscribe frame can enter, and leaves nothing: an entry that is not meant any more is taken back by itself.
+    if (this.#told === this.#wish && (this.#wish !== undefined || !this.#mayBeIn)) this.settle();
     else this.#send();
   }
 
-  settle(error: TuttiError | undefined): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const wait of waiting) {
+  settle(error?: unknown): void {
+    for (const wait of this.#waiting.splice(0)) {
       if (error === undefined) wait.resolve();
       else wait.reject(error);
     }
@@ -180,50 +169,33 @@ export class Membership {
 
   /** The connection ended: the next subscribe frame tells. */
   lineDown(): void {
-    this.#stopPause();
-    this.#sending = "idle";
+    this.#pause?.();
   }
 
   /** The subscription ended, and with it the entry. */
-  ended(error: TuttiError): void {
-    this.lineDown();
-    this.#wish = undefined;
-    this.settle(error);
-  }
-
-  #send(): void {
-    this.#sending = "sending";
-    try {
-      this.#requests.ask({ op: "presence", channel: this.#channel, ...memberOf(this.#wish) }, (reply) => this.#answered(reply));
-    } catch (cause) {
-      this.#refused(cause instanceof TuttiError ? cause : new TuttiError("INTERNAL", { cause }));
-    }
-  }
-
-  #answered(reply: Reply): void {
-    if (reply.kind === "lost") return;
-    const wasDirty = this.#sending === "dirty";
-    this.#sending = "idle";
-    if (wasDirty) return this.#send();
-    if (reply.kind === "success") {
-      this.#backoff.reset();
-      return this.settle(undefined);
-    }
-    if (isFinal(reply.error.code)) return this.#refused(reply.error);
-    this.#pause = this.#environment.after(this.#backoff.nextMs(reply.error.retryAfterMs), () => {
-      this.#pause = undefined;
-      this.#send();
-    });
-  }
-
-  #refused(error: TuttiError): void {
-    this.#sending = "idle";
-    this.#wish = undefined;
-    this.settle(error);
-  }
-
-  #stopPause(): void {
+  ended(error: unknown): void {
     this.#pause?.();
-    this.#pause = undefined;
+    this.#wish = undefined;
+    this.settle(error);
+  }
+
+  #send(pauses = 0): void {
+    const { requests, environment } = this.#core;
+    const sent = this.#wish;
+    const answered = (answer: Answer): void => {
+      // The answer to the newest wish speaks for those before it.
+      if (answer.kind === "lost" || sent !== this.#wish) return;
+      if (answer.kind === "success") {
+        this.#mayBeIn = sent !== undefined;
+        this.settle();
+      } else if (isFinal(answer.error.code)) this.ended(answer.error);
+      else this.#pause = environment.after(backoffMs(environment, pauses, answer.error.retryAfterMs), () => this.#send(pauses + 1));
+    };
+    this.#pause?.();
+    try {
+      requests.ask({ op: "presence", channel: this.#channel, member: sent?.state }, answered);
+    } catch (error) {
+      this.ended(error);
+    }
   }
 }

@@ -1,45 +1,43 @@
-import { TuttiError, type Cancel, type ClientFrame, type Environment, type ServerFrameOf } from "@tutti/protocol";
+import { limits, TuttiError, type Cancel, type ClientFrame, type Environment, type ServerFrameOf } from "@tutti/protocol";
 
+/** A frame whose optional fields may also be `undefined`: they are left out on the wire. */
+type Loose<F> = F extends object ? { readonly [K in keyof F]: Partial<Pick<F, K>> extends Pick<F, K> ? F[K] | undefined : F[K] } : never;
 type WithoutId<F> = F extends { readonly correlationId: string } ? Omit<F, "correlationId"> : never;
+
+export type OutgoingFrame = Loose<ClientFrame>;
 /** A frame that is answered; it gets its correlation id when it is sent. */
-export type Request = WithoutId<ClientFrame>;
+export type Request = Loose<WithoutId<ClientFrame>>;
 
-export type Reply =
-  | { readonly kind: "success"; readonly data: unknown; readonly correlationId: string }
-  | { readonly kind: "error"; readonly error: TuttiError; readonly correlationId: string }
+export type Answer =
+  | { readonly kind: "success"; readonly data: unknown }
+  | { readonly kind: "error"; readonly error: TuttiError }
   /** The connection ended first: whether the server did it is not known. */
-  | { readonly kind: "lost" };
+  | { readonly kind: "lost"; readonly error: TuttiError };
 
-export type OnReply = (reply: Reply) => void;
+export type OnAnswer = (answer: Answer, correlationId: string) => void;
 
-/** What requests go out on. */
+/** What frames go out on. */
 export interface Line {
   /** Whether the server has said welcome, and the link is up. */
   readonly isUp: boolean;
   /** @throws TuttiError `MESSAGE_TOO_LARGE`, `MESSAGE_TOO_DEEP`, `PAYLOAD_INVALID` */
-  send(frame: ClientFrame): void;
-}
-
-interface Open {
-  readonly onReply: OnReply;
-  dueAt: number | undefined;
+  send(frame: OutgoingFrame): void;
 }
 
 /** What was asked on this connection and is not answered yet. */
 export class Requests {
   readonly #line: Line;
   readonly #environment: Environment;
-  readonly #ackTimeoutMs: number;
+  readonly #timeoutMs: number;
   readonly #overdue: () => void;
-  readonly #open = new Map<string, Open>();
+  readonly #open = new Map<string, { readonly onAnswer: OnAnswer; readonly cancel: Cancel }>();
   #serial = 0;
-  #watch: Cancel | undefined;
 
-  /** @param overdue hears that a request was not answered within `ackTimeoutMs` */
-  constructor(line: Line, environment: Environment, ackTimeoutMs: number, overdue: () => void) {
+  /** @param overdue hears that a request was not answered within `timeoutMs` */
+  constructor(line: Line, environment: Environment, timeoutMs: number, overdue: () => void) {
     this.#line = line;
     this.#environment = environment;
-    this.#ackTimeoutMs = ackTimeoutMs;
+    this.#timeoutMs = timeoutMs;
     this.#overdue = overdue;
   }
 
@@ -51,63 +49,61 @@ export class Requests {
     return this.#open.size;
   }
 
-  send(frame: ClientFrame): void {
-    this.#line.send(frame);
+  /** Sends what is not answered; nothing, where there is no connection. @throws TuttiError `MESSAGE_TOO_LARGE`, `MESSAGE_TOO_DEEP`, `PAYLOAD_INVALID` */
+  send(frame: OutgoingFrame): void {
+    if (this.isUp) this.#line.send(frame);
   }
 
   /**
-   * Sends a request; `onReply` hears one reply, unless it is forgotten before.
+   * Sends a request; `onAnswer` hears one answer, unless it is forgotten before. Unanswered in time, it proves the connection dead, or, with
+   * a time of its own, only itself.
    *
-   * @param deadline `connection`: without an answer in time the connection is dead; `own`: the caller minds the time
    * @throws TuttiError `MESSAGE_TOO_LARGE`, `MESSAGE_TOO_DEEP`, `PAYLOAD_INVALID`
    */
-  ask(request: Request, onReply: OnReply, deadline: "connection" | "own" = "connection"): string {
+  ask(request: Request, onAnswer: OnAnswer, timeoutMs?: number): string {
     const correlationId = (++this.#serial).toString(36);
-    // The reply may come before `send` returns.
-    this.#open.set(correlationId, { onReply, dueAt: deadline === "own" ? undefined : this.#environment.elapsed() + this.#ackTimeoutMs });
+    const late = (): void => {
+      if (timeoutMs === undefined) this.#overdue();
+      else this.#settle(correlationId, { kind: "error", error: new TuttiError("TIMEOUT") });
+    };
+    this.#open.set(correlationId, { onAnswer, cancel: this.#environment.after(timeoutMs ?? this.#timeoutMs, late) });
     try {
       this.#line.send({ ...request, correlationId });
     } catch (error) {
-      this.#open.delete(correlationId);
+      this.forget(correlationId);
       throw error;
     }
-    if (deadline === "connection") this.#watch ??= this.#environment.after(this.#ackTimeoutMs, () => this.#look());
     return correlationId;
   }
 
-  /** The reply to this request is not waited for any longer. */
+  /** The answer is not waited for any longer. */
   forget(correlationId: string): void {
+    this.#open.get(correlationId)?.cancel();
     this.#open.delete(correlationId);
   }
 
   answer({ correlationId, success, data, error }: ServerFrameOf<"reply">): void {
-    const open = this.#open.get(correlationId);
-    if (open === undefined) return;
-    this.#open.delete(correlationId);
-    if (success) open.onReply({ kind: "success", data, correlationId });
-    else open.onReply({ kind: "error", error: error === undefined ? new TuttiError("INTERNAL") : TuttiError.fromWire(error), correlationId });
+    this.#settle(correlationId, success ? { kind: "success", data } : { kind: "error", error: TuttiError.fromWire(error ?? { code: "INTERNAL", message: "" }) });
   }
 
   /** The connection ended. */
-  drop(): void {
-    this.#watch?.();
-    this.#watch = undefined;
-    const lost = [...this.#open.values()];
-    this.#open.clear();
-    for (const { onReply } of lost) onReply({ kind: "lost" });
+  drop(error: TuttiError): void {
+    for (const correlationId of this.#open.keys()) this.#settle(correlationId, { kind: "lost", error });
   }
 
-  /** One timer for all: the oldest request is the first to be due. */
-  #look(): void {
-    this.#watch = undefined;
-    const now = this.#environment.elapsed();
-    const waiting = [...this.#open.values()].filter(({ dueAt }) => dueAt !== undefined);
-    const firstDueAt = waiting[0]?.dueAt;
-    if (firstDueAt === undefined) return;
-    // A timer that fires far too late was slept through, and so were the answers: they get their time again.
-    const wasAsleep = now - firstDueAt > this.#ackTimeoutMs;
-    if (wasAsleep) for (const open of waiting) open.dueAt = now + this.#ackTimeoutMs;
-    else if (firstDueAt <= now) return this.#overdue();
-    this.#watch = this.#environment.after((waiting[0]?.dueAt ?? now) - now, () => this.#look());
+  #settle(correlationId: string, answer: Answer): void {
+    const open = this.#open.get(correlationId);
+    this.forget(correlationId);
+    open?.onAnswer(answer, correlationId);
   }
+}
+
+/** The size of a message on the wire: text counts in UTF-8. */
+export function messageBytes(message: string | Uint8Array): number {
+  return typeof message === "string" ? new TextEncoder().encode(message).length : message.length;
+}
+
+/** @throws TuttiError `MESSAGE_TOO_LARGE` */
+export function assertFits(bytes: number, bytesMax: number = limits.messageBytesMax): void {
+  if (bytes > bytesMax) throw new TuttiError("MESSAGE_TOO_LARGE", { message: `${bytes} bytes, at most ${bytesMax}` });
 }

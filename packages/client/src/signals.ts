@@ -1,43 +1,38 @@
-import type { Cancel, Environment } from "@tutti/protocol";
-
-interface Window {
-  /** The newest that came within the interval; it is sent at its end. */
-  newest: { readonly payload: unknown } | undefined;
-  readonly cancel: Cancel;
-}
+import type { Cancel } from "@tutti/protocol";
+import type { Core } from "./core.js";
 
 /** Sends signals of each type at most once an interval: the first at once, and the newest always last. */
 export class SignalThrottle {
-  readonly #environment: Environment;
-  readonly #intervalMs: number;
+  readonly #core: Core;
   readonly #send: (type: string, payload: unknown) => void;
-  readonly #windows = new Map<string, Window>();
+  /** The types whose interval is not over, with the newest that came meanwhile. */
+  readonly #intervals = new Map<string, { readonly newest?: unknown; readonly cancel: Cancel }>();
 
-  constructor(environment: Environment, intervalMs: number, send: (type: string, payload: unknown) => void) {
-    this.#environment = environment;
-    this.#intervalMs = intervalMs;
+  constructor(core: Core, send: (type: string, payload: unknown) => void) {
+    this.#core = core;
     this.#send = send;
   }
 
-  push(type: string, payload: unknown): void {
-    const window = this.#windows.get(type);
-    if (window !== undefined) window.newest = { payload };
-    else this.#pass(type, payload);
+  push(type: string, newest: unknown): void {
+    const interval = this.#intervals.get(type);
+    if (interval === undefined) this.#pass(type, newest);
+    else this.#intervals.set(type, { ...interval, newest });
   }
 
   /** Forgets what waits. */
   clear(): void {
-    for (const { cancel } of this.#windows.values()) cancel();
-    this.#windows.clear();
+    for (const { cancel } of this.#intervals.values()) cancel();
+    this.#intervals.clear();
   }
 
   #pass(type: string, payload: unknown): void {
-    const cancel = this.#environment.after(this.#intervalMs, () => {
-      const newest = this.#windows.get(type)?.newest;
-      this.#windows.delete(type);
-      if (newest !== undefined) this.#pass(type, newest.payload);
+    const { environment, config } = this.#core;
+    const cancel = environment.after(config.signalIntervalMs, () => {
+      const interval = this.#intervals.get(type);
+      this.#intervals.delete(type);
+      if (interval !== undefined && "newest" in interval) this.#pass(type, interval.newest);
     });
-    this.#windows.set(type, { newest: undefined, cancel });
+    this.#intervals.set(type, { cancel });
     this.#send(type, payload);
   }
 }

@@ -26,17 +26,17 @@ export interface StoredSession {
 }
 
 /**
- * Keeps a session over a reload. The client tells of each change by itself, in order; where a method returns a promise, nothing is sent
- * that depends on it before it is done. What fails is surfaced as an error of the client, which goes on in memory.
+ * Keeps a session over a reload. The client tells of each change before it goes on, so that "attempted" is stored before the first send:
+ * the methods are synchronous, like `localStorage`. What they throw is surfaced as an error of the client, which goes on in memory.
  */
 export interface SessionStorage {
-  load(): StoredSession | undefined | Promise<StoredSession | undefined>;
+  load(): StoredSession | undefined;
   /** Starts over: what was kept before is forgotten. */
-  begin(identity: StoredIdentity): void | Promise<void>;
+  begin(identity: StoredIdentity): void;
   /** Keeps a publish, in place of the one with its channel and *n*, and raises the channel's count to its *n*. */
-  put(publish: StoredPublish): void | Promise<void>;
+  put(publish: StoredPublish): void;
   /** The publish is settled and forgotten; the channel's count stays. */
-  settle(channel: string, n: number): void | Promise<void>;
+  settle(channel: string, n: number): void;
 }
 
 /** Keeps a session in memory: for as long as this object lives, so that a client made anew with it goes on where the last one was. */

@@ -9,28 +9,26 @@ export interface ReadonlyStore<T> {
   readonly subscribe: (listener: () => void) => Cancel;
 }
 
-/** A store whose value is computed when somebody asks, and kept until `invalidate`. */
-export class Store<T> implements ReadonlyStore<T> {
-  readonly #compute: () => T;
-  readonly #listeners: Listeners<void>;
-  #cached: { readonly value: T } | undefined;
-
-  constructor(compute: () => T, report: Report) {
-    this.#compute = compute;
-    this.#listeners = new Listeners(report);
-  }
-
-  readonly getSnapshot = (): T => (this.#cached ??= { value: this.#compute() }).value;
-
-  readonly subscribe = (listener: () => void): Cancel => this.#listeners.add(listener);
-
+/** A store whose value is computed when somebody asks, and kept until it changes. */
+export interface Store<T> extends ReadonlyStore<T> {
   /** The next snapshot is a new one. Listeners are told by `changed`, once for several changes. */
-  invalidate(): void {
-    this.#cached = undefined;
-  }
+  readonly invalidate: () => void;
+  readonly changed: () => void;
+}
 
-  changed(): void {
-    this.invalidate();
-    this.#listeners.emit();
-  }
+export function makeStore<T>(report: Report, compute: () => T): Store<T> {
+  const listeners = new Listeners<void>(report);
+  let cached: { readonly value: T } | undefined;
+  const invalidate = (): void => {
+    cached = undefined;
+  };
+  return {
+    subscribe: (listener) => listeners.add(listener),
+    getSnapshot: () => (cached ??= { value: compute() }).value,
+    invalidate,
+    changed() {
+      invalidate();
+      listeners.emit();
+    },
+  };
 }

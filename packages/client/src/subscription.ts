@@ -1,22 +1,10 @@
-import {
-  isFinal,
-  samePosition,
-  subscribeResult,
-  TuttiError,
-  type Cancel,
-  type Environment,
-  type LastSeen,
-  type Position,
-  type ServerFrameOf,
-  type SubscriptionStart,
-} from "@tutti/protocol";
-import { Backoff } from "./backoff.js";
+import { isFinal, samePosition, subscribeResult, type TuttiError, type Cancel, type LastSeen, type Position, type ServerFrameOf, type SubscriptionStart } from "@tutti/protocol";
+import { backoffMs } from "./backoff.js";
+import type { Core } from "./core.js";
 import { Deferred } from "./deferred.js";
-import type { Report } from "./emitter.js";
-import type { Guards } from "./options.js";
 import { follow, type PlacedEvent } from "./position-chain.js";
-import type { Reply, Requests } from "./requests.js";
-import { Store, type ReadonlyStore } from "./store.js";
+import type { Answer } from "./requests.js";
+import { makeStore, type ReadonlyStore, type Store } from "./store.js";
 
 export interface SubscriptionInfo {
   /** `left`: the server ended it. After `refused` and `left` the client does not come back by itself. */
@@ -31,55 +19,46 @@ export interface Gap {
 }
 
 type Phase =
-  | { readonly kind: "unsubscribed" }
-  /** Asked for when the connection is up, or the pause over. */
-  | { readonly kind: "waiting" }
-  | { readonly kind: "requested"; readonly correlationId: string }
-  /** Live, and asking for what a hole has swallowed. */
-  | { readonly kind: "repairing"; readonly correlationId: string }
-  | { readonly kind: "live" }
-  | { readonly kind: "refused" | "left"; readonly error: TuttiError };
+  /** `subscribing`: asked for when the connection is up, or the pause over. */
+  | { readonly status: "unsubscribed" | "subscribing" | "live" }
+  /** Its answer is awaited. A live one may ask as well, for what a hole has swallowed. */
+  | { readonly status: "subscribing" | "live"; readonly request: string }
+  | { readonly status: "refused" | "left"; readonly error: TuttiError };
 
 /** What a channel does with what its subscription brings. */
 export interface SubscriptionEvents {
   /** What stands in the subscribe frame besides channel and position. */
-  wish(): { readonly presence?: boolean; readonly member?: unknown };
-  /** The channel starts over at `start`, which tells of a gap where something is lost. */
+  wish(): { readonly presence?: boolean | undefined; readonly member?: unknown };
+  /** The channel starts over at `start`; where something is lost, with a gap. */
   started(start: SubscriptionStart, gap: Gap | undefined): void;
   /** One event, in order, once. */
   event(placed: PlacedEvent): void;
   /** The events of one message are through. */
-  settled(): void;
+  passed(): void;
   live(): void;
   /** Nothing of the channel arrives until it is live again. `error`: it was ended. */
-  ended(error: TuttiError | undefined): void;
-}
-
-export interface SubscriptionArguments {
-  readonly channel: string;
-  readonly environment: Environment;
-  readonly requests: Requests;
-  readonly guards: Guards;
-  readonly report: Report;
+  ended(error?: TuttiError): void;
 }
 
 /** One channel's subscription: asked for after every reconnect, from the last position, and without a silent hole. */
 export class Subscription {
-  readonly #with: SubscriptionArguments;
+  readonly #channel: string;
+  readonly #core: Core;
   readonly #events: SubscriptionEvents;
   readonly #info: Store<SubscriptionInfo>;
-  readonly #backoff: Backoff;
-  #phase: Phase = { kind: "unsubscribed" };
-  #last: LastSeen | undefined;
-  #repairs = 0;
+  #phase: Phase = { status: "unsubscribed" };
   #wait: Deferred<void> | undefined;
   #pause: Cancel | undefined;
+  /** How often it had to ask again since it brought something. */
+  #setbacks = 0;
+  /** The last position, from the first start until the subscription ends. */
+  position: LastSeen | undefined;
 
-  constructor(given: SubscriptionArguments, events: SubscriptionEvents) {
-    this.#with = given;
+  constructor(channel: string, core: Core, events: SubscriptionEvents) {
+    this.#channel = channel;
+    this.#core = core;
     this.#events = events;
-    this.#backoff = new Backoff(given.environment);
-    this.#info = new Store(() => infoOf(this.#phase), given.report);
+    this.#info = makeStore(core.report, () => ({ status: this.#phase.status, ...("error" in this.#phase && { error: this.#phase.error }) }));
   }
 
   get info(): ReadonlyStore<SubscriptionInfo> {
@@ -87,37 +66,31 @@ export class Subscription {
   }
 
   get isLive(): boolean {
-    return this.#phase.kind === "live" || this.#phase.kind === "repairing";
+    return this.#phase.status === "live";
   }
 
   /** Whether it is asked for again after a reconnect. */
   get isWanted(): boolean {
-    return this.isLive || this.#phase.kind === "waiting" || this.#phase.kind === "requested";
+    return this.isLive || this.#phase.status === "subscribing";
   }
 
-  /** The last position, from the first start until the subscription ends. */
-  get position(): LastSeen | undefined {
-    return this.#last;
-  }
-
-  /** Resolves when the subscription is live; asks again when `again` is set, for example because the wish changed. */
+  /** Resolves when the subscription is live. @param again asks although it is live or under way, because the wish changed */
   start(again: boolean): Promise<void> {
-    if (this.#phase.kind === "live" && !again) return Promise.resolve();
-    const wait = (this.#wait ??= new Deferred<void>());
-    const isUnderWay = this.#phase.kind === "requested" || this.#phase.kind === "waiting";
-    if (again || !isUnderWay) this.#ask();
+    const wait = (this.#wait ??= new Deferred());
+    if (again || !this.isWanted) this.#ask();
+    else if (this.isLive && !("request" in this.#phase)) this.#resolve();
     return wait.promise;
   }
 
   /** Ends it here. @returns whether the server has to be told */
   stop(error: TuttiError): boolean {
-    const known = this.isLive || this.#phase.kind === "requested";
-    this.#end({ kind: "unsubscribed" }, error);
-    return known && this.#with.requests.isUp;
+    const isKnown = "request" in this.#phase || this.isLive;
+    if (this.isWanted) this.#end({ status: "unsubscribed" }, error);
+    return isKnown;
   }
 
-  /** The promise that waits is not kept any longer; the subscription itself goes on. */
-  abandon(error: TuttiError): void {
+  /** The promise that waits is not kept; the subscription goes on. */
+  abandon(error: unknown): void {
     this.#wait?.reject(error);
     this.#wait = undefined;
   }
@@ -127,149 +100,127 @@ export class Subscription {
   }
 
   lineDown(): void {
-    if (!this.isWanted) return;
-    const wasLive = this.isLive;
-    this.#stopPause();
-    this.#enter({ kind: "waiting" });
-    if (wasLive) this.#events.ended(undefined);
+    this.#pause?.();
+    if (this.isWanted) this.#interrupt();
   }
 
   batch(frame: ServerFrameOf<"events">): void {
     const phase = this.#phase;
     // What arrives while an answer is awaited belongs to the subscription before it; the answer goes on from the last position.
-    if (phase.kind !== "live" || this.#last === undefined) return;
-    const chain = follow(this.#last, frame, this.#with.guards);
+    if (!this.isLive || "request" in phase || this.position === undefined) return;
+    const chain = follow(this.position, frame, this.#core.config.guards);
     if (chain.kind === "hole") return this.#repair();
-    if (chain.events.length > 0) this.#repairs = 0;
     for (const placed of chain.events) {
-      this.#last = { ...placed.position, eventId: placed.event.eventId };
+      this.#setbacks = 0;
+      this.position = { ...placed.position, eventId: placed.event.eventId };
       this.#events.event(placed);
       // A listener may have ended the subscription, or begun another.
       if (this.#phase !== phase) break;
     }
-    if (chain.events.length > 0) this.#events.settled();
+    this.#events.passed();
   }
 
   gap({ start }: ServerFrameOf<"gap">): void {
-    if (this.#phase.kind === "live") this.#startOver(start, "gap");
+    if (this.isLive && !("request" in this.#phase)) this.#startOver(start, { from: this.position ?? start.position, to: start.position });
   }
 
   /** The server put the session into the channel. */
   joined(start: SubscriptionStart): void {
-    if (this.#phase.kind === "requested" || this.#phase.kind === "repairing") return;
+    if ("request" in this.#phase) return;
     // Where the client was before, the server does not know: what lies in between is asked for.
-    if (this.#last === undefined) this.#begin(start);
+    if (this.position === undefined) this.#begin(start);
     else this.#ask();
   }
 
   /** The server ended it. */
   left(error: TuttiError): void {
-    if (this.isWanted) this.#end({ kind: "left", error }, error);
+    if (this.isWanted) this.#end({ status: "left", error }, error);
   }
 
   #ask(): void {
-    const { requests, channel, guards } = this.#with;
-    this.#stopPause();
-    if (!requests.isUp) return this.#enter({ kind: "waiting" });
-    const since = guards.recovery === false ? undefined : this.#last;
-    const kind = this.isLive ? "repairing" : "requested";
+    const { requests, config } = this.#core;
+    this.#pause?.();
+    if (!requests.isUp) return this.#enter({ status: "subscribing" });
+    const since = config.guards.recovery === false ? undefined : this.position;
     try {
-      const correlationId = requests.ask({ op: "subscribe", channel, ...(since && { since }), ...this.#events.wish() }, (reply) => this.#answered(reply));
-      this.#enter({ kind, correlationId });
-    } catch (cause) {
-      const error = cause instanceof TuttiError ? cause : new TuttiError("INTERNAL", { cause });
-      this.#end({ kind: "refused", error }, error);
+      const frame = { op: "subscribe", channel: this.#channel, since, ...this.#events.wish() } as const;
+      this.#enter({ status: this.isLive ? "live" : "subscribing", request: requests.ask(frame, (answer, request) => this.#answered(answer, request)) });
+    } catch (error) {
+      this.#refuse(error as TuttiError);
     }
   }
 
-  /** One hole is mended at a time. The first at once; when mending brings no event, the next after a pause. */
+  /** One hole is mended at a time: the first at once; when mending brings nothing, the next after a pause. */
   #repair(): void {
-    if (this.#repairs++ === 0) return this.#ask();
-    this.#enter({ kind: "waiting" });
-    this.#events.ended(undefined);
-    this.#pauseFor(undefined);
+    if (this.#setbacks++ === 0) this.#ask();
+    else this.#askLater();
   }
 
-  #answered(reply: Reply): void {
-    const phase = this.#phase;
-    const isAwaited = phase.kind === "requested" || phase.kind === "repairing";
+  #askLater(retryAfterMs?: number): void {
+    const { environment } = this.#core;
+    this.#interrupt();
+    this.#pause = environment.after(backoffMs(environment, this.#setbacks++, retryAfterMs), () => this.#ask());
+  }
+
+  #answered(answer: Answer, request: string): void {
     // The answer to an older request: its subscription was replaced by the one that is awaited.
-    if (reply.kind === "lost" || !isAwaited || reply.correlationId !== phase.correlationId) return;
-    if (reply.kind === "success") {
-      return this.#begin(subscribeResult.read(reply.data, "data"));
-    }
-    if (isFinal(reply.error.code)) return this.#end({ kind: "refused", error: reply.error }, reply.error);
-    if (this.isLive) this.#events.ended(undefined);
-    this.#enter({ kind: "waiting" });
-    this.#pauseFor(reply.error.retryAfterMs);
+    if (answer.kind === "lost" || !("request" in this.#phase) || this.#phase.request !== request) return;
+    if (answer.kind === "success") this.#begin(subscribeResult.read(answer.data, "data"));
+    else if (isFinal(answer.error.code)) this.#refuse(answer.error);
+    else this.#askLater(answer.error.retryAfterMs);
   }
 
   /** The server's answer: from here on the subscription is live. */
   #begin(start: SubscriptionStart): void {
     const phase = this.#phase;
-    this.#startOver(start, "answer");
+    const last = this.position;
+    const goesOn = last !== undefined && samePosition(last, start.position);
+    // A start elsewhere than asked for is a gap, also where the server does not call it one.
+    const gap = last === undefined || goesOn || this.#core.config.guards.recovery === false ? undefined : { from: last, to: start.position };
+    if (!goesOn || start.gap !== undefined || start.snapshot !== undefined) this.#startOver(start, gap);
     // A listener that heard of a gap may have ended it.
     if (this.#phase !== phase) return;
-    this.#stopPause();
-    this.#backoff.reset();
-    this.#enter({ kind: "live" });
-    const wait = this.#wait;
-    this.#wait = undefined;
+    this.#pause?.();
+    this.#enter({ status: "live" });
     this.#events.live();
-    wait?.resolve();
+    this.#resolve();
   }
 
-  #startOver(start: SubscriptionStart, from: "answer" | "gap"): void {
-    const last = this.#last;
-    const { position, snapshot } = start;
-    const goesOn = from === "answer" && last !== undefined && samePosition(last, position) && start.gap === undefined;
-    if (goesOn && snapshot === undefined) return;
-    if (!goesOn) this.#last = position;
-    // A start elsewhere than asked for is a gap, also where the server does not call it one.
-    const unnamed = last === undefined || goesOn || this.#with.guards.recovery === false ? undefined : { from: positionOf(last), to: position };
-    this.#events.started(start, start.gap ?? unnamed);
+  #startOver(start: SubscriptionStart, gap: Gap | undefined): void {
+    if (this.position === undefined || !samePosition(this.position, start.position)) this.position = start.position;
+    // The gap starts where this client is: the server tells where it was itself.
+    this.#events.started(start, gap ?? start.gap);
+  }
+
+  #resolve(): void {
+    this.#wait?.resolve();
+    this.#wait = undefined;
+  }
+
+  #refuse(error: TuttiError): void {
+    this.#end({ status: "refused", error }, error);
+  }
+
+  #interrupt(): void {
+    const wasLive = this.isLive;
+    this.#enter({ status: "subscribing" });
+    if (wasLive) this.#events.ended();
   }
 
   #end(phase: Phase, error: TuttiError): void {
-    this.#stopPause();
-    this.#last = undefined;
-    this.#enter(phase);
+    this.#pause?.();
+    this.position = undefined;
+    this.#phase = phase;
+    this.#info.invalidate();
     this.abandon(error);
     this.#events.ended(error);
-  }
-
-  #pauseFor(retryAfterMs: number | undefined): void {
-    this.#pause = this.#with.environment.after(this.#backoff.nextMs(retryAfterMs), () => this.#ask());
-  }
-
-  #stopPause(): void {
-    this.#pause?.();
-    this.#pause = undefined;
+    // Last, since who hears it may subscribe again.
+    this.#info.changed();
   }
 
   #enter(phase: Phase): void {
-    const before = infoOf(this.#phase);
+    const { status } = this.#phase;
     this.#phase = phase;
-    if (infoOf(phase).status !== before.status) this.#info.changed();
-  }
-}
-
-const positionOf = ({ epoch, seq }: LastSeen): Position => ({ epoch, seq });
-
-function infoOf(phase: Phase): SubscriptionInfo {
-  switch (phase.kind) {
-    case "waiting":
-    case "requested":
-      return { status: "subscribing" };
-    case "repairing":
-      return { status: "live" };
-    case "unsubscribed":
-    case "live":
-      return { status: phase.kind };
-    case "refused":
-    case "left":
-      return { status: phase.kind, error: phase.error };
-    default:
-      return phase satisfies never;
+    if (phase.status !== status) this.#info.changed();
   }
 }

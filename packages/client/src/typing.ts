@@ -1,6 +1,6 @@
-import { limits, type Cancel, type Environment } from "@tutti/protocol";
-import type { Report } from "./emitter.js";
-import { Store, type ReadonlyStore } from "./store.js";
+import { limits, type Cancel, type WireSignal } from "@tutti/protocol";
+import type { Core } from "./core.js";
+import { makeStore, type ReadonlyStore, type Store } from "./store.js";
 
 /** The signal type that typing uses; its payload is `true` or `false`. */
 export const TYPING = "typing";
@@ -17,78 +17,67 @@ export interface Typing extends ReadonlyStore<readonly Typist[]> {
   readonly stop: () => void;
 }
 
-interface Seen {
-  readonly typist: Typist;
-  readonly expire: Cancel;
-}
-
 /** Who is typing in a channel, and telling that one is. */
-export class TypingState implements Typing {
-  readonly #environment: Environment;
+export class TypingState {
+  readonly #core: Core;
   readonly #signal: (isTyping: boolean) => void;
-  readonly #seen = new Map<string, Seen>();
+  readonly #seen = new Map<string, { readonly typist: Typist; readonly expire: Cancel }>();
   readonly #store: Store<readonly Typist[]>;
   #startedAt = 0;
+  /** Runs while this client is typing. */
   #repeat: Cancel | undefined;
 
-  constructor(environment: Environment, signal: (isTyping: boolean) => void, report: Report) {
-    this.#environment = environment;
+  constructor(core: Core, signal: (isTyping: boolean) => void) {
+    this.#core = core;
     this.#signal = signal;
-    this.#store = new Store(() => [...this.#seen.values()].map(({ typist }) => typist), report);
+    this.#store = makeStore(core.report, () => Array.from(this.#seen.values(), ({ typist }) => typist));
   }
 
-  get getSnapshot(): () => readonly Typist[] {
-    return this.#store.getSnapshot;
+  /** What the application sees. */
+  get face(): Typing {
+    return { ...this.#store, start: () => this.#start(), stop: () => this.#stop() };
   }
 
-  get subscribe(): (listener: () => void) => Cancel {
-    return this.#store.subscribe;
-  }
-
-  readonly start = (): void => {
-    this.#startedAt = this.#environment.elapsed();
-    if (this.#repeat === undefined) this.#tell();
-  };
-
-  readonly stop = (): void => {
-    if (this.#repeat === undefined) return;
-    this.#quiet();
-    this.#signal(false);
-  };
-
-  heard({ session, user, payload }: { readonly session: string; readonly user?: string | undefined; readonly payload?: unknown }): void {
-    const known = this.#seen.get(session);
-    known?.expire();
-    if (payload === true) {
-      const typist = known?.typist ?? { session, ...(user !== undefined && { user }) };
-      this.#seen.set(session, { typist, expire: this.#environment.after(limits.typingMs, () => this.forget(session)) });
-      if (known === undefined) this.#store.changed();
-    } else this.forget(session);
-  }
-
-  /** Somebody left, or stopped. */
-  forget(session: string): void {
+  heard({ session, user, payload }: WireSignal): void {
+    const typist = this.#seen.get(session)?.typist ?? { session, ...(user !== undefined && { user }) };
     this.#seen.get(session)?.expire();
-    if (this.#seen.delete(session)) this.#store.changed();
+    if (payload !== true) return this.#forget(session);
+    this.#seen.set(session, { typist, expire: this.#core.environment.after(limits.typingMs, () => this.#forget(session)) });
+    this.#store.changed();
   }
 
   /** Nothing of the channel arrives any longer. */
   clear(): void {
-    this.#quiet();
-    for (const session of this.#seen.keys()) this.forget(session);
+    this.#repeat?.();
+    this.#repeat = undefined;
+    for (const { expire } of this.#seen.values()) expire();
+    this.#seen.clear();
+    this.#store.changed();
+  }
+
+  #forget(session: string): void {
+    if (this.#seen.delete(session)) this.#store.changed();
+  }
+
+  #start(): void {
+    this.#startedAt = this.#core.environment.elapsed();
+    if (this.#repeat === undefined) this.#tell();
+  }
+
+  #stop(): void {
+    if (this.#repeat === undefined) return;
+    this.#repeat();
+    this.#repeat = undefined;
+    this.#signal(false);
   }
 
   /** Says it again, twice in the time that it lasts, as long as `start` is called. */
   #tell(): void {
+    const { environment } = this.#core;
     this.#signal(true);
-    this.#repeat = this.#environment.after(limits.typingMs / 2, () => {
-      if (this.#environment.elapsed() - this.#startedAt < limits.typingMs) this.#tell();
-      else this.stop();
+    this.#repeat = environment.after(limits.typingMs / 2, () => {
+      if (environment.elapsed() - this.#startedAt < limits.typingMs) this.#tell();
+      else this.#stop();
     });
-  }
-
-  #quiet(): void {
-    this.#repeat?.();
-    this.#repeat = undefined;
   }
 }
