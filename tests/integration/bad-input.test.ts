@@ -89,9 +89,15 @@ describe.each(groups)("bad %s", (_title, messages, authenticates) => {
     await server.stop();
   });
 
+  /** A server that answers nothing would be waited for hundreds of times. */
+  let failuresLeft = 5;
+
   it.each(messages.map((message) => [message.name, message] as const))("LIM-3: %s", async (_name, message) => {
+    expect(failuresLeft, "after five failures the rest of the group is not tried").toBeGreaterThan(0);
+    failuresLeft--;
     await check(server, message);
     await neighbour.isServed();
+    failuresLeft++;
   });
 
   it("LIM-3: nobody else noticed, and nothing is left behind", async () => {
