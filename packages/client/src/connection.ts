@@ -41,7 +41,7 @@ export interface ConnectionInfo {
   readonly reconnectAttempts: number;
   /** When the next attempt starts, Unix ms; for a countdown. */
   readonly retryAt: number | undefined;
-  /** The round trip of the last ping. */
+  /** The round trip of the last ping; before the first, that of the hello. */
   readonly latencyMs: number | undefined;
   /** The session's public id, as others see it. */
   readonly session: string | undefined;
@@ -249,6 +249,7 @@ export class Connection implements Line {
   #hello(): void {
     const { session } = this.#core;
     this.#welcome = undefined;
+    this.#pingedAt = this.#core.environment.elapsed();
     try {
       this.send({ op: "hello", versions: [PROTOCOL_VERSION], session: session.secret, token: this.#token, client: this.#options.client });
     } catch (cause) {
@@ -305,7 +306,8 @@ export class Connection implements Line {
     const { session, user } = welcome;
     if (this.#described.activity === "idle") this.send({ op: "activity", activity: "idle" });
     this.#events.up(welcome);
-    this.#describe({ session, user, lastConnected: this.#core.environment.now() });
+    const { environment } = this.#core;
+    this.#describe({ session, user, lastConnected: environment.now(), latencyMs: environment.elapsed() - this.#pingedAt });
   }
 
   #pong(): void {
