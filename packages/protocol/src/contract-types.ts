@@ -1,6 +1,12 @@
 import type { Calls, Contract, EventOf, Schemas, StateDefinition } from "./contract.js";
 import type { AnySchema, InputOf, OutputOf } from "./schema.js";
 
+/** What either end without a contract takes for one: any channel, any type, any payload. */
+export type UntypedContract = Contract<{
+  readonly channels: Readonly<Record<string, { readonly events: Schemas; readonly signals: Schemas; readonly calls: Calls; readonly presence: AnySchema }>>;
+  readonly calls: Calls;
+}>;
+
 /* What an application's code sees of its contract `C`, for the channels of pattern `P`. */
 
 export type PatternOf<C extends Contract> = keyof C["definition"]["channels"] & string;

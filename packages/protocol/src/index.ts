@@ -54,6 +54,7 @@ export type {
   SignalPayload,
   SignalTypeOf,
   StateOf,
+  UntypedContract,
 } from "./contract-types.js";
 export { assertSendable } from "./binary.js";
 export { jsonCodec, type Codec, type Encoded } from "./codec.js";

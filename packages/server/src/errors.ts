@@ -8,15 +8,25 @@ export function tuttiError(error: unknown, log: Log, where: LogFields): TuttiErr
   return new TuttiError("INTERNAL", { message: "the server failed at this", cause: error });
 }
 
-/** The error without data that cannot travel: the client waits for an answer all the same. */
+/** The error without what cannot travel: the client waits for an answer all the same. */
 function sendable(error: TuttiError, log: Log, where: LogFields): TuttiError {
-  if (error.data === undefined) return error;
+  const { data, retryAfterMs } = error;
+  if (data === undefined && retryAfterMs === undefined) return error;
+  const { data: _data, retryAfterMs: _retryAfterMs, ...rest } = error.toWire();
+  return new TuttiError(error.code, { ...rest, ...sendableData(error, log, where), ...wholeMs(retryAfterMs) });
+}
+
+function sendableData({ code, data }: TuttiError, log: Log, where: LogFields): { readonly data?: unknown } {
   try {
-    assertSendable(error.data);
-    return error;
+    assertSendable(data);
+    return { data };
   } catch (cause) {
-    log.error("the data of an error cannot be sent", { ...where, code: error.code, error: cause });
-    const { data: _data, ...rest } = error.toWire();
-    return TuttiError.fromWire(rest);
+    log.error("the data of an error cannot be sent", { ...where, code, error: cause });
+    return {};
   }
+}
+
+/** A pause that somebody computed: a client reads whole milliseconds, and no others. */
+function wholeMs(retryAfterMs: number | undefined): { readonly retryAfterMs?: number } {
+  return Number.isFinite(retryAfterMs) ? { retryAfterMs: Math.max(0, Math.ceil(Number(retryAfterMs))) } : {};
 }

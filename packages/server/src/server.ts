@@ -11,6 +11,7 @@ import {
   type SignalInput,
   type SignalTypeOf,
   type StateOf,
+  type UntypedContract,
 } from "@tutti/protocol";
 import { Authenticator } from "./admission.js";
 import { ChannelHandle } from "./channel-handle.js";
@@ -94,7 +95,7 @@ export interface Server<C extends Contract = Contract> {
  * const server = createServer({ contract });
  * server.attach(http.listen(8080));
  */
-export function createServer<const C extends Contract = Contract, U extends User = User>(options: ServerOptions<C, U> = {}): Server<C> {
+export function createServer<const C extends Contract = UntypedContract, U extends User = User>(options: ServerOptions<C, U> = {}): Server<C> {
   const environment = options.environment ?? nodeEnvironment();
   const log = options.log ?? consoleLog();
   // The contract's types end here: inside, handlers are looked up by name and get what the schemas made.
