@@ -1,0 +1,129 @@
+import { TuttiError, type LastSeen, type WireError } from "@tutti/protocol";
+import type { AppendRequest, Broker, EventRun, Head, IdempotencyKey, Outcome, Page, PublisherCount, ReadOptions, StoredSnapshot } from "@tutti/server";
+
+type Operation = Exclude<keyof Broker, "close">;
+
+interface Fault {
+  readonly operation: Operation;
+  /** Settles when the operation may go on; rejects where it fails. */
+  readonly before?: Promise<void>;
+  /** Fails after it has taken effect: the answer is lost. */
+  readonly after?: Error;
+}
+
+/** A broker that loses, delays and fails as a test wants it; without a wish it does what the one behind it does. */
+export class FaultyBroker implements Broker {
+  /** The broker behind; another one stands for one that lost its data. */
+  inner: Broker;
+  /** Which runs the bus loses. */
+  loses: (run: EventRun) => boolean = () => false;
+  /** What was asked of it, in order. */
+  readonly calls: Operation[] = [];
+  #faults: Fault[] = [];
+  #listeners = 0;
+
+  constructor(inner: Broker) {
+    this.inner = inner;
+  }
+
+  /** How many subscriptions to the bus there are. */
+  get listenerCount(): number {
+    return this.#listeners;
+  }
+
+  countOf(operation: Operation): number {
+    return this.calls.filter((call) => call === operation).length;
+  }
+
+  /** The next such operation fails, and nothing has happened. */
+  failNext(operation: Operation, error: Error = new TuttiError("UNAVAILABLE")): void {
+    const before = Promise.reject<void>(error);
+    before.catch(() => {});
+    this.#faults.push({ operation, before });
+  }
+
+  /** The next such operation takes effect, and its answer is lost. */
+  loseAnswerOfNext(operation: Operation, error: Error = new TuttiError("UNAVAILABLE")): void {
+    this.#faults.push({ operation, after: error });
+  }
+
+  /** The next such operation waits, until what is returned is called. */
+  holdNext(operation: Operation): () => void {
+    let release = (): void => {};
+    const before = new Promise<void>((resolve) => (release = resolve));
+    this.#faults.push({ operation, before });
+    return release;
+  }
+
+  append(channel: string, request: AppendRequest): Promise<Outcome> {
+    return this.#do("append", () => this.inner.append(channel, request));
+  }
+
+  refuse(channel: string, publisher: PublisherCount, error: WireError): Promise<Outcome> {
+    return this.#do("refuse", () => this.inner.refuse(channel, publisher, error));
+  }
+
+  lookup(channel: string, id: PublisherCount | IdempotencyKey): Promise<Outcome | undefined> {
+    return this.#do("lookup", () => this.inner.lookup(channel, id));
+  }
+
+  read(channel: string, after: LastSeen, options: ReadOptions): Promise<Page> {
+    return this.#do("read", () => this.inner.read(channel, after, options));
+  }
+
+  head(channel: string): Promise<Head> {
+    return this.#do("head", () => this.inner.head(channel));
+  }
+
+  trim(channel: string, seq: number): Promise<void> {
+    return this.#do("trim", () => this.inner.trim(channel, seq));
+  }
+
+  subscribe(channel: string, listener: (run: EventRun) => void): Promise<() => Promise<void>> {
+    return this.#do("subscribe", async () => {
+      const end = await this.inner.subscribe(channel, (run) => {
+        if (!this.loses(run)) listener(run);
+      });
+      this.#listeners++;
+      return async () => {
+        this.#listeners--;
+        await end();
+      };
+    });
+  }
+
+  broadcast(topic: string, message: string): Promise<void> {
+    return this.#do("broadcast", () => this.inner.broadcast(topic, message));
+  }
+
+  listen(topic: string, listener: (message: string) => void): Promise<() => Promise<void>> {
+    return this.#do("listen", () => this.inner.listen(topic, listener));
+  }
+
+  saveSnapshot(channel: string, snapshot: StoredSnapshot): Promise<void> {
+    return this.#do("saveSnapshot", () => this.inner.saveSnapshot(channel, snapshot));
+  }
+
+  loadSnapshot(channel: string): Promise<StoredSnapshot | undefined> {
+    return this.#do("loadSnapshot", () => this.inner.loadSnapshot(channel));
+  }
+
+  close(): Promise<void> {
+    return this.inner.close();
+  }
+
+  #do<Result>(operation: Operation, act: () => Promise<Result>): Promise<Result> {
+    this.calls.push(operation);
+    const fault = this.#faults.find((each) => each.operation === operation);
+    if (fault === undefined) return act();
+    this.#faults = this.#faults.filter((each) => each !== fault);
+    return this.#doWith(fault, act);
+  }
+
+  async #doWith<Result>({ before, after }: Fault, act: () => Promise<Result>): Promise<Result> {
+    await before;
+    const result = await act();
+    if (after !== undefined) throw after;
+    return result;
+  }
+}
