@@ -45,7 +45,7 @@ describe("from the application's own code", () => {
     expect(await rejection(room.publish("line:add", { id: "c" }, { expected: first.position }))).toBe("CONDITION_FAILED");
     expect(await rejection(room.publish("line:add", Object({ id: 1 }) as { id: string }))).toBe("PAYLOAD_INVALID");
     await vi.waitFor(() => expect(ada.lines).toEqual(["a", "b"]), patience);
-    expect(ada.room.state.position()).toEqual(second.position);
+    expect(ada.room.state.position()).toMatchObject(second.position);
   });
 
   it("SIG-1: a signal of the server reaches the subscribers", async () => {
