@@ -4,10 +4,10 @@ import { roomContract } from "./room-contract.js";
 
 export type RoomClient = Client<typeof roomContract>;
 
-export const nodeTransport = webSocketTransport({ WebSocket });
+const nodeTransport = webSocketTransport({ WebSocket });
 
 /** Short pauses, so that a test does not wait for what it is not about. */
-export const impatient = { reconnectDelaysMs: [20], reconnectJitterMs: 5, reconnectAttemptsMax: 500 } as const;
+const impatient = { reconnectDelaysMs: [20], reconnectJitterMs: 5, reconnectAttemptsMax: 500 } as const;
 
 /** Makes clients for a test, and closes them after it. */
 export class Guests {
