@@ -102,8 +102,7 @@ export class ClientChannel {
 
   unsubscribe(): Promise<void> {
     const { requests } = this.#host;
-    const isKnown = this.subscription.stop(new TuttiError("NOT_SUBSCRIBED"));
-    if (!isKnown || !requests.isUp) return Promise.resolve();
+    if (!this.subscription.stop(new TuttiError("NOT_SUBSCRIBED")) || !requests.isUp) return Promise.resolve();
     return new Promise((resolve) => {
       requests.ask({ op: "unsubscribe", channel: this.name }, () => resolve());
     });
@@ -328,9 +327,9 @@ export class ClientChannel {
     const enter = (state: unknown): Promise<void> =>
       attempt(() => {
         if (!this.subscription.isWanted) throw new TuttiError("NOT_SUBSCRIBED");
-        return this.#checked(this.#definition?.presence, state, (output) => this.#membership.set({ state: output }, this.subscription.isLive));
+        return this.#checked(this.#definition?.presence, state, (output) => this.#membership.set({ state: output }, this.subscription.isSettled));
       });
-    return { ...this.#people.store, enter, update: enter, leave: () => this.#membership.set(undefined, this.subscription.isLive) };
+    return { ...this.#people.store, enter, update: enter, leave: () => this.#membership.set(undefined, this.subscription.isSettled) };
   }
 }
 
