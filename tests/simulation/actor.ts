@@ -5,7 +5,7 @@ import { channels, contract, wishes, type Item, type SimulationContract } from "
 import { HOST } from "./host.js";
 import type { PublishRecord } from "./record.js";
 import type { Scene } from "./scene.js";
-import { Seat, boardSeat, feedSeat } from "./seat.js";
+import { boardSeat, feedSeat, type Seat } from "./seat.js";
 
 type Guards = NonNullable<ClientOptions<SimulationContract>["guards"]>;
 
@@ -162,7 +162,7 @@ export class Actor {
     const item: Item = {
       token: `${this.name}/${seat.channel}/${count}`,
       wish: random.chance(0.7) ? "plain" : random.pick(wishes),
-      ...(random.chance(0.1) && { filler: FILLER }),
+      ...(random.chance(this.#scene.fillerChance) && { filler: FILLER }),
     };
     const record: PublishRecord = { channel: seat.channel, item, isOrphaned: false, result: { result: "pending" } };
     this.publishes.push(record);

@@ -20,6 +20,7 @@ export interface Ledger {
   readonly latest: readonly string[];
 }
 
+const empty: Ledger = { count: 0, chain: 0, latest: [] };
 const LATEST_MAX = 8;
 
 /** The hash of a chain one event longer. */
@@ -38,7 +39,7 @@ export const contract = defineContract({
       presence: z.object({ mood: z.number() }),
       state: {
         version: 1,
-        initial: { count: 0, chain: 0, latest: [] } as Ledger,
+        initial: empty,
         reduce: (ledger, { type, payload }): Ledger => {
           if (type === "mark:poison") throw new Error("this event cannot be reduced");
           const text = `${payload.token} ${payload.stamp ?? ""}`;

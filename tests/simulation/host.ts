@@ -5,7 +5,7 @@ import { contract, type Item, type SimulationContract } from "./contract.js";
 
 /** Small enough for a seed to meet its ends. */
 export const serverBounds = {
-  outboxBytesMax: 24 * 1024,
+  outboxBytesMax: 20 * 1024,
   snapshotEvery: 6,
   channelIdleMs: 5_000,
 } as const;

@@ -28,9 +28,9 @@ export interface SceneOptions {
   readonly keepLines: boolean;
 }
 
-/** What grew largest in a run, in units of its bound. */
+/** What grew largest in a run. */
 export interface HighWater {
-  /** The largest outbox of the server against its bound. */
+  /** The fullest outbox of a connection, 1 being its bound. */
   outbox: number;
   /** The longest outbound queue of a client. */
   queueCount: number;
@@ -52,6 +52,8 @@ export class Scene {
   readonly highWater: HighWater = { outbox: 0, queueCount: 0 };
   /** When everybody stops acting and all faults end. */
   readonly endsAtMs: number;
+  /** How likely a publish is large, so that a reader that stalls fills its outbox. */
+  readonly fillerChance: number;
   readonly #world: SimulatedWorld;
   readonly #seed: number;
   readonly #random: RandomStream;
@@ -71,6 +73,7 @@ export class Scene {
     this.#director = this.#world.process("scene");
     // Most runs are short, and some long enough for heartbeats to find a dead peer while faults go on.
     this.endsAtMs = this.#random.chance(0.25) ? this.#random.between(30_000, 70_000) : this.#random.between(8_000, 30_000);
+    this.fillerChance = this.#random.chance(0.1) ? 0.7 : 0.05;
     this.network.conditions = this.#drawConditions();
     this.network.fateOf = this.#drawFates();
     this.hinder(() => "accepted");
@@ -164,10 +167,10 @@ export class Scene {
 
   #measure(): void {
     this.#director.after(MEASURE_EVERY_MS, () => {
-      const { host, highWater, actors } = this;
-      if (host.isRunning) {
-        const { connections, outboxBytes } = host.server.stats();
-        if (connections > 0) highWater.outbox = Math.max(highWater.outbox, outboxBytes / (connections * serverBounds.outboxBytesMax));
+      const { network, highWater, actors } = this;
+      for (const { outboxBytes, largestMessageBytes } of network.connections()) {
+        // A message that is larger than an outbox fits into an empty one.
+        highWater.outbox = Math.max(highWater.outbox, outboxBytes / Math.max(serverBounds.outboxBytesMax, largestMessageBytes));
       }
       for (const { queueCount } of actors) highWater.queueCount = Math.max(highWater.queueCount, queueCount);
       if (this.clock.nowMs < this.endsAtMs) this.#measure();

@@ -43,6 +43,7 @@ export class SimulatedConnection {
   readonly #setup: ConnectionSetup;
   readonly #toClient: Lane;
   #toServer: Lane | undefined;
+  #largestMessageBytes = 0;
   #server: Participant | undefined;
   /** Who still wants to hear of it at the client. */
   #linkEvents: LinkEvents | undefined;
@@ -61,6 +62,16 @@ export class SimulatedConnection {
   /** Whether either end still believes in it. */
   get isOpen(): boolean {
     return this.#linkEvents !== undefined || this.#serverEvents !== undefined;
+  }
+
+  /** What the server has sent and its process still holds. */
+  get outboxBytes(): number {
+    return this.#toClient.bufferedBytes;
+  }
+
+  /** The size of the largest message that the server has sent. */
+  get largestMessageBytes(): number {
+    return this.#largestMessageBytes;
   }
 
   get server(): Participant | undefined {
@@ -194,7 +205,9 @@ export class SimulatedConnection {
 
   #sendToClient(data: Encoded): void {
     const { clock, random, fateOf } = this.#setup;
-    const send = (): void => this.#toClient.send(data.length + FRAMING_BYTES, "→ client", textOf(data), () => this.#linkEvents?.message(data));
+    const bytes = data.length + FRAMING_BYTES;
+    const send = (): void => this.#toClient.send(bytes, "→ client", textOf(data), () => this.#linkEvents?.message(data));
+    this.#largestMessageBytes = Math.max(this.#largestMessageBytes, bytes);
     const fate = fateOf(data);
     if (fate === "is lost") return;
     send();

@@ -59,7 +59,7 @@ export class Lane {
   get bufferedBytes(): number {
     const departingMs = this.#departedAtMs - this.#clock.nowMs;
     const departingBytes = departingMs > 0 ? Math.ceil(departingMs * this.#conditions.bytesPerMs) : 0;
-    return departingBytes + Math.max(0, this.#waitingBytes - KERNEL_BYTES);
+    return Math.max(0, departingBytes + this.#waitingBytes - KERNEL_BYTES);
   }
 
   /** Sends something of this size; `arrive` runs when it is there, if ever. */

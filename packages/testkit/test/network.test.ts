@@ -124,10 +124,11 @@ describe("the simulated network", () => {
     await clock.advance(100);
     heard.client.length = 0;
     const sentAtMs = clock.nowMs;
-    transport().send([new Packet("x".repeat(994))]);
-    expect(transport().bufferedBytes).toBe(1000);
-    await clock.advance(2000);
-    expect(heard.client).toEqual(["message at 1001"]);
+    transport().send([new Packet("x".repeat(19_994))]);
+    // The kernel took the rest.
+    expect(transport().bufferedBytes).toBe(20_000 - 16 * 1024);
+    await clock.advance(30_000);
+    expect(heard.client).toEqual(["message at 20001"]);
     expect(transport().bufferedBytes).toBe(0);
   });
 
