@@ -1,11 +1,14 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 
-const program = fileURLToPath(new URL("../../apps/canvas/dist/server/main.js", import.meta.url));
-const page = fileURLToPath(new URL("../../apps/canvas/dist/page/index.html", import.meta.url));
+/** The folder of the canvas, found by its package: these files run as they are and compiled, from two places. */
+export const canvasFolder = dirname(createRequire(import.meta.url).resolve("@tutti/canvas/package.json"));
+const program = join(canvasFolder, "dist/server/main.js");
+const page = join(canvasFolder, "dist/page/index.html");
 
 /** A canvas server as a person starts it: a process of its own. */
 export interface CanvasProcess {

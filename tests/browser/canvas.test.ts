@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { startCanvas, type CanvasProcess } from "./canvas-process.js";
 import { hasChromium, launchChromium } from "./chromium.js";
-import { addConcept, connected, contentOf, expectSameContent, makeCanvas, openTab, visit, type Visitor } from "./visitor.js";
+import { expectSameContent } from "./same-content.js";
+import { addConcept, connected, contentOf, makeCanvas, openTab, visit, type Visitor } from "./visitor.js";
 
 describe.skipIf(!hasChromium)("two people on a canvas", () => {
   let server: CanvasProcess;
@@ -172,7 +173,7 @@ describe.skipIf(!hasChromium)("two people on a canvas", () => {
   });
 
   it("CON-1 the connection is told in words", async () => {
-    await expect.poll(() => ada.connection.textContent(), poll).toMatch(/^Connected/);
+    await expect.poll(() => ada.connection.textContent(), poll).toMatch(/^Connected · \d+ ms/);
     expect([...ada.complaints, ...bo.complaints]).toEqual([]);
   });
 });

@@ -3,7 +3,8 @@ import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startCanvas, type CanvasProcess } from "./canvas-process.js";
 import { hasChromium, launchChromium } from "./chromium.js";
-import { addConcept, connected, contentOf, expectSameContent, makeCanvas, visit, type Visitor } from "./visitor.js";
+import { expectSameContent } from "./same-content.js";
+import { addConcept, connected, contentOf, makeCanvas, visit, type Visitor } from "./visitor.js";
 
 const poll = { timeout: 10_000, interval: 50 };
 /** The longest pause before the fourth attempt, and time to get through. */

@@ -4,7 +4,7 @@ import { palette, type Colour } from "./palette.js";
 
 const id = z.string().regex(/^[a-z0-9]{4,24}$/, "is not an id");
 const text = z.string().trim().min(1).max(140);
-const coordinate = z.number().min(-50_000).max(50_000).transform(Math.round);
+const coordinate = z.number().min(-100_000).max(100_000).transform(Math.round);
 const colour = z.enum(palette);
 const place = z.object({ id, x: coordinate, y: coordinate });
 

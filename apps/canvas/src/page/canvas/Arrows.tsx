@@ -11,10 +11,9 @@ interface ArrowsProps {
   /** The arrow that is being drawn. */
   readonly loose: { readonly from: string; readonly to: Point } | undefined;
   readonly textOf: (conceptId: string) => string;
-  readonly onSelect: (id: string) => void;
 }
 
-export function Arrows({ arrows, boxes, selection, pending, loose, textOf, onSelect }: ArrowsProps) {
+export function Arrows({ arrows, boxes, selection, pending, loose, textOf }: ArrowsProps) {
   const looseFrom = loose && boxes.get(loose.from);
   return (
     <svg className="arrows">
@@ -41,7 +40,6 @@ export function Arrows({ arrows, boxes, selection, pending, loose, textOf, onSel
             tabIndex={0}
             aria-label={`Arrow from ${textOf(from)} to ${textOf(to)}`}
             aria-pressed={selection.includes(id)}
-            onFocus={() => onSelect(id)}
           >
             <path className="arrow-grip" d={path} />
             <path className="arrow-line" d={path} markerEnd="url(#arrow-head)" />

@@ -25,7 +25,7 @@ const unmeasured: Size = { width: 150, height: 46 };
 
 /** The canvas itself: concepts, arrows, and the others' pointers. */
 export function Board({ model, canvas, pending, others }: BoardProps) {
-  const { board, channel, camera, selection, setSelection, gesture, setGesture } = model;
+  const { board, channel, camera, selection, gesture, setGesture } = model;
   const handlers = useGestures(model);
   const { sizes, measure } = useSizes();
   const places = usePlaces(model, canvas.concepts);
@@ -68,7 +68,6 @@ export function Board({ model, canvas, pending, others }: BoardProps) {
           pending={pending}
           loose={gesture.kind === "connect" ? gesture : undefined}
           textOf={(id) => texts.get(id) ?? ""}
-          onSelect={(id) => setSelection([id])}
         />
         {canvas.concepts.map((concept) => {
           const { x, y } = places.get(concept.id) ?? concept;

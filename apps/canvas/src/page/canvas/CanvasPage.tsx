@@ -19,6 +19,7 @@ import { Chat } from "./Chat.js";
 import { Dock } from "./Dock.js";
 import { noGesture, type Gesture } from "./gesture.js";
 import { useOtherDevices } from "./others.js";
+import { onBoardKey } from "./keys.js";
 import { People } from "./People.js";
 import { Title } from "./Title.js";
 import type { BoardModel } from "./useGestures.js";
@@ -33,7 +34,6 @@ export function CanvasPage({ id, lobby }: CanvasPageProps) {
   const channel = useMemo(() => client.channel("canvas:{id}", { id }), [id]);
   const model = useBoardModel(channel);
   const { selection, setCamera } = model;
-  const { user } = useStore(client.connection);
   const { people } = useStore(channel.presence);
   const status = useStore(channel.status);
   const canvas = useStore(channel.state);
@@ -48,7 +48,8 @@ export function CanvasPage({ id, lobby }: CanvasPageProps) {
   useFirstView(model, status.status === "live");
 
   return (
-    <div className="canvas-page" data-chat={isChatOpen ? "open" : "closed"}>
+    <div className="canvas-page">
+      <title>{`${name} · Tutti canvas`}</title>
       <header className="topbar">
         <Link className="back" to={{ page: "list" }}>
           <Icon name="back" />
@@ -62,7 +63,7 @@ export function CanvasPage({ id, lobby }: CanvasPageProps) {
           <Icon name="chat" />
         </button>
       </header>
-      <main className="stage">
+      <main className="stage" onKeyDown={(event) => onBoardKey(model, event)}>
         <Board model={model} canvas={canvas} pending={usePendingIds(channel)} others={others} />
         {canvas.concepts.length === 0 && (
           <p className="stage-hint">{status.status === "live" ? "Double-click anywhere to add a concept" : "Opening the canvas…"}</p>
@@ -70,7 +71,7 @@ export function CanvasPage({ id, lobby }: CanvasPageProps) {
         <Dock model={model} />
         <ZoomControls model={model} />
       </main>
-      {isChatOpen && <Chat channel={channel} messages={canvas.chat} others={others} user={user} onClose={() => setChatOpen(false)} />}
+      {isChatOpen && <Chat channel={channel} messages={canvas.chat} others={others} onClose={() => setChatOpen(false)} />}
     </div>
   );
 }

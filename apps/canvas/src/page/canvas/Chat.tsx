@@ -10,12 +10,12 @@ interface ChatProps {
   readonly channel: CanvasChannel;
   readonly messages: readonly Message[];
   readonly others: readonly CanvasDevice[];
-  /** This person's id, as the server gave it. */
-  readonly user: string | undefined;
   readonly onClose: () => void;
 }
 
-export function Chat({ channel, messages, others, user, onClose }: ChatProps) {
+export function Chat({ channel, messages, others, onClose }: ChatProps) {
+  // Pending events stand on top of canonical state, so the messages that wait are the last ones.
+  const waiting = useStore(channel.pending).filter(({ type }) => type === "chat:post").length;
   const end = useRef<HTMLDivElement>(null);
   const newest = messages.at(-1)?.id;
   useEffect(() => {
@@ -33,7 +33,7 @@ export function Chat({ channel, messages, others, user, onClose }: ChatProps) {
       <div className="chat-messages" role="log" aria-label="Messages">
         {messages.length === 0 && <p className="hint">Nothing said yet. What you write stays with the canvas.</p>}
         {messages.map((message, index) => (
-          <MessageItem key={message.id} message={message} previous={messages[index - 1]} isOwn={message.user === user} />
+          <MessageItem key={message.id} message={message} previous={messages[index - 1]} isPending={index >= messages.length - waiting} />
         ))}
         <div ref={end} />
       </div>
@@ -48,13 +48,13 @@ const sameBreathMs = 120_000;
 interface MessageItemProps {
   readonly message: Message;
   readonly previous: Message | undefined;
-  readonly isOwn: boolean;
+  readonly isPending: boolean;
 }
 
-function MessageItem({ message, previous, isOwn }: MessageItemProps) {
+function MessageItem({ message, previous, isPending }: MessageItemProps) {
   const continues = previous !== undefined && previous.user === message.user && previous.name === message.name && message.at - previous.at < sameBreathMs;
   return (
-    <div className="message" data-testid="message" data-own={isOwn} data-continues={continues} data-colour={message.colour}>
+    <div className="message" data-testid="message" data-pending={isPending} data-continues={continues} data-colour={message.colour}>
       {!continues && (
         <p className="message-by">
           <b>{message.name}</b>

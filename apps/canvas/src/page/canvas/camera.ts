@@ -16,6 +16,8 @@ export interface Camera extends Point {
 
 const zoomMin = 0.2;
 const zoomMax = 2.5;
+/** How far from the middle of the canvas one may look; the contract allows concepts a little further out. */
+const farthest = 50_000;
 /** Room around the concepts when all of them are shown, in pixels of the screen. */
 const marginPx = 90;
 
@@ -29,16 +31,20 @@ export function toCanvas(camera: Camera, board: DOMRect, screen: Point): Point {
   };
 }
 
+function within({ x, y, zoom }: Camera): Camera {
+  return { x: Math.min(farthest, Math.max(-farthest, x)), y: Math.min(farthest, Math.max(-farthest, y)), zoom };
+}
+
 /** The camera after its canvas was pushed by so many pixels of the screen. */
 export function pan(camera: Camera, dx: number, dy: number): Camera {
-  return { ...camera, x: camera.x - dx / camera.zoom, y: camera.y - dy / camera.zoom };
+  return within({ ...camera, x: camera.x - dx / camera.zoom, y: camera.y - dy / camera.zoom });
 }
 
 /** Zooms so that `fixed`, a place on the canvas, stays where it is on the screen. */
 export function zoomBy(camera: Camera, factor: number, fixed: Point = camera): Camera {
   const zoom = Math.min(zoomMax, Math.max(zoomMin, camera.zoom * factor));
   const rest = camera.zoom / zoom;
-  return { x: fixed.x + (camera.x - fixed.x) * rest, y: fixed.y + (camera.y - fixed.y) * rest, zoom };
+  return within({ x: fixed.x + (camera.x - fixed.x) * rest, y: fixed.y + (camera.y - fixed.y) * rest, zoom });
 }
 
 /** The camera that shows all of `points`, never larger than life. */

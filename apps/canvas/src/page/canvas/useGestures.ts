@@ -1,18 +1,10 @@
-import { useEffect, type KeyboardEvent, type MouseEvent, type PointerEvent, type RefObject } from "react";
-import { addConcept, connect, deleteAll, moveConcepts, type CanvasChannel } from "./actions.js";
+import { useEffect, type MouseEvent, type PointerEvent, type RefObject } from "react";
+import { addConcept, connect, moveConcepts, type CanvasChannel } from "./actions.js";
 import { pan, toCanvas, zoomBy, type Camera, type Point } from "./camera.js";
 import { conceptAt, draggedPlaces, hitOf, noGesture, type Gesture } from "./gesture.js";
 
 /** How far the pointer moves before a press is a drag, in pixels of the screen. */
 const dragThresholdPx = 4;
-const nudge = 10;
-
-const nudges: Readonly<Record<string, Point>> = {
-  ArrowLeft: { x: -nudge, y: 0 },
-  ArrowRight: { x: nudge, y: 0 },
-  ArrowUp: { x: 0, y: -nudge },
-  ArrowDown: { x: 0, y: nudge },
-};
 
 export interface BoardModel {
   readonly board: RefObject<HTMLDivElement | null>;
@@ -25,7 +17,13 @@ export interface BoardModel {
   readonly setGesture: (gesture: Gesture) => void;
 }
 
-/** Pointer, wheel and keys of the board. The pointer and what is dragged go to the others as signals, what comes of it as events. */
+/** Where the concepts among `ids` are. */
+export function placesOf(channel: CanvasChannel, ids: readonly string[]): ReadonlyMap<string, Point> {
+  const { concepts } = channel.state.getSnapshot();
+  return new Map(concepts.filter(({ id }) => ids.includes(id)).map(({ id, x, y }) => [id, { x, y }]));
+}
+
+/** Pointer and wheel of the board. The pointer and what is dragged go to the others as signals, what comes of it as events. */
 export function useGestures(model: BoardModel) {
   const { board, channel, camera, setCamera, selection, setSelection, gesture, setGesture } = model;
   useWheel(model);
@@ -36,18 +34,12 @@ export function useGestures(model: BoardModel) {
     return toCanvas(camera, rect, screenOf(event));
   };
 
-  /** Where the concepts among `ids` are, as the page shows them. */
-  function placesOf(ids: readonly string[]): ReadonlyMap<string, Point> {
-    const { concepts } = channel.state.getSnapshot();
-    return new Map(concepts.filter(({ id }) => ids.includes(id)).map(({ id, x, y }) => [id, { x, y }]));
-  }
-
   function pressConcept(event: PointerEvent, id: string) {
     const isSelected = selection.includes(id);
     if (event.shiftKey) return setSelection(isSelected ? selection.filter((other) => other !== id) : [...selection, id]);
     const next = isSelected ? selection : [id];
     setSelection(next);
-    setGesture({ kind: "press", start: placeOf(event), places: placesOf(next) });
+    setGesture({ kind: "press", start: placeOf(event), places: placesOf(channel, next) });
   }
 
   function onPointerDown(event: PointerEvent<HTMLDivElement>) {
@@ -115,31 +107,7 @@ export function useGestures(model: BoardModel) {
     setGesture({ kind: "edit", id });
   }
 
-  function onKeyDown(event: KeyboardEvent<HTMLDivElement>) {
-    const hit = hitOf(event.target);
-    if (event.key === "Escape") {
-      if (gesture.kind === "drag") channel.signal("concept:drag", { concepts: [...gesture.places].map(([id, { x, y }]) => ({ id, x, y })) });
-      if (gesture.kind === "none") setSelection([]);
-      return setGesture(noGesture);
-    }
-    if (hit.on === "control") return;
-    const by = nudges[event.key];
-    if (event.key === "Delete" || event.key === "Backspace") {
-      deleteAll(channel, selection);
-      setSelection([]);
-      board.current?.focus();
-    } else if ((event.key === "Enter" || event.key === "F2") && hit.on === "concept") {
-      event.preventDefault();
-      if (gesture.kind === "connect" && gesture.from !== hit.id) connect(channel, gesture.from, hit.id);
-      setSelection([hit.id]);
-      setGesture(gesture.kind === "connect" ? noGesture : { kind: "edit", id: hit.id });
-    } else if (by !== undefined && selection.length > 0) {
-      event.preventDefault();
-      moveConcepts(channel, new Map([...placesOf(selection)].map(([id, { x, y }]) => [id, { x: x + by.x, y: y + by.y }])));
-    }
-  }
-
-  return { onPointerDown, onPointerMove, onPointerUp, onPointerCancel: () => setGesture(noGesture), onDoubleClick, onKeyDown };
+  return { onPointerDown, onPointerMove, onPointerUp, onPointerCancel: () => setGesture(noGesture), onDoubleClick };
 }
 
 /** The wheel pans, and zooms while Ctrl is held, which is also what pinching a trackpad looks like. */

@@ -17,6 +17,7 @@ export function ListPage({ lobby, notice }: { readonly lobby: LobbyView; readonl
   const newestFirst = lobby.canvases.toReversed();
   return (
     <div className="list-page">
+      <title>Tutti canvas</title>
       <header className="list-header">
         <img className="logo" src="/icon.svg" alt="" />
         <span className="brand">Tutti canvas</span>
