@@ -5,8 +5,10 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 
+const require = createRequire(import.meta.url);
+
 /** The folder of the canvas, found by its package: these files run as they are and compiled, from two places. */
-export const canvasFolder = dirname(createRequire(import.meta.url).resolve("@tutti/canvas/package.json"));
+export const canvasFolder = dirname(require.resolve("@tutti/canvas/package.json"));
 const program = join(canvasFolder, "dist/server/main.js");
 const page = join(canvasFolder, "dist/page/index.html");
 
