@@ -33,6 +33,8 @@ export class Subscription {
   #isEnded = false;
   /** The last event that was sent; of interest only until it is live. */
   #last: LastSeen = { epoch: "", seq: 0 };
+  /** How far the log went when it was last read; the node may not have heard of all that. */
+  #head: Position = this.#last;
   #chunkCount = CHUNK_COUNT_FIRST;
   #hasSentChunk = false;
   /** Ends a pause before its time. */
@@ -68,6 +70,7 @@ export class Subscription {
   async #findStart(since: LastSeen | undefined): Promise<SubscriptionStart> {
     if (since === undefined) return this.#startAtHead();
     const page = await this.#services.broker.read(this.channel.name, since, { countMax: 1 });
+    this.#head = page.head;
     if (page.outcome === "page") {
       this.#last = since;
       return { position: { epoch: since.epoch, seq: since.seq } };
@@ -146,7 +149,8 @@ export class Subscription {
   /** Whether it is live now: the channel held everything that comes after what was sent, and the connection had room for it. */
   #join(): boolean {
     const missing = this.channel.tailAfter(this.#last);
-    if (missing === undefined && this.#services.guards.join !== false) return false;
+    const logHasMore = missing?.length === 0 && this.#head.epoch === this.#last.epoch && this.#head.seq > this.#last.seq;
+    if ((missing === undefined || logHasMore) && this.#services.guards.join !== false) return false;
     for (let rest = missing ?? []; rest.length > 0; ) {
       if (this.#subscriber.outbox.isPressed) return false;
       rest = rest.slice(this.#sendChunk(this.#last.epoch, rest));
@@ -161,6 +165,7 @@ export class Subscription {
     let page: Page;
     try {
       page = await this.#services.broker.read(this.channel.name, this.#last, { countMax: PAGE_COUNT });
+      this.#head = page.head;
       // The log has nothing more, or something else, and the node does not know it yet.
       const isNodeBehind = page.outcome === "page" ? page.run.events.length === 0 : this.channel.hasState;
       if (isNodeBehind && !this.#isEnded) await this.channel.catchUp();
@@ -176,24 +181,17 @@ export class Subscription {
   }
 
   async #sendInChunks(epoch: string, events: readonly LoggedEvent[]): Promise<void> {
+    const { outbox } = this.#subscriber;
     let index = 0;
     while (index < events.length) {
-      await this.#turn();
+      // The others get their turn between two chunks.
+      if (this.#hasSentChunk) await this.#services.turn.next();
+      // Looked at anew right before sending: many wait for the same room.
+      while (!this.#isEnded && outbox.isPressed) await outbox.roomy();
       if (this.#isEnded) return;
       index += this.#sendChunk(epoch, events.slice(index));
+      this.#hasSentChunk = true;
     }
-  }
-
-  /** Leaves the others their turn between two chunks, and waits while the connection is slow. */
-  async #turn(): Promise<void> {
-    if (this.#hasSentChunk) await this.#services.turn.next();
-    await this.#room();
-    this.#hasSentChunk = true;
-  }
-
-  async #room(): Promise<void> {
-    const { outbox } = this.#subscriber;
-    while (!this.#isEnded && outbox.isPressed) await outbox.roomy();
   }
 
   /** Sends the first of the events, as many as make about {@link CHUNK_BYTES}, at least one. Returns how many. */
@@ -231,8 +229,9 @@ export class Subscription {
   }
 
   async #deliverListLater(): Promise<void> {
+    const { outbox } = this.#subscriber;
     this.#owesPresence = true;
-    await this.#room();
+    while (!this.#isEnded && outbox.isPressed) await outbox.roomy();
     this.#owesPresence = false;
     if (!this.#isEnded) this.deliver(this.channel.presence.list());
   }

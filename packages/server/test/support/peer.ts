@@ -165,7 +165,8 @@ export class Peer {
   }
 }
 
-function unfold({ epoch, seq: first, prev: before, events }: ServerFrameOf<"events">): ReceivedEvent[] {
+/** The events of a frame, each with its place. */
+export function unfold({ epoch, seq: first, prev: before, events }: ServerFrameOf<"events">): ReceivedEvent[] {
   let prev = before ?? first - 1;
   let next = first;
   return events.map(({ seq = next, eventId, type, payload, user }) => {
