@@ -1,0 +1,344 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { memoryBroker, type ServerOptions, type User } from "@tutti/server";
+import type { Peer } from "./support/peer.js";
+import { rooms } from "./support/rooms.js";
+import { World } from "./support/world.js";
+
+const room = "room:1";
+const board = "board:1";
+const text = (value: string) => ({ text: value });
+const textsOf = (peer: Peer, channel = room): unknown[] => peer.payloadsOf(channel).map((payload) => Object(payload).text);
+
+async function following(options: ServerOptions<typeof rooms, User> = {}) {
+  const world = new World({ contract: rooms, ...options });
+  const peer = await world.peer();
+  await peer.subscribe(room);
+  const handle = world.server.channel("room:{id}", { id: "1" });
+  const publish = async (...values: readonly string[]): Promise<void> => {
+    for (const value of values) await handle.publish("note:add", text(value));
+  };
+  /** Publishes what the bus loses. */
+  const lose = async (...values: readonly string[]): Promise<void> => {
+    world.broker.loses = () => true;
+    await publish(...values);
+    world.broker.loses = () => false;
+  };
+  /** Keeps the connection alive. */
+  const pass = async (ms: number): Promise<void> => {
+    for (let left = ms; left > 0; left -= 1_000) {
+      peer.send({ op: "ping" });
+      await world.advance(Math.min(left, 1_000));
+    }
+  };
+  return { world, peer, publish, lose, pass };
+}
+
+describe("what the bus loses", () => {
+  it("REC-5 is read from the log when the next event shows the hole", async () => {
+    const { world, peer, publish, lose } = await following();
+    await publish("one");
+    await lose("two", "three");
+    await publish("four");
+    await world.settle();
+    expect(textsOf(peer)).toEqual(["one", "two", "three", "four"]);
+  });
+
+  it("REC-5 is read also where it was the first event of a channel", async () => {
+    const { world, peer, publish, lose } = await following();
+    await lose("one");
+    await publish("two");
+    await world.settle();
+    expect(textsOf(peer)).toEqual(["one", "two"]);
+  });
+
+  it("REC-5 is found within headCheckMs where it was the last event of a quiet channel", async () => {
+    const { peer, lose, pass } = await following();
+    await pass(5_000);
+    await lose("one");
+    await pass(4_000);
+    expect(textsOf(peer)).toEqual([]);
+    await pass(7_000);
+    expect(textsOf(peer)).toEqual(["one"]);
+  });
+
+  it("REC-5 is found in the time after where the channel was busy until then", async () => {
+    const { peer, publish, lose, pass } = await following();
+    await pass(9_500);
+    await publish("one");
+    await lose("two");
+    await pass(21_000);
+    expect(textsOf(peer)).toEqual(["one", "two"]);
+  });
+
+  it("REC-5 asks for the head of quiet channels alone, once in headCheckMs", async () => {
+    const { world, publish, pass } = await following({ headCheckMs: 2_000 });
+    await pass(2_000);
+    const before = world.broker.countOf("head");
+    await pass(4_000);
+    expect(world.broker.countOf("head")).toBe(before + 2);
+    for (let round = 0; round < 4; round++) {
+      await publish("busy");
+      await pass(1_000);
+    }
+    expect(world.broker.countOf("head")).toBe(before + 2);
+  });
+
+  it("REC-5 goes on after a failed look at the head", async () => {
+    const { world, peer, lose, pass } = await following();
+    await lose("one");
+    world.broker.failNext("head");
+    await pass(11_000);
+    expect(textsOf(peer)).toEqual([]);
+    await pass(10_000);
+    expect(textsOf(peer)).toEqual(["one"]);
+  });
+
+  it("REC-5 is read again after a pause where the log cannot be read", async () => {
+    const { world, peer, publish, lose, pass } = await following();
+    await lose("one");
+    world.broker.failNext("read");
+    world.broker.failNext("read");
+    await publish("two");
+    await world.settle();
+    expect(textsOf(peer)).toEqual([]);
+    await publish("three");
+    await pass(1_000);
+    expect(textsOf(peer)).toEqual([]);
+    await pass(1_000);
+    expect(textsOf(peer)).toEqual(["one", "two", "three"]);
+  });
+
+  it("REC-5 is taken once and in order where the bus repeats and reorders", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.constantFrom("deliver", "lose", "hold", "release", "repeat"), { minLength: 1, maxLength: 30 }), async (fates) => {
+        const inner = memoryBroker();
+        const late: (() => void)[] = [];
+        let fate = "deliver";
+        const { world, peer, publish, pass } = await following({
+          broker: {
+            ...bound(inner),
+            subscribe: (channel, listener) =>
+              inner.subscribe(channel, (run) => {
+                if (fate === "hold") late.push(() => listener(run));
+                else if (fate !== "lose") listener(run);
+                if (fate === "repeat") listener(run);
+              }),
+          },
+        });
+        for (const [index, each] of fates.entries()) {
+          fate = each;
+          if (each === "release") late.shift()?.();
+          await publish(`${index}`);
+          if (index % 3 === 0) await world.environment.tick();
+        }
+        for (const deliver of late) deliver();
+        await pass(21_000);
+        expect(textsOf(peer)).toEqual(fates.map((_, index) => `${index}`));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("REC-5 what is appended while the channel opens is heard, or read, and not both", async () => {
+    const world = new World({ contract: rooms });
+    const handle = world.server.channel("board:{id}", { id: "1" });
+    await handle.publish("note:add", text("before"));
+    const peer = await world.peer();
+    const release = world.broker.holdNext("read");
+    const id = peer.request({ op: "subscribe", channel: board });
+    await world.settle();
+    await handle.publish("note:add", text("meanwhile"));
+    release();
+    await world.settle();
+    expect(peer.replyTo(id)?.data).toMatchObject({ snapshot: { state: ["before", "meanwhile"] } });
+    await handle.publish("note:add", text("after"));
+    await world.settle();
+    expect(textsOf(peer, board)).toEqual(["after"]);
+  });
+});
+
+describe("a log that is not the one it was", () => {
+  it("REC-3 tells running subscriptions of a gap where the broker lost its data", async () => {
+    const { world, peer, publish, pass } = await following();
+    await publish("one", "two");
+    await world.settle();
+    const [, second] = peer.eventsOf(room);
+    world.broker.inner = memoryBroker({ environment: world.environment });
+    await world.broker.inner.append(room, { event: { eventId: "new-1", type: "note:add", payload: text("anew"), timestamp: 0 } });
+    await pass(21_000);
+    const { position } = await world.broker.inner.head(room);
+    const from = { epoch: second!.epoch, seq: 2 };
+    expect(peer.of("gap")).toEqual([{ op: "gap", channel: room, start: { position, gap: { from, to: position } } }]);
+    expect(position.epoch).not.toBe(from.epoch);
+  });
+
+  it("REC-3 brings the state of the new log with it, where the channel has state", async () => {
+    const { world, peer, pass } = await following();
+    await peer.subscribe(board);
+    const handle = world.server.channel("board:{id}", { id: "1" });
+    await handle.publish("note:add", text("old"));
+    await world.settle();
+    world.broker.inner = memoryBroker({ environment: world.environment });
+    await handle.publish("note:add", text("new"));
+    await pass(21_000);
+    const { position } = await world.broker.inner.head(board);
+    expect(peer.of("gap").filter(({ channel }) => channel === board)).toMatchObject([
+      { start: { position, gap: { to: position }, snapshot: { version: 1, state: ["new"] } } },
+    ]);
+    expect((await handle.state()).state).toEqual(["new"]);
+  });
+
+  it("REC-3 goes on from the floor where history was trimmed past what the node had taken", async () => {
+    const { world, peer, publish, lose } = await following();
+    await publish("one");
+    await lose("two", "three");
+    await world.broker.inner.trim(room, 2);
+    await publish("four");
+    await world.settle();
+    const { epoch } = (await world.broker.inner.head(room)).position;
+    expect(peer.of("gap").map(({ start }) => start)).toEqual([{ position: { epoch, seq: 2 }, gap: { from: { epoch, seq: 1 }, to: { epoch, seq: 2 } } }]);
+    expect(textsOf(peer)).toEqual(["one", "three", "four"]);
+  });
+
+  it("REC-3 a subscription that starts while the node still follows the old log ends up in the new one", async () => {
+    const { world, peer, pass } = await following();
+    const handle = world.server.channel("board:{id}", { id: "1" });
+    await peer.subscribe(board);
+    await handle.publish("note:add", text("old"));
+    await world.settle();
+    world.broker.inner = memoryBroker({ environment: world.environment });
+    const { position } = await handle.publish("note:add", text("new"));
+    await handle.publish("note:add", text("newer"));
+    const late = await world.peer();
+    late.request({ op: "subscribe", channel: board, since: position });
+    await world.settle();
+    expect(textsOf(late, board)).toEqual(["newer"]);
+    await handle.publish("note:add", text("newest"));
+    await pass(21_000);
+    expect(textsOf(late, board)).toEqual(["newer", "newest"]);
+    expect(late.of("gap")).toEqual([]);
+    expect((await handle.state()).state).toEqual(["new", "newer", "newest"]);
+  });
+
+  it("REC-3 a replay that loses its log on the way starts over from the new state, once", async () => {
+    const { world, peer } = await following();
+    const handle = world.server.channel("board:{id}", { id: "1" });
+    await peer.subscribe(board);
+    const { position } = await handle.publish("note:add", text("one"));
+    await handle.publish("note:add", text("two"));
+    await world.settle();
+    const late = await world.peer();
+    // The first read finds the start in the old log; the second one meets the new log.
+    let reads = 0;
+    const read = world.broker.read.bind(world.broker);
+    world.broker.read = async (...asked) => {
+      if (++reads === 2) {
+        world.broker.inner = memoryBroker({ environment: world.environment });
+        await handle.publish("note:add", text("new"));
+      }
+      return read(...asked);
+    };
+    late.request({ op: "subscribe", channel: board, since: position });
+    await world.settle();
+    const head = (await world.broker.inner.head(board)).position;
+    expect(late.of("gap").map(({ start }) => start)).toEqual([{ position: head, gap: { from: position, to: head }, snapshot: { version: 1, state: ["new"] } }]);
+  });
+});
+
+describe("a channel of this node", () => {
+  it("LIM-4 frees its memory channelIdleMs after its last subscriber", async () => {
+    const { world, peer, pass } = await following();
+    await pass(60_000);
+    expect(world.server.stats().channels).toBe(1);
+    await peer.ask({ op: "unsubscribe", channel: room });
+    await pass(29_000);
+    expect(world.server.stats().channels).toBe(1);
+    await pass(3_000);
+    expect(world.server.stats().channels).toBe(0);
+    expect(world.broker.listenerCount).toBe(0);
+    await peer.subscribe(room);
+    expect(world.broker.listenerCount).toBe(1);
+  });
+
+  it("LIM-4 stays while somebody in it is away", async () => {
+    const world = new World({ contract: rooms, presenceGraceMs: 100_000 });
+    const peer = await world.peer();
+    await peer.subscribe(room, { member: { name: "Ada" } });
+    peer.drop();
+    await world.advance(90_000);
+    expect(world.server.stats().channels).toBe(1);
+    await world.advance(45_000);
+    expect(world.server.stats().channels).toBe(0);
+  });
+
+  it("LIM-4 stays while it opens, however long that takes", async () => {
+    const { world, peer, pass } = await following({ channelIdleMs: 1_000 });
+    const release = world.broker.holdNext("head");
+    const id = peer.request({ op: "subscribe", channel: "room:2" });
+    await pass(5_000);
+    release();
+    await world.settle();
+    expect(peer.replyTo(id)?.success).toBe(true);
+    await world.server.channel("room:{id}", { id: "2" }).publish("note:add", text("x"));
+    await pass(5_000);
+    expect(textsOf(peer, "room:2")).toEqual(["x"]);
+    expect(world.server.stats().channels).toBe(2);
+  });
+
+  it("LIM-4 takes what comes in the moment it is let go", async () => {
+    const { world, peer, pass } = await following({ channelIdleMs: 1_000 });
+    await peer.ask({ op: "unsubscribe", channel: room });
+    await pass(3_000);
+    expect(world.server.stats().channels).toBe(0);
+    const id = peer.request({ op: "subscribe", channel: room });
+    await world.advance(1_000);
+    expect(peer.replyTo(id)?.success).toBe(true);
+    expect(world.server.stats().channels).toBe(1);
+  });
+
+  it("LIM-4 that is closed while it opens leaves the bus", async () => {
+    for (const operation of ["subscribe", "head"] as const) {
+      const world = new World({ contract: rooms });
+      const peer = await world.peer();
+      const release = world.broker.holdNext(operation);
+      peer.request({ op: "subscribe", channel: room });
+      await world.settle();
+      const closed = world.server.close();
+      await world.settle();
+      release();
+      await world.settle();
+      await closed;
+      expect(world.broker.listenerCount).toBe(0);
+      expect(world.environment.timerCount).toBe(0);
+    }
+  });
+
+  it("LIM-4 leaves no timer behind where it is closed in a pause before it reads again", async () => {
+    const { world, publish, lose } = await following();
+    await lose("one");
+    world.broker.failNext("read");
+    await publish("two");
+    await world.settle();
+    await world.server.close();
+    expect(world.environment.timerCount).toBe(0);
+  });
+});
+
+/** The broker's own functions, for one that differs in some. */
+function bound(inner: ReturnType<typeof memoryBroker>): ReturnType<typeof memoryBroker> {
+  return {
+    append: (...asked) => inner.append(...asked),
+    refuse: (...asked) => inner.refuse(...asked),
+    lookup: (...asked) => inner.lookup(...asked),
+    read: (...asked) => inner.read(...asked),
+    head: (...asked) => inner.head(...asked),
+    trim: (...asked) => inner.trim(...asked),
+    subscribe: (...asked) => inner.subscribe(...asked),
+    broadcast: (...asked) => inner.broadcast(...asked),
+    listen: (...asked) => inner.listen(...asked),
+    saveSnapshot: (...asked) => inner.saveSnapshot(...asked),
+    loadSnapshot: (...asked) => inner.loadSnapshot(...asked),
+    close: () => inner.close(),
+  };
+}

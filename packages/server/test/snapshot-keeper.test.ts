@@ -1,0 +1,149 @@
+import { describe, expect, it } from "vitest";
+import { memoryBroker, type ServerOptions, type User } from "@tutti/server";
+import { rooms } from "./support/rooms.js";
+import { World } from "./support/world.js";
+
+const board = "board:1";
+const text = (value: string) => ({ text: value });
+
+/** A board with tiny history and a snapshot every three events. */
+function tiny(options: ServerOptions<typeof rooms, User> = {}) {
+  const world = new World({ contract: rooms, snapshotEvery: 3, namespaces: { board: { history: { countMin: 4, ageMsMin: 1_000 } } }, ...options });
+  const handle = world.server.channel("board:{id}", { id: "1" });
+  const publish = async (count: number): Promise<void> => {
+    for (let index = 0; index < count; index++) await handle.publish("note:add", text("x"));
+    await world.settle();
+  };
+  const floor = async (): Promise<number> => (await world.broker.inner.head(board)).floor;
+  return { world, handle, publish, floor };
+}
+
+describe("history", () => {
+  it("REC-7 of a channel with state is trimmed below its newest snapshot alone", async () => {
+    const { world, handle, publish, floor } = tiny();
+    await (await world.peer()).subscribe(board);
+    for (let round = 0; round < 10; round++) {
+      await publish(3);
+      await world.advance(2_000);
+      const snapshot = await world.broker.inner.loadSnapshot(board);
+      expect(await floor()).toBeLessThanOrEqual(snapshot?.position.seq ?? 0);
+    }
+    expect(await floor()).toBeGreaterThan(0);
+    expect((await handle.state()).state).toEqual(Array.from({ length: 30 }, () => "x"));
+  });
+
+  it("REC-7 keeps the last countMin events, and what is younger than ageMsMin", async () => {
+    const { world, publish, floor } = tiny();
+    await (await world.peer()).subscribe(board);
+    await publish(12);
+    expect(await floor()).toBe(0);
+    await world.advance(2_000);
+    await publish(3);
+    expect(await floor()).toBeGreaterThan(0);
+    expect(await floor()).toBeLessThanOrEqual(15 - 4);
+  });
+
+  it("REC-7 is trimmed by nobody else: a channel with state names no retention", async () => {
+    const { world, publish, floor } = tiny({ snapshotEvery: 1_000_000 });
+    await (await world.peer()).subscribe(board);
+    await publish(300);
+    await world.advance(2_000);
+    await publish(100);
+    expect(await floor()).toBe(0);
+  });
+
+  it("REC-7 of a channel without state keeps 100 events and 60 s", async () => {
+    const world = new World({ contract: rooms });
+    const handle = world.server.channel("room:{id}", { id: "1" });
+    const publish = async (count: number): Promise<void> => {
+      for (let index = 0; index < count; index++) await handle.publish("note:add", text("x"));
+    };
+    const kept = async (): Promise<number> => {
+      const { position, floor } = await world.broker.inner.head("room:1");
+      return position.seq - floor;
+    };
+    await publish(500);
+    await world.advance(59_000);
+    await publish(1);
+    expect(await kept()).toBe(501);
+    await world.advance(2_000);
+    await publish(1);
+    expect(await kept()).toBeGreaterThanOrEqual(100);
+    expect(await kept()).toBeLessThan(200);
+  });
+
+  it("REC-7 of a namespace is what its policy says", async () => {
+    const world = new World({ contract: rooms, namespaces: { room: { history: { countMin: 10, ageMsMin: 0, countMax: 50 } } } });
+    const handle = world.server.channel("room:{id}", { id: "1" });
+    for (let index = 0; index < 300; index++) await handle.publish("note:add", text("x"));
+    const { position, floor } = await world.broker.inner.head("room:1");
+    expect(position.seq - floor).toBeLessThan(10 + 64);
+    expect(position.seq - floor).toBeGreaterThanOrEqual(10);
+  });
+
+  it("REC-3 from below the trimmed floor brings the snapshot, and what follows reduces to the same state", async () => {
+    const { world, handle, publish, floor } = tiny();
+    const first = await world.peer();
+    await first.subscribe(board);
+    await publish(1);
+    const [seen] = first.eventsOf(board);
+    first.drop();
+    await (await world.peer()).subscribe(board);
+    for (let round = 0; round < 6; round++) {
+      await publish(3);
+      await world.advance(2_000);
+    }
+    const since = { epoch: seen!.epoch, seq: seen!.seq };
+    expect(await floor()).toBeGreaterThan(since.seq);
+    const late = await world.peer();
+    const start = await late.subscribe(board, { since });
+    expect(start).toEqual({ position: { epoch: since.epoch, seq: 19 }, gap: { from: since, to: { epoch: since.epoch, seq: 19 } }, snapshot: { version: 1, state: (await handle.state()).state } });
+    await publish(2);
+    expect(late.eventsOf(board).map(({ seq }) => seq)).toEqual([20, 21]);
+  });
+});
+
+describe("snapshots", () => {
+  it("STA-1 are saved every snapshotEvery events, and start the next node where they stand", async () => {
+    const { world, publish } = tiny();
+    await (await world.peer()).subscribe(board);
+    await publish(7);
+    expect(await world.broker.inner.loadSnapshot(board)).toMatchObject({ position: { seq: 6 }, version: 1, state: Array.from({ length: 6 }, () => "x") });
+    const next = new World({ contract: rooms, broker: world.broker.inner });
+    expect((await next.server.channel("board:{id}", { id: "1" }).state()).state).toEqual(Array.from({ length: 7 }, () => "x"));
+  });
+
+  it("STA-1 are saved when the channel closes, where something is unsaved", async () => {
+    const { world, publish } = tiny();
+    const peer = await world.peer();
+    await peer.subscribe(board);
+    await publish(4);
+    await peer.ask({ op: "unsubscribe", channel: board });
+    await world.advance(32_000);
+    expect(world.server.stats().channels).toBe(0);
+    expect(await world.broker.inner.loadSnapshot(board)).toMatchObject({ position: { seq: 4 } });
+    expect(world.broker.countOf("saveSnapshot")).toBe(2);
+  });
+
+  it("STA-1 that cannot be saved cost nothing but a warning", async () => {
+    const { world, handle, publish } = tiny();
+    await (await world.peer()).subscribe(board);
+    world.broker.failNext("saveSnapshot");
+    await publish(3);
+    expect(world.log.warnings).toEqual(["saving a snapshot failed"]);
+    await publish(3);
+    expect(await world.broker.inner.loadSnapshot(board)).toMatchObject({ position: { seq: 6 } });
+    expect((await handle.state()).state).toEqual(Array.from({ length: 6 }, () => "x"));
+  });
+
+  it("STA-1 that the log no longer reaches back to are not guessed around", async () => {
+    const inner = memoryBroker();
+    for (let index = 0; index < 5; index++) await inner.append(board, { event: { eventId: `${index}`, type: "note:add", payload: text("x"), timestamp: 0 } });
+    const { position } = await inner.head(board);
+    await inner.saveSnapshot(board, { position: { ...position, seq: 1 }, version: 1, state: ["x"] });
+    await inner.trim(board, 3);
+    const world = new World({ contract: rooms, broker: inner });
+    expect(await (await world.peer()).codeOf({ op: "subscribe", channel: board })).toBe("UNAVAILABLE");
+    expect(world.broker.listenerCount).toBe(0);
+  });
+});
