@@ -86,6 +86,37 @@ describe.skipIf(!hasChromium)("two people on a canvas", () => {
     await expect.poll(seenAt, poll).toEqual({ x: 560, y: 410 });
   });
 
+  it("SIG-2 a concept that somebody drags moves for the other too, and returns when the drag is given up", async () => {
+    const box = await ada.concept("Harmony").boundingBox();
+    const seenAt = async () => Math.round((await bo.concept("Harmony").boundingBox())?.x ?? 0);
+    await ada.page.mouse.move(box!.x + 20, box!.y + 10);
+    await ada.page.mouse.down();
+    await ada.page.mouse.move(box!.x + 120, box!.y + 10, { steps: 10 });
+    await expect.poll(seenAt, poll).toBe(Math.round(box!.x + 100));
+    await ada.page.keyboard.press("Escape");
+    await expect.poll(seenAt, poll).toBe(Math.round(box!.x));
+    await ada.page.mouse.up();
+  });
+
+  it("what a mouse can do, the keys can do too", async () => {
+    const harmony = ada.concept("Harmony");
+    const before = await harmony.boundingBox();
+    await harmony.focus();
+    await ada.page.keyboard.press("Escape");
+    await ada.page.keyboard.press("ArrowRight");
+    await expect.poll(async () => Math.round((await bo.concept("Harmony").boundingBox())?.x ?? 0), poll).toBe(Math.round(before!.x + 10));
+    await ada.page.keyboard.press("Enter");
+    await ada.page.getByLabel("Text of the concept").fill("Counter-harmony");
+    await ada.page.keyboard.press("Escape");
+    await ada.page.keyboard.press("Escape");
+    expect(await bo.concept("Counter-harmony").count()).toBe(0);
+
+    await ada.concept("Counterpoint").click();
+    await ada.page.getByRole("button", { name: "Connect" }).click();
+    await ada.page.keyboard.press("Escape");
+    expect(await ada.page.getByTestId("board").getAttribute("data-gesture")).toBe("none");
+  });
+
   it("SIG-5 nobody sees a pointer of their own", async () => {
     expect(await ada.cursors.filter({ hasText: "Ada" }).count()).toBe(0);
   });

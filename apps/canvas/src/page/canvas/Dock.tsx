@@ -44,6 +44,12 @@ function SelectionDock({ model }: { readonly model: BoardModel }) {
   const chosen = channel.state.getSnapshot().concepts.filter(({ id }) => selection.includes(id));
   const [only] = chosen.length === 1 ? chosen : [];
 
+  function startArrow(from: string) {
+    setGesture({ kind: "connect", from, to: camera });
+    // The button goes away with the selection's tools, and the keys with it.
+    board.current?.focus();
+  }
+
   function deleteSelection() {
     deleteAll(channel, selection);
     setSelection([]);
@@ -73,7 +79,7 @@ function SelectionDock({ model }: { readonly model: BoardModel }) {
             <Icon name="pencil" />
             Rename
           </button>
-          <button type="button" className="dock-button" onClick={() => setGesture({ kind: "connect", from: only.id, to: camera })}>
+          <button type="button" className="dock-button" onClick={() => startArrow(only.id)}>
             <Icon name="connect" />
             Connect
           </button>
