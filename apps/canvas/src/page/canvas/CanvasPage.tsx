@@ -34,7 +34,7 @@ export function CanvasPage({ id, lobby }: CanvasPageProps) {
   const channel = useMemo(() => client.channel("canvas:{id}", { id }), [id]);
   const model = useBoardModel(channel);
   const { selection, setCamera } = model;
-  const { people } = useStore(channel.presence);
+  const { people, complete } = useStore(channel.presence);
   const status = useStore(channel.status);
   const canvas = useStore(channel.state);
   const others = useOtherDevices(people);
@@ -48,7 +48,7 @@ export function CanvasPage({ id, lobby }: CanvasPageProps) {
   useFirstView(model, status.status === "live");
 
   return (
-    <div className="canvas-page">
+    <div className="canvas-page" data-people={complete ? "known" : "stale"}>
       <title>{`${name} · Tutti canvas`}</title>
       <header className="topbar">
         <Link className="back" to={{ page: "list" }}>
