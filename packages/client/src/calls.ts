@@ -1,7 +1,6 @@
 import { TuttiError, validate, type CallSchemas } from "@tutti/protocol";
 import type { Core } from "./core.js";
 import { attempt, Deferred } from "./deferred.js";
-import type { Answer } from "./requests.js";
 
 export interface CallOptions {
   /** How long to wait for the answer; 10 s. */
@@ -10,43 +9,46 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The schemas of a call; `undefined`: there is no contract. */
-export type CallChecks = CallSchemas | undefined;
-
-/** Asks the application on the server. Rejects with what went wrong, `TIMEOUT`, `NOT_CONNECTED` or `OUTCOME_UNKNOWN` among it. */
-export function call(core: Core, channel: string | undefined, type: string, input: unknown, checks: CallChecks, options: CallOptions = {}): Promise<unknown> {
-  return attempt(() => {
-    const payload = checks === undefined ? input : validate(checks.input, input);
-    return payload instanceof Promise ? payload.then((output) => ask(core, channel, type, output, checks, options)) : ask(core, channel, type, payload, checks, options);
-  });
+/** A call with what it is checked by; without schemas there is no contract. */
+export interface Call {
+  readonly channel?: string;
+  readonly type: string;
+  readonly input: unknown;
+  readonly schemas: CallSchemas | undefined;
 }
 
-function ask(core: Core, channel: string | undefined, type: string, payload: unknown, checks: CallChecks, { signal, timeoutMs }: CallOptions): Promise<unknown> {
+/** Asks the application on the server. @throws (rejects) TuttiError `TIMEOUT`, `NOT_CONNECTED`, `OUTCOME_UNKNOWN`, `PAYLOAD_INVALID`, and what it answers */
+export function call(core: Core, { channel, type, input, schemas }: Call, { signal, timeoutMs = core.config.callTimeoutMs }: CallOptions = {}): Promise<unknown> {
   const { requests, config, environment } = core;
-  signal?.throwIfAborted();
-  if (!requests.isUp) throw new TuttiError("NOT_CONNECTED");
-  if (requests.size >= config.queueCountMax) throw new TuttiError("LIMIT_EXCEEDED", { message: "too many requests wait" });
   const outcome = new Deferred<unknown>();
-  const answered = (answer: Answer, correlationId: string): void => {
-    signal?.removeEventListener("abort", abort);
-    if (answer.kind === "success") {
-      core.tell(`${type}:result`, answer.data, { correlationId, channel });
-      outcome.resolve(attempt<unknown>(() => (checks === undefined ? answer.data : validate(checks.output, answer.data, "result"))));
-    } else {
-      if (answer.kind === "error") core.tell(`error:${resourceOf(type)}`, undefined, { correlationId, channel, error: answer.error });
-      outcome.reject(answer.error);
-    }
+  const ask = (payload: unknown): Promise<unknown> => {
+    signal?.throwIfAborted();
+    if (!requests.isUp) throw new TuttiError("NOT_CONNECTED");
+    if (requests.size >= config.queueCountMax) throw new TuttiError("LIMIT_EXCEEDED");
+    const abort = (): void => {
+      requests.forget(correlationId);
+      outcome.reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", abort);
+    const correlationId = requests.ask(
+      { op: "call", channel, type, payload, timestamp: environment.now() },
+      (answer, id) => {
+        signal?.removeEventListener("abort", abort);
+        core.result(type, answer.kind === "success" ? { payload: answer.data, channel, correlationId: id } : { error: answer.error, channel, correlationId: id });
+        outcome.resolve(attempt<unknown>(() => {
+          if (answer.kind !== "success") throw answer.error;
+          return schemas === undefined ? answer.data : validate(schemas.output, answer.data, "result");
+        }));
+      },
+      timeoutMs,
+    );
+    return outcome.promise;
   };
-  const correlationId = requests.ask({ op: "call", channel, type, payload, timestamp: environment.now() }, answered, timeoutMs ?? config.callTimeoutMs);
-  const abort = (): void => {
-    requests.forget(correlationId);
-    outcome.reject(signal?.reason);
-  };
-  signal?.addEventListener("abort", abort, { once: true });
-  return outcome.promise;
+  return attempt(() => checked(schemas?.input, input, ask));
 }
 
-/** The first part of a type's name: what it is about. */
-export function resourceOf(type: string): string {
-  return type.replace(/:.*/, "");
+/** Goes on with the schema's output, in this turn where it can be. @throws TuttiError `PAYLOAD_INVALID` */
+export function checked<T>(schema: CallSchemas["input"] | undefined, value: unknown, next: (output: unknown) => T | Promise<T>): T | Promise<T> {
+  const output: unknown = schema === undefined ? value : validate(schema, value);
+  return output instanceof Promise ? output.then(next) : next(output);
 }

@@ -1,36 +1,40 @@
-import { TuttiError, validate, type AnySchema, type Calls, type Cancel, type ChannelDefinition, type ServerFrameOf, type SubscriptionStart, type WireSignal } from "@tutti/protocol";
-import { call, resourceOf, type CallOptions } from "./calls.js";
+import { TuttiError, type AnySchema, type Cancel, type ChannelDefinition, type ServerFrameOf, type SubscriptionStart, type WireSignal } from "@tutti/protocol";
+import { call, checked, type CallOptions } from "./calls.js";
 import type { ChannelPresence, ChannelState, PendingPublish, SubscribeOptions } from "./channel-types.js";
+import type { Rollback } from "./client-types.js";
 import type { Core } from "./core.js";
 import { attempt, handled } from "./deferred.js";
 import { Emitter } from "./emitter.js";
+import type { Envelope } from "./envelope.js";
 import { OptimisticState } from "./optimistic-state.js";
-import { measure, OutboundQueue, type Entry, type PendingTotals, type PublishResult, type Settled } from "./outbound-queue.js";
+import { measure, OutboundQueue, type Entry, type PublishResult, type Settled } from "./outbound-queue.js";
 import type { PlacedEvent } from "./position-chain.js";
-import { Membership, PresenceState } from "./presence.js";
-import { SignalThrottle } from "./signals.js";
+import { makeMembership, makePeople } from "./presence.js";
+import type { OutgoingFrame } from "./requests.js";
+import { ownCount } from "./session.js";
+import { makeThrottle } from "./signals.js";
 import { makeStore, type ReadonlyStore, type Store } from "./store.js";
 import { Subscription, type Gap, type SubscriptionInfo } from "./subscription.js";
-import { TYPING, TypingState, type Typing } from "./typing.js";
+import { makeTyping, TYPING, type Typing } from "./typing.js";
 
 /** What a channel asks of its client, besides what all parts share. */
 export interface ChannelHost extends Core {
-  readonly totals: Store<PendingTotals>;
-  readonly weigh: (count: number, bytes: number) => void;
-  /** @throws TuttiError `CLIENT_CLOSED`, `QUEUE_FULL` */
-  readonly assertRoom: (bytes: number) => void;
-  /** @throws TuttiError `CLIENT_CLOSED` */
-  readonly assertOpen: () => void;
   /** The largest message that the server takes. */
-  readonly messageBytesMax: () => number;
-  /** Whether the channel has to be kept may have changed. */
-  readonly keep: (channel: ClientChannel) => void;
+  readonly messageBytesMax: number;
+  /** @throws TuttiError `CLIENT_CLOSED` */
+  assertOpen(): void;
+  /** Counts what waits in all channels. @throws TuttiError `QUEUE_FULL` where the change has no room */
+  weigh(count: number, bytes: number): void;
+  /** What the channel has to send, or whether it is subscribed, changed. */
+  changed(channel: ClientChannel): void;
   /** Starts the connection where nobody has done so. */
-  readonly wake: () => void;
-  readonly rollback: (rollback: { readonly channel: string; readonly type: string; readonly payload: unknown; readonly error: TuttiError }) => void;
+  wake(): void;
+  rollback(rollback: Rollback): void;
+  /** Sends what is not answered; nothing, where there is no connection. */
+  send(frame: OutgoingFrame): void;
 }
 
-type Checked<T> = (output: unknown) => T | Promise<T>;
+type Kind = "events" | "signals";
 
 /** One channel of a client; `Channel` is its typed face. */
 export class ClientChannel {
@@ -47,10 +51,10 @@ export class ClientChannel {
   readonly #definition: ChannelDefinition | undefined;
   readonly #emitter: Emitter;
   readonly #optimistic: OptimisticState | undefined;
-  readonly #people: PresenceState;
-  readonly #membership: Membership;
-  readonly #typing: TypingState;
-  readonly #throttle: SignalThrottle;
+  readonly #people: ReturnType<typeof makePeople>;
+  readonly #membership: ReturnType<typeof makeMembership>;
+  readonly #typing: ReturnType<typeof makeTyping>;
+  readonly #throttle: ReturnType<typeof makeThrottle>;
   #isWatching = false;
   /** Publishes whose schema is at work: what is published meanwhile waits for its turn. */
   #publishing: Promise<unknown> | undefined;
@@ -60,12 +64,12 @@ export class ClientChannel {
     this.#host = host;
     this.#definition = definition;
     this.#emitter = new Emitter(host.report);
-    this.#people = new PresenceState(host, (notice) => this.#tell(notice.type, notice, notice));
-    this.#membership = new Membership(name, host);
-    this.#throttle = new SignalThrottle(host, (type, payload) => this.#sendSignal(type, payload));
-    this.#typing = new TypingState(host, (isTyping) => this.#pushSignal(TYPING, isTyping));
+    this.#people = makePeople(host, (notice) => this.#tell(notice.type, notice, { payload: notice }));
+    this.#membership = makeMembership(name, host);
+    this.#throttle = makeThrottle(host, (type, payload) => this.#sendSignal(type, payload));
+    this.#typing = makeTyping(host, (isTyping) => this.#pushSignal(TYPING, isTyping));
     this.#optimistic = definition?.state && new OptimisticState(name, host, definition.state, (type) => this.#knows("events", type));
-    this.queue = new OutboundQueue(name, host, { weigh: host.weigh, settled: (entry, settled) => this.#settled(entry, settled) });
+    this.queue = new OutboundQueue(name, host, { weigh: (count, bytes) => host.weigh(count, bytes), settled: (entry, settled) => this.#settled(entry, settled) });
     this.subscription = new Subscription(name, host, {
       wish: () => ({ presence: this.#isWatching || undefined, ...this.#membership.tell() }),
       started: (start, gap) => this.#started(start, gap),
@@ -92,9 +96,11 @@ export class ClientChannel {
 
   subscribe({ presence = this.#isWatching, signal }: SubscribeOptions = {}): Promise<void> {
     return attempt(() => {
-      if (typeof presence !== "object") return this.#subscribe(presence, false, signal);
-      return this.#checked(this.#definition?.presence, presence.state, (state) => {
-        this.#membership.wish(state);
+      signal?.throwIfAborted();
+      this.#host.assertOpen();
+      if (typeof presence !== "object") return this.#subscribe(presence, presence !== this.#isWatching, signal);
+      return checked(this.#definition?.presence, presence.state, (state) => {
+        void this.#membership.set({ state }, false);
         return this.#subscribe(true, true, signal);
       });
     });
@@ -102,7 +108,7 @@ export class ClientChannel {
 
   unsubscribe(): Promise<void> {
     const { requests } = this.#host;
-    if (!this.subscription.stop(new TuttiError("NOT_SUBSCRIBED")) || !requests.isUp) return Promise.resolve();
+    if (!this.subscription.end("unsubscribed", new TuttiError("NOT_SUBSCRIBED")) || !requests.isUp) return Promise.resolve();
     return new Promise((resolve) => {
       requests.ask({ op: "unsubscribe", channel: this.name }, () => resolve());
     });
@@ -110,26 +116,24 @@ export class ClientChannel {
 
   publish(type: string, payload: unknown): Promise<PublishResult> {
     return attempt(() => {
-      this.#host.assertRoom(0);
-      const schema = this.#schema("events", type);
-      const output: unknown = schema === undefined ? payload : validate(schema, payload);
-      return output instanceof Promise || this.#publishing !== undefined ? this.#publishInTurn(type, output) : this.#publish(type, output);
+      this.#host.assertOpen();
+      const output = checked(this.#schema("events", type), payload, (value) => ({ value }));
+      if (!(output instanceof Promise) && this.#publishing === undefined) return this.#publish(type, output.value);
+      return this.#publishInTurn(type, output);
     });
   }
 
   signal(type: string, payload: unknown): void {
-    attempt(() => this.#checked(this.#schema("signals", type), payload, (output) => this.#pushSignal(type, output))).catch((cause: unknown) => this.#surface(cause));
+    this.#guarded(() => checked(this.#schema("signals", type), payload, (output) => this.#pushSignal(type, output)));
   }
 
   call(type: string, input: unknown, options?: CallOptions): Promise<unknown> {
-    return attempt(() => call(this.#host, this.name, type, input, checksOf(this.#definition, type), options));
+    return attempt(() => call(this.#host, { channel: this.name, type, input, schemas: schemaOf(this.#definition && (this.#definition.calls ?? {}), type) }, options));
   }
 
   /** Takes up what an earlier page left. */
   restore(publish: Omit<Entry, "bytes">): void {
-    const { bytes } = measure(this.name, publish, Number.POSITIVE_INFINITY);
-    this.#optimistic?.published(this.queue.add({ ...publish, bytes }));
-    this.#changed();
+    void this.#add({ ...publish, bytes: measure(this.name, publish, Number.POSITIVE_INFINITY).bytes });
   }
 
   frame(frame: ServerFrameOf<"events" | "gap" | "signals" | "presence">): void {
@@ -160,12 +164,9 @@ export class ClientChannel {
   }
 
   #subscribe(isWatching: boolean, again: boolean, signal: AbortSignal | undefined): Promise<void> {
-    signal?.throwIfAborted();
-    this.#host.assertOpen();
-    const isOtherWish = again || isWatching !== this.#isWatching;
     this.#isWatching = isWatching;
-    const live = this.subscription.start(isOtherWish);
-    this.#host.keep(this);
+    const live = this.subscription.start(again);
+    this.#host.changed(this);
     this.#host.wake();
     const abort = (): void => {
       this.subscription.abandon(signal?.reason);
@@ -184,47 +185,46 @@ export class ClientChannel {
   #ended(error: TuttiError | undefined): void {
     this.#throttle.clear();
     this.#typing.clear();
-    if (error === undefined) {
-      this.#membership.lineDown();
-      return this.#people.stale();
-    }
+    this.#membership.lineDown();
+    if (error === undefined) return this.#people.stale();
     this.#isWatching = false;
     this.#membership.ended(error);
     this.#people.clear();
     this.#optimistic?.ended();
-    this.#host.keep(this);
-    if (this.status.getSnapshot().status !== "unsubscribed") this.#surface(error);
+    this.#host.changed(this);
+    if (this.status.getSnapshot().error !== undefined) this.#host.error(error, this.name);
   }
 
   #event(placed: PlacedEvent): void {
     const { position, event } = placed;
-    const { eventId, type, payload, timestamp } = event;
-    const n = this.#host.session.ownCount(eventId);
+    const { eventId, type, payload, timestamp, user } = event;
+    const n = ownCount(this.#host.session, eventId);
     this.#optimistic?.event(placed);
     if (n !== undefined) this.queue.arrived(n, { position, eventId });
-    if (!this.#isValid("events", type, payload)) return;
-    const { seq: _seq, ...rest } = event;
-    this.#tell(type, { payload, ...rest, channel: this.name, position, own: n !== undefined }, payload, { timestamp, eventId, position });
+    const about = { payload, timestamp, eventId, position, channel: this.name };
+    if (this.#isValid("events", type, payload)) this.#tell(type, { ...about, type, user, own: n !== undefined }, about);
   }
 
   #signalled(signal: WireSignal): void {
-    const { type, payload, session } = signal;
+    const { type, payload, session, user } = signal;
     if (!this.subscription.isLive || session === this.#host.session.publicId) return;
     if (type === TYPING) this.#typing.heard(signal);
-    else if (this.#isValid("signals", type, payload)) this.#tell(type, { payload, ...signal }, payload);
+    else if (this.#isValid("signals", type, payload)) this.#tell(type, { type, payload, session, user }, { payload });
   }
 
-  #tell(type: string, value: unknown, payload: unknown, about: object = {}): void {
+  #tell(type: string, value: unknown, about: Partial<Envelope>): void {
     this.#emitter.emit(type, value);
-    this.#host.tell(type, payload, { channel: this.name, ...about });
+    this.#host.tell(type, { channel: this.name, ...about });
   }
 
   #publish(type: string, output: unknown): Promise<PublishResult> {
-    const { environment, messageBytesMax, assertRoom } = this.#host;
-    const timestamp = environment.now();
-    const { payload, bytes } = measure(this.name, { type, payload: output, timestamp }, messageBytesMax());
-    assertRoom(bytes);
-    const entry = this.queue.add({ type, payload, timestamp, bytes });
+    const timestamp = this.#host.environment.now();
+    const measured = measure(this.name, { type, payload: output, timestamp }, this.#host.messageBytesMax);
+    return this.#add({ type, timestamp, ...measured });
+  }
+
+  #add(publish: Parameters<OutboundQueue["add"]>[0]): Promise<PublishResult> {
+    const entry = this.queue.add(publish);
     this.#optimistic?.published(entry);
     this.#changed();
     this.queue.pump();
@@ -233,15 +233,15 @@ export class ClientChannel {
 
   /** Waits for what was published before, so that schemas that take their time keep the order. */
   #publishInTurn(type: string, output: unknown): Promise<PublishResult> {
-    const { weigh } = this.#host;
-    weigh(1, 0);
+    this.#host.weigh(1, 0);
     const turn = handled(
-      Promise.allSettled([output, this.#publishing]).then(([checked]) => {
-        weigh(-1, 0);
+      Promise.allSettled([output, this.#publishing]).then(([result]) => {
+        this.#host.weigh(-1, 0);
         if (this.#publishing === turn) this.#publishing = undefined;
-        if (checked.status === "rejected") throw checked.reason;
+        this.#host.assertOpen();
+        if (result.status === "rejected") throw result.reason;
         // Wrapped: the next one waits for this one's place in the queue, and not for its ack.
-        return { outcome: this.#publish(type, checked.value) };
+        return { outcome: this.#publish(type, (result.value as { readonly value: unknown }).value) };
       }),
     );
     this.#publishing = turn;
@@ -249,22 +249,21 @@ export class ClientChannel {
   }
 
   #settled(entry: Entry, settled: Settled): void {
-    const { tell, rollback } = this.#host;
     const { type, payload } = entry;
     const channel = this.name;
     if (settled.kind === "acked" && this.subscription.isWanted) this.#optimistic?.acked(entry, settled.result.position, this.subscription.position);
     else this.#optimistic?.withdraw(entry);
-    if ("result" in settled) tell(`${type}:result`, settled.result, { channel, ...settled.result });
+    if ("result" in settled) this.#host.result(type, { payload: settled.result, channel, ...settled.result });
     else if (settled.kind === "refused") {
-      rollback({ channel, type, payload, error: settled.error });
-      tell(`error:${resourceOf(type)}`, payload, { channel, error: settled.error });
+      const { error } = settled;
+      this.#host.rollback({ channel, type, payload, error });
+      this.#host.result(type, { payload, channel, error });
     }
     this.#changed();
   }
 
   #changed(): void {
-    this.#host.keep(this);
-    this.#host.totals.changed();
+    this.#host.changed(this);
     this.pending.changed();
   }
 
@@ -273,44 +272,35 @@ export class ClientChannel {
   }
 
   #sendSignal(type: string, payload: unknown): void {
-    try {
-      this.#host.requests.send({ op: "signal", channel: this.name, type, payload });
-    } catch (cause) {
-      this.#surface(cause);
-    }
+    this.#guarded(() => this.#host.send({ op: "signal", channel: this.name, type, payload }));
   }
 
-  #knows(kind: "events" | "signals", type: string): boolean {
+  #knows(kind: Kind, type: string): boolean {
     return this.#definition === undefined || Object.hasOwn(this.#definition[kind] ?? {}, type);
   }
 
   /** @throws TuttiError `TYPE_UNKNOWN` */
-  #schema(kind: "events" | "signals", type: string): AnySchema | undefined {
-    if (!this.#knows(kind, type)) throw unknownType(type);
-    return this.#definition?.[kind]?.[type];
+  #schema(kind: Kind, type: string): AnySchema | undefined {
+    return schemaOf(this.#definition && (this.#definition[kind] ?? {}), type);
   }
 
-  /** Whether what arrived is in the contract, and as it says; what is not as it says surfaces. An asynchronous schema is not waited for: order matters more. */
-  #isValid(kind: "events" | "signals", type: string, payload: unknown): boolean {
-    if (!this.#knows(kind, type)) return false;
-    try {
-      const output = this.#checked(this.#schema(kind, type), payload, () => true);
-      if (output instanceof Promise) output.catch((cause: unknown) => this.#surface(cause));
-      return true;
-    } catch (cause) {
-      this.#surface(cause);
-      return false;
+  /** Whether what arrived is in the contract, and as it says; else it surfaces. An asynchronous schema is not waited for: order matters more. */
+  #isValid(kind: Kind, type: string, payload: unknown): boolean {
+    let isValid = this.#knows(kind, type);
+    if (isValid && this.#definition !== undefined) {
+      this.#guarded(() => {
+        isValid = false;
+        const checking = checked(this.#schema(kind, type), payload, () => {});
+        isValid = true;
+        return checking;
+      });
     }
+    return isValid;
   }
 
-  /** Goes on with the schema's output, in this turn where it can be. @throws TuttiError `PAYLOAD_INVALID` */
-  #checked<T>(schema: AnySchema | undefined, value: unknown, next: Checked<T>): T | Promise<T> {
-    const output: unknown = schema === undefined ? value : validate(schema, value);
-    return output instanceof Promise ? output.then(next) : next(output);
-  }
-
-  #surface(cause: unknown): void {
-    this.#host.error(cause as TuttiError, this.name);
+  /** What `task` throws, now or later, surfaces. */
+  #guarded(task: () => unknown): void {
+    attempt(task).catch((error: unknown) => this.#host.error(error as TuttiError, this.name));
   }
 
   #stateFace(): ChannelState<unknown> {
@@ -327,19 +317,14 @@ export class ClientChannel {
     const enter = (state: unknown): Promise<void> =>
       attempt(() => {
         if (!this.subscription.isWanted) throw new TuttiError("NOT_SUBSCRIBED");
-        return this.#checked(this.#definition?.presence, state, (output) => this.#membership.set({ state: output }, this.subscription.isSettled));
+        return checked(this.#definition?.presence, state, (output) => this.#membership.set({ state: output }, this.subscription.isLive));
       });
-    return { ...this.#people.store, enter, update: enter, leave: () => this.#membership.set(undefined, this.subscription.isSettled) };
+    return { ...this.#people.store, enter, update: enter, leave: () => this.#membership.set(undefined, this.subscription.isLive) };
   }
 }
 
-function unknownType(type: string): TuttiError {
-  return new TuttiError("TYPE_UNKNOWN", { message: `the contract has no "${type}"`, field: "type" });
-}
-
-/** The schemas of a call; nothing where there is no contract. @throws TuttiError `TYPE_UNKNOWN` */
-export function checksOf(definition: { readonly calls?: Calls } | undefined, type: string) {
-  if (definition === undefined) return undefined;
-  if (!Object.hasOwn(definition.calls ?? {}, type)) throw unknownType(type);
-  return definition.calls?.[type];
+/** The schema of a type; nothing where there is no contract. @throws TuttiError `TYPE_UNKNOWN` */
+export function schemaOf<S>(schemas: Readonly<Record<string, S>> | undefined, type: string): S | undefined {
+  if (schemas === undefined || Object.hasOwn(schemas, type)) return schemas?.[type];
+  throw new TuttiError("TYPE_UNKNOWN", { message: `the contract has no "${type}"`, field: "type" });
 }

@@ -1,103 +1,72 @@
-import { channelName, namespaceOf, TuttiError, type Cancel, type Contract, type ServerFrame } from "@tutti/protocol";
+import { channelName, namespaceOf, TuttiError, type Cancel, type Contract, type Environment, type ServerFrame } from "@tutti/protocol";
 import { activityWatch } from "./activity.js";
 import { browserDebug, browserEnvironment, browserLifecycle } from "./browser-environment.js";
 import { call, type CallOptions } from "./calls.js";
-import { checksOf, ClientChannel, type ChannelHost } from "./channel.js";
+import { ClientChannel, schemaOf, type ChannelHost } from "./channel.js";
 import type { UntypedContract } from "./channel-types.js";
-import type { Client, ClientEvents } from "./client-types.js";
+import type { Client, ClientEvents, Rollback } from "./client-types.js";
 import { Connection, type Activity, type ConnectionInfo } from "./connection.js";
-import type { Core } from "./core.js";
-import type { Phase } from "./connection-machine.js";
+import type { Phase, World } from "./connection-machine.js";
 import { attempt } from "./deferred.js";
-import { Emitter, Listeners } from "./emitter.js";
+import { Emitter } from "./emitter.js";
 import type { Envelope } from "./envelope.js";
 import type { Lifecycle, LifecycleEvents } from "./lifecycle.js";
-import { configOf, type ClientOptions } from "./options.js";
-import type { PendingTotals } from "./outbound-queue.js";
-import { Requests } from "./requests.js";
-import { Session } from "./session.js";
+import { configOf, type ClientConfig, type ClientOptions } from "./options.js";
+import { Requests, type OutgoingFrame } from "./requests.js";
+import { identify, makeSession, type Session } from "./session.js";
 import { makeStore, type ReadonlyStore } from "./store.js";
 import { webSocketTransport } from "./transports/websocket.js";
 
-/** Puts the parts of a client together; `Client` is its typed face. */
-class TuttiClient {
+/** All parts of a client, put together; `Client` is what of it an application may use. */
+class TuttiClient implements ChannelHost {
+  readonly environment: Environment;
+  readonly config: ClientConfig;
+  readonly session: Session;
+  readonly requests: Requests;
+  readonly pending;
   readonly #contract: Contract | undefined;
   readonly #lifecycle: Lifecycle;
   readonly #connection: Connection;
-  readonly #host: ChannelHost;
   readonly #activity: ReturnType<typeof activityWatch>;
-  readonly #emitter: Emitter;
-  readonly #errors = new Listeners<TuttiError>(() => {});
-  readonly #any: Listeners<Envelope>;
+  readonly #emitter = new Emitter((cause) => this.report(cause));
+  // What a listener for errors throws has nowhere else to go.
+  readonly #errors = new Emitter(() => {});
   /** Kept, because they are subscribed or have something to send. */
   readonly #busy = new Set<ClientChannel>();
   /** One object for a name, as long as anybody can tell; who visits many channels does not fill the memory. */
   readonly #channels = new Map<string, WeakRef<ClientChannel>>();
-  readonly #forget = new FinalizationRegistry<string>((name) => {
+  readonly #forgotten = new FinalizationRegistry<string>((name) => {
     if (this.#find(name) === undefined) this.#channels.delete(name);
   });
   #count = 0;
   #bytes = 0;
-  #status: ConnectionInfo["status"] = "disconnected";
   #watching: Cancel | undefined;
 
   constructor(options: ClientOptions) {
-    const config = configOf(options);
-    const environment = options.environment ?? browserEnvironment();
-    // What a listener for errors throws has nowhere else to go.
-    const report = (cause: unknown): void => this.#errors.emit(new TuttiError("INTERNAL", { message: "a listener threw", cause }));
-    this.#contract = options.contract;
-    this.#lifecycle = options.lifecycle ?? browserLifecycle();
-    this.#emitter = new Emitter(report);
-    this.#any = new Listeners(report);
-    const session = new Session(environment, options.storage, report);
-    const core: Core = {
-      environment,
-      config,
-      session,
-      report,
-      get requests() {
-        return requests;
-      },
-      error: (error, channel) => this.#error(error, channel),
-      tell: (type, payload, about) => this.#any.emit({ type, payload, timestamp: environment.now(), ...about }),
-    };
-    const connection = new Connection(core, options, options.transport ?? webSocketTransport(), options.debug ?? browserDebug(), {
-      up: (welcome) => this.#up(welcome.session, welcome.user),
+    const { contract, lifecycle = browserLifecycle(), environment = browserEnvironment(), transport = webSocketTransport(), debug = browserDebug(), storage } = options;
+    this.environment = environment;
+    this.config = configOf(options);
+    this.#contract = contract;
+    this.#lifecycle = lifecycle;
+    this.session = makeSession(environment, storage, (cause) => this.report(cause));
+    this.#connection = new Connection(this, options, transport, debug, {
+      up: (session, user) => this.#up(session, user),
       down: (phase) => this.#down(phase),
       frame: (frame) => this.#frame(frame),
-      changed: (info) => this.#changed(info),
+      status: (info) => this.#emitter.emit("status", info),
     });
-    const requests = new Requests(connection, environment, config.ackTimeoutMs, () => connection.lose(new TuttiError("CONNECTION_LOST", { message: "no answer" })));
-    this.#connection = connection;
-    this.#host = {
-      ...core,
-      requests,
-      totals: makeStore(report, () => ({ count: this.#count, bytes: this.#bytes })),
-      weigh: (count, bytes) => {
-        this.#count += count;
-        this.#bytes += bytes;
-      },
-      assertOpen: () => this.#assertOpen(),
-      assertRoom: (bytes) => {
-        this.#assertOpen();
-        if (this.#count >= config.queueCountMax || this.#bytes + bytes > config.queueBytesMax) throw new TuttiError("QUEUE_FULL");
-      },
-      messageBytesMax: () => connection.messageBytesMax,
-      keep: (channel) => void (channel.isBusy ? this.#busy.add(channel) : this.#busy.delete(channel)),
-      wake: () => this.#wake(),
-      rollback: (rollback) => this.#emitter.emit("rollback", rollback),
-    };
-    this.#activity = activityWatch(environment, config.idleAfterMs, (activity) => connection.setActivity(activity));
-    for (const publish of session.left) this.#channel(publish.channel).restore(publish);
+    this.requests = new Requests(this.#connection, environment, this.config.ackTimeoutMs, () => this.#connection.lose(new TuttiError("CONNECTION_LOST", { message: "no answer" })));
+    this.pending = makeStore(this.report, () => ({ count: this.#count, bytes: this.#bytes }));
+    this.#activity = activityWatch(environment, this.config.idleAfterMs, (activity) => this.setActivity(activity));
+    for (const publish of this.session.left) this.#channel(publish.channel).restore(publish);
   }
 
   get connection(): ReadonlyStore<ConnectionInfo> {
     return this.#connection.info;
   }
 
-  get pending(): ReadonlyStore<PendingTotals> {
-    return this.#host.totals;
+  get messageBytesMax(): number {
+    return this.#connection.messageBytesMax;
   }
 
   connect(): void {
@@ -118,19 +87,70 @@ class TuttiClient {
   }
 
   on(name: keyof ClientEvents, listener: (value: never) => void): Cancel {
-    return name === "error" ? this.#errors.add(listener as (error: TuttiError) => void) : this.#emitter.on(name, listener);
+    return (name === "error" ? this.#errors : this.#emitter).on(name, listener);
   }
 
   onAny(listener: (envelope: Envelope) => void): Cancel {
-    return this.#any.add(listener);
+    return this.#emitter.on("any", listener);
   }
 
   call(type: string, input: unknown, options?: CallOptions): Promise<unknown> {
-    return attempt(() => call(this.#host, undefined, type, input, checksOf(this.#contract?.definition, type), options));
+    return attempt(() => call(this, { type, input, schemas: schemaOf(this.#contract && (this.#contract.definition.calls ?? {}), type) }, options));
   }
 
   channel(pattern: string, params: Readonly<Record<string, string>> = {}): ClientChannel {
     return this.#channel(channelName(pattern, params));
+  }
+
+  /* What the parts ask of the client. */
+
+  send(frame: OutgoingFrame): void {
+    if (this.#connection.isUp) this.#connection.send(frame);
+  }
+
+  readonly report = (cause: unknown): void => {
+    this.#errors.emit("error", new TuttiError("INTERNAL", { message: "a listener threw", cause }));
+  };
+
+  error(error: TuttiError, channel?: string): void {
+    this.#errors.emit("error", error);
+    this.tell(`error:${channel === undefined ? "connection" : namespaceOf(channel)}`, { error, channel });
+  }
+
+  tell(type: string, about: Partial<Envelope>): void {
+    this.#emitter.emit("any", { payload: undefined, timestamp: this.environment.now(), ...about, type });
+  }
+
+  result(type: string, about: Partial<Envelope>): void {
+    this.tell(about.error === undefined ? `${type}:result` : `error:${type.replace(/:.*/, "")}`, about);
+  }
+
+  rollback(rollback: Rollback): void {
+    this.#emitter.emit("rollback", rollback);
+  }
+
+  assertOpen(): void {
+    const { phase } = this.#connection;
+    if (phase.kind === "closed") throw phase.reason;
+  }
+
+  weigh(count: number, bytes: number): void {
+    const { queueCountMax, queueBytesMax } = this.config;
+    if (count > 0 && (this.#count >= queueCountMax || this.#bytes + bytes > queueBytesMax)) throw new TuttiError("QUEUE_FULL");
+    this.#count += count;
+    this.#bytes += bytes;
+  }
+
+  changed(channel: ClientChannel): void {
+    if (channel.isBusy) this.#busy.add(channel);
+    else this.#busy.delete(channel);
+    this.pending.changed();
+  }
+
+  /** What was ended by a code that is not retried does not come back because somebody looks at a channel. */
+  wake(): void {
+    const { phase } = this.#connection;
+    if (phase.kind === "disconnected" && phase.reason === undefined) this.connect();
   }
 
   #find(name: string): ClientChannel | undefined {
@@ -140,47 +160,34 @@ class TuttiClient {
   #channel(name: string): ClientChannel {
     const known = this.#find(name);
     if (known !== undefined) return known;
-    const channel = new ClientChannel(name, this.#contract && (this.#contract.match(name)?.definition ?? {}), this.#host);
+    const channel = new ClientChannel(name, this.#contract && (this.#contract.match(name)?.definition ?? {}), this);
     this.#channels.set(name, new WeakRef(channel));
-    this.#forget.register(channel, name);
+    this.#forgotten.register(channel, name);
     return channel;
   }
 
-  #assertOpen(): void {
-    const { phase } = this.#connection;
-    if (phase.kind === "closed") throw phase.reason;
-  }
-
-  /** What was ended by a code that is not retried does not come back because somebody looks at a channel. */
-  #wake(): void {
-    const { phase } = this.#connection;
-    if (phase.kind === "disconnected" && phase.reason === undefined) this.connect();
-  }
-
   #up(publicId: string, user: string | undefined): void {
-    const { session } = this.#host;
-    session.user = user;
-    if (session.identify(publicId)) for (const channel of this.#busy) channel.renamed();
+    this.session.user = user;
+    if (identify(this.session, publicId)) for (const channel of this.#busy) channel.renamed();
     for (const channel of this.#busy) channel.subscription.lineUp();
     for (const channel of this.#busy) channel.queue.lineUp();
   }
 
   #down(phase: Phase): void {
-    const { requests } = this.#host;
-    requests.drop(phase.kind === "closed" ? phase.reason : new TuttiError("OUTCOME_UNKNOWN"));
-    for (const channel of this.#busy) channel.subscription.lineDown();
-    if ((phase.kind !== "closed" && phase.kind !== "disconnected") || phase.reason === undefined) return;
+    const error = phase.kind === "closed" || phase.kind === "disconnected" ? phase.reason : undefined;
+    this.requests.drop(phase.kind === "closed" ? phase.reason : new TuttiError("OUTCOME_UNKNOWN"));
     for (const channel of this.#busy) {
-      channel.abandon(phase.reason);
+      channel.subscription.lineDown();
+      if (error !== undefined) channel.abandon(error);
       if (phase.kind === "closed") channel.queue.close(phase.reason);
     }
-    if (phase.kind === "disconnected") this.#error(phase.reason);
+    if (phase.kind === "disconnected" && error !== undefined) this.error(error);
   }
 
   #frame(frame: ServerFrame): void {
     switch (frame.op) {
       case "reply":
-        return this.#host.requests.answer(frame);
+        return this.requests.answer(frame);
       case "events":
       case "gap":
       case "signals":
@@ -189,13 +196,13 @@ class TuttiClient {
       case "joined": {
         const channel = this.#channel(frame.channel);
         channel.subscription.joined(frame.start);
-        this.#host.keep(channel);
+        this.changed(channel);
         return this.#emitter.emit("joined", frame.channel);
       }
       case "left":
-        return this.#find(frame.channel)?.subscription.left(TuttiError.fromWire(frame.error));
+        return void this.#find(frame.channel)?.subscription.end("left", TuttiError.fromWire(frame.error));
       case "error":
-        return this.#error(TuttiError.fromWire(frame.error), frame.channel);
+        return this.error(TuttiError.fromWire(frame.error), frame.channel);
       case "welcome":
       case "pong":
         return;
@@ -204,24 +211,14 @@ class TuttiClient {
     }
   }
 
-  #changed(info: ConnectionInfo): void {
-    if (info.status === this.#status) return;
-    this.#status = info.status;
-    this.#emitter.emit("status", info);
-  }
-
-  #error(error: TuttiError, channel?: string): void {
-    this.#errors.emit(error);
-    this.#host.tell(`error:${channel === undefined ? "connection" : namespaceOf(channel)}`, undefined, { error, channel });
-  }
-
   #lifecycleEvents(): LifecycleEvents {
-    const become = (world: "free" | "offline" | "frozen" | "hidden") => (): void => this.#connection.dispatch({ type: "world", world });
+    const become = (world: World) => (): void => this.#connection.dispatch({ type: "world", world });
+    const used = (): void => this.#activity.seen();
     return {
       online: become("free"),
       offline: become("offline"),
       visible: () => {
-        this.#activity.seen();
+        used();
         this.#connection.dispatch({ type: "woke" });
       },
       hidden: () => {},
@@ -229,7 +226,7 @@ class TuttiClient {
       resumed: become("free"),
       pageHide: become("hidden"),
       pageShow: become("free"),
-      used: () => this.#activity.seen(),
+      used,
     };
   }
 }

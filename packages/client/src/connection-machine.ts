@@ -1,8 +1,8 @@
 import { TuttiError } from "@tutti/protocol";
 
 /*
- * The life of a client's connection as data. `transition` is pure: it decides, and `connection.ts` carries out the effects. All timers, and
- * the link, belong to a phase: the effect `release` ends them when it is left, whatever it is left for.
+ * The life of a client's connection as data. `transition` is pure: it decides, and `connection.ts` carries out the effects. A phase has one
+ * timer at most, and perhaps a link; the effect `release` ends both when it is left, whatever it is left for.
  */
 
 /** `attempts`: how many reconnects were started since a connection was last stable. */
@@ -10,21 +10,22 @@ export type Phase =
   | { readonly kind: "disconnected"; readonly reason: TuttiError | undefined }
   /** From the token to the welcome. `reason`: why it connects again. */
   | { readonly kind: "opening"; readonly attempts: number; readonly reason: TuttiError | undefined }
-  | { readonly kind: "connected"; readonly attempts: number; readonly pong: Pong; readonly intervals: Intervals }
+  | { readonly kind: "connected"; readonly attempts: number; readonly pulse: Pulse; readonly intervals: Intervals }
   | { readonly kind: "waiting"; readonly attempts: number; readonly reason: TuttiError; readonly delayMs: number }
   /** Until the world lets it go on. */
   | { readonly kind: "paused"; readonly attempts: number; readonly reason: TuttiError }
   | { readonly kind: "failed"; readonly attempts: number; readonly reason: TuttiError }
   | { readonly kind: "closed"; readonly reason: TuttiError };
 
-/** `overslept`: it is awaited for a second time, because the machine slept through the first. */
-export type Pong = "received" | "awaited" | "overslept";
+/**
+ * Between two heartbeats: `resting` until the next ping, `asked` until the pong or its deadline, `answered` until the deadline has passed.
+ * `overslept`: asked for a second time, because the machine slept through the first.
+ */
+export type Pulse = "resting" | "asked" | "overslept" | "answered";
 
 export interface Intervals {
   readonly heartbeatMs: number;
   readonly pongMs: number;
-  /** When to renew the token. */
-  readonly refreshMs: number | undefined;
 }
 
 /** What the world around the client allows: in all but `free` no attempt is counted. */
@@ -35,45 +36,36 @@ export interface Machine {
   readonly world: World;
 }
 
-/** `beat` pings where there is a connection, and elsewhere only finds out whether the machine slept. */
-export type Timer = "connect" | "stable" | "beat" | "pong" | "refresh" | "retry";
-
-/** The timers that a phase may have; no other runs while it lasts. */
-export const timersOf: Readonly<Record<Phase["kind"], readonly Timer[]>> = {
-  disconnected: [],
-  opening: ["connect"],
-  connected: ["stable", "beat", "pong", "refresh"],
-  waiting: ["retry"],
-  paused: ["beat"],
-  failed: ["beat"],
-  closed: [],
-};
+/** What the machine cannot know by itself. */
+export interface Facts {
+  /** From 0 to 1; chooses the jitter. */
+  readonly chance: number;
+  /** For how long it has been connected. */
+  readonly upMs: number;
+  /** Whether anything arrived since the ping. */
+  readonly heard: boolean;
+}
 
 export type MachineEvent =
-  | { readonly type: "connect" }
-  | { readonly type: "close" }
-  | { readonly type: "welcomed"; readonly intervals: Intervals }
-  /** The attempt or the connection failed. `chance`, here and below, from 0 to 1: chooses the jitter. */
-  | { readonly type: "lost"; readonly error: TuttiError; readonly chance: number }
-  | { readonly type: "pong" }
-  /** `heard`: something arrived since the timer was started. */
-  | { readonly type: "timer"; readonly timer: Timer; readonly heard: boolean; readonly chance: number }
-  /** The token has to be renewed by then. */
-  | { readonly type: "refresh-in"; readonly delayMs: number }
-  | { readonly type: "world"; readonly world: World }
+  | { readonly type: "connect" | "close" | "pong" }
   /** The machine slept, or the page became visible. */
-  | { readonly type: "woke" };
+  | { readonly type: "woke" }
+  | { readonly type: "welcomed"; readonly intervals: Intervals }
+  /** The attempt or the connection failed. */
+  | ({ readonly type: "lost"; readonly error: TuttiError } & Facts)
+  /** The phase's timer fired. */
+  | ({ readonly type: "timer" } & Facts)
+  | { readonly type: "world"; readonly world: World };
 
-export type Effect =
-  | { readonly type: "start"; readonly timer: Timer; readonly delayMs: number }
-  | { readonly type: "stop"; readonly timer: Timer }
-  /** Ends all timers; and the link, unless the next phase goes on with it. `bye`: the server is told, so that presence ends at once. */
-  | { readonly type: "release"; readonly link: "end" | "bye" | "keep" }
-  | { readonly type: "open" }
-  | { readonly type: "ping" }
-  | { readonly type: "refresh" }
-  /** The next attempt needs a new token. */
-  | { readonly type: "forget-token" };
+/** `bye` tells the server that this is the end, so that presence ends at once; `forget-token`: the next attempt needs a new one. */
+export type Effect = "bye" | "release" | "open" | "ping" | "forget-token";
+
+export interface Step {
+  readonly machine: Machine;
+  readonly effects: readonly Effect[];
+  /** Starts the phase's timer, or starts it anew. After the effects. */
+  readonly timerMs?: number | undefined;
+}
 
 export interface MachineConfig {
   readonly connectTimeoutMs: number;
@@ -85,87 +77,67 @@ export interface MachineConfig {
   readonly watchMs: number;
 }
 
-export interface Step {
-  readonly machine: Machine;
-  readonly effects: readonly Effect[];
-}
-
 export const initialMachine: Machine = { phase: { kind: "disconnected", reason: undefined }, world: "free" };
 
-const start = (timer: Timer, delayMs: number): Effect => ({ type: "start", timer, delayMs });
-
-/** What begins with a phase. */
-function acquire(phase: Phase, config: MachineConfig): readonly Effect[] {
+/** How long a phase lasts before its timer fires. */
+function timerOf(phase: Phase, config: MachineConfig): number | undefined {
   switch (phase.kind) {
     case "opening":
-      return [start("connect", config.connectTimeoutMs), { type: "open" }];
-    case "connected": {
-      const { heartbeatMs, refreshMs } = phase.intervals;
-      return [start("stable", config.stableAfterMs), start("beat", heartbeatMs), ...(refreshMs === undefined ? [] : [start("refresh", refreshMs)])];
-    }
+      return config.connectTimeoutMs;
+    case "connected":
+      return phase.intervals.heartbeatMs;
     case "waiting":
-      return [start("retry", phase.delayMs)];
+      return phase.delayMs;
     case "paused":
     case "failed":
-      return [start("beat", config.watchMs)];
+      return config.watchMs;
     case "disconnected":
     case "closed":
-      return [];
+      return undefined;
     default:
       return phase satisfies never;
   }
 }
 
-function enter(machine: Machine, phase: Phase, config: MachineConfig, link: "end" | "bye" | "keep" = "end"): Step {
-  return { machine: { ...machine, phase }, effects: [{ type: "release", link }, ...acquire(phase, config)] };
+function enter(machine: Machine, phase: Phase, config: MachineConfig, ...effects: readonly Effect[]): Step {
+  return { machine: { ...machine, phase }, effects, timerMs: timerOf(phase, config) };
 }
 
-/** The same phase with something in it changed: what it has, it keeps. */
-function stay(machine: Machine, phase: Phase = machine.phase, ...effects: readonly Effect[]): Step {
-  return { machine: phase === machine.phase ? machine : { ...machine, phase }, effects };
+/** The same phase, perhaps with something in it changed: what it has, it keeps. */
+function stay(machine: Machine, phase: Phase = machine.phase, timerMs?: number, ...effects: readonly Effect[]): Step {
+  return { machine: phase === machine.phase ? machine : { ...machine, phase }, effects, timerMs };
 }
 
 function open(machine: Machine, attempts: number, config: MachineConfig): Step {
   const { phase } = machine;
-  return enter(machine, { kind: "opening", attempts, reason: phase.kind === "waiting" || phase.kind === "paused" ? phase.reason : undefined }, config);
+  return enter(machine, { kind: "opening", attempts, reason: "attempts" in phase && phase.kind !== "connected" ? phase.reason : undefined }, config, "release", "open");
 }
 
-function lose(machine: Machine, error: TuttiError, chance: number, config: MachineConfig): Step {
+function lose(machine: Machine, error: TuttiError, { chance, upMs }: Facts, config: MachineConfig): Step {
   const { phase, world } = machine;
   if (phase.kind !== "opening" && phase.kind !== "connected") return stay(machine);
-  const step = enter(machine, afterLoss(phase.attempts, world, error, chance, config), config);
-  return error.retry === "refresh" ? { ...step, effects: [...step.effects, { type: "forget-token" }] } : step;
+  const attempts = upMs < config.stableAfterMs ? phase.attempts : 0;
+  return enter(machine, afterLoss(attempts, world, error, chance, config), config, "release", ...(error.retry === "refresh" ? (["forget-token"] as const) : []));
 }
 
 function afterLoss(attempts: number, world: World, reason: TuttiError, chance: number, config: MachineConfig): Phase {
+  const { reconnectAttemptsMax, reconnectDelaysMs: delays, reconnectJitterMs } = config;
   if (reason.retry === "never") return { kind: "disconnected", reason };
   if (world !== "free") return { kind: "paused", attempts, reason };
-  if (attempts >= config.reconnectAttemptsMax) {
+  if (attempts >= reconnectAttemptsMax) {
     return { kind: "failed", attempts, reason: new TuttiError("RETRIES_EXHAUSTED", { message: reason.message, cause: reason }) };
   }
-  const { reconnectDelaysMs: delays, reconnectJitterMs } = config;
   const delayMs = delays[Math.min(attempts, delays.length - 1)] ?? 0;
   // The server may ask for more patience, never for less: a loop without a pause must not be in its power.
   return { kind: "waiting", attempts, reason, delayMs: Math.max(delayMs, reason.retryAfterMs ?? 0) + chance * reconnectJitterMs };
 }
 
 function wake(machine: Machine, config: MachineConfig): Step {
-  const { phase, world } = machine;
-  switch (phase.kind) {
-    case "connected":
-      return check({ ...machine, phase: { ...phase, attempts: 0 } });
-    case "opening":
-      return stay(machine, { ...phase, attempts: 0 });
-    case "waiting":
-    case "paused":
-    case "failed":
-      return world === "free" ? open(machine, 0, config) : stay(machine);
-    case "disconnected":
-    case "closed":
-      return stay(machine);
-    default:
-      return phase satisfies never;
-  }
+  const { phase } = machine;
+  if (!("attempts" in phase)) return stay(machine);
+  const fresh = { ...phase, attempts: 0 };
+  if (fresh.kind === "connected") return check({ ...machine, phase: fresh });
+  return fresh.kind === "opening" || machine.world !== "free" ? stay(machine, fresh) : open(machine, 0, config);
 }
 
 /**
@@ -174,46 +146,47 @@ function wake(machine: Machine, config: MachineConfig): Step {
  */
 function check(machine: Machine): Step {
   const { phase } = machine;
-  if (phase.kind !== "connected" || phase.pong === "overslept") return stay(machine);
-  return stay(machine, { ...phase, pong: phase.pong === "received" ? "awaited" : "overslept" }, { type: "ping" }, start("pong", phase.intervals.pongMs));
+  if (phase.kind !== "connected" || phase.pulse === "overslept") return stay(machine);
+  return stay(machine, { ...phase, pulse: phase.pulse === "asked" ? "overslept" : "asked" }, phase.intervals.pongMs, "ping");
 }
 
-function change(machine: Machine, world: World, config: MachineConfig): Step {
-  const { phase } = machine;
-  const changed = { ...machine, world };
-  if (world === "free") return wake(changed, config);
+function change(machine: Machine, config: MachineConfig): Step {
+  const { phase, world } = machine;
+  if (world === "free") return wake(machine, config);
+  if (phase.kind === "waiting") return enter(machine, { ...phase, kind: "paused" }, config, "release");
+  if (phase.kind !== "opening" && phase.kind !== "connected") return stay(machine);
   // A page that goes away would be kept out of the back-forward cache by what it has open.
-  if (phase.kind === "waiting" || (world === "hidden" && (phase.kind === "opening" || phase.kind === "connected"))) {
-    const reason = phase.kind === "waiting" ? phase.reason : new TuttiError("CONNECTION_LOST");
-    return enter(changed, { kind: "paused", attempts: phase.attempts, reason }, config, "bye");
-  }
+  if (world === "hidden") return enter(machine, { kind: "paused", attempts: 0, reason: new TuttiError("CONNECTION_LOST") }, config, "bye", "release");
   // "Offline" may be wrong, and a connection that goes on is worth more than a message about it.
-  return world === "offline" && phase.kind === "connected" && phase.pong === "received" ? check(changed) : stay(changed);
+  return world === "offline" ? check(machine) : stay(machine);
 }
 
-function onTimer(machine: Machine, event: Extract<MachineEvent, { type: "timer" }>, config: MachineConfig): Step {
+function onTimer(machine: Machine, facts: Facts, config: MachineConfig): Step {
   const { phase } = machine;
-  switch (event.timer) {
-    case "connect":
-      return phase.kind === "opening" ? lose(machine, new TuttiError("CONNECT_TIMEOUT"), event.chance, config) : stay(machine);
-    case "retry":
-      return phase.kind === "waiting" ? open(machine, phase.attempts + 1, config) : stay(machine);
-    case "stable":
-      return phase.kind === "connected" ? stay(machine, { ...phase, attempts: 0 }) : stay(machine);
-    case "refresh":
-      return stay(machine, phase, { type: "refresh" });
-    case "beat": {
-      if (phase.kind !== "connected") return stay(machine, phase, start("beat", config.watchMs));
-      const step = phase.pong === "received" ? check(machine) : stay(machine);
-      return { ...step, effects: [...step.effects, start("beat", phase.intervals.heartbeatMs)] };
-    }
-    case "pong":
-      if (phase.kind !== "connected") return stay(machine);
-      // A long replay holds up the pong behind it; any bytes count as life.
-      return event.heard ? stay(machine, phase, start("pong", phase.intervals.pongMs)) : lose(machine, new TuttiError("HEARTBEAT_TIMEOUT"), event.chance, config);
+  switch (phase.kind) {
+    case "opening":
+      return lose(machine, new TuttiError("CONNECT_TIMEOUT"), facts, config);
+    case "waiting":
+      return open(machine, phase.attempts + 1, config);
+    case "connected":
+      return beat(machine, phase, facts, config);
+    case "paused":
+    case "failed":
+      return stay(machine, phase, config.watchMs);
+    case "disconnected":
+    case "closed":
+      return stay(machine);
     default:
-      return event.timer satisfies never;
+      return phase satisfies never;
   }
+}
+
+function beat(machine: Machine, phase: Extract<Phase, { kind: "connected" }>, facts: Facts, config: MachineConfig): Step {
+  const { heartbeatMs, pongMs } = phase.intervals;
+  if (phase.pulse === "resting") return check(machine);
+  if (phase.pulse === "answered") return stay(machine, { ...phase, pulse: "resting" }, heartbeatMs - pongMs);
+  // A long replay holds up the pong behind it; any bytes count as life.
+  return facts.heard ? stay(machine, phase, pongMs) : lose(machine, new TuttiError("HEARTBEAT_TIMEOUT"), facts, config);
 }
 
 /** What follows from an event. Pure; an event that means nothing in a phase changes nothing. */
@@ -223,20 +196,18 @@ export function transition(machine: Machine, event: MachineEvent, config: Machin
     case "connect":
       return phase.kind === "opening" || phase.kind === "connected" ? stay(machine) : open(machine, 0, config);
     case "close":
-      return phase.kind === "closed" ? stay(machine) : enter(machine, { kind: "closed", reason: new TuttiError("CLIENT_CLOSED") }, config, "bye");
+      return phase.kind === "closed" ? stay(machine) : enter(machine, { kind: "closed", reason: new TuttiError("CLIENT_CLOSED") }, config, "bye", "release");
     case "welcomed":
-      if (phase.kind !== "opening") return stay(machine);
-      return enter(machine, { kind: "connected", attempts: phase.attempts, pong: "received", intervals: event.intervals }, config, "keep");
+      // The link goes over to the next phase, and the timer starts anew.
+      return phase.kind === "opening" ? enter(machine, { kind: "connected", attempts: phase.attempts, pulse: "resting", intervals: event.intervals }, config) : stay(machine);
     case "lost":
-      return lose(machine, event.error, event.chance, config);
+      return lose(machine, event.error, event, config);
     case "pong":
-      return phase.kind === "connected" ? stay(machine, { ...phase, pong: "received" }, { type: "stop", timer: "pong" }) : stay(machine);
-    case "refresh-in":
-      return phase.kind === "connected" ? stay(machine, phase, start("refresh", event.delayMs)) : stay(machine);
+      return phase.kind === "connected" ? stay(machine, { ...phase, pulse: phase.pulse === "resting" ? "resting" : "answered" }) : stay(machine);
     case "timer":
-      return timersOf[phase.kind].includes(event.timer) ? onTimer(machine, event, config) : stay(machine);
+      return onTimer(machine, event, config);
     case "world":
-      return change(machine, event.world, config);
+      return change({ ...machine, world: event.world }, config);
     case "woke":
       return wake(machine, config);
     default:

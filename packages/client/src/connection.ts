@@ -12,12 +12,13 @@ import {
   type ServerFrame,
   type ServerFrameOf,
 } from "@tutti/protocol";
-import { initialMachine, transition, type Effect, type Machine, type MachineEvent, type Phase, type Timer } from "./connection-machine.js";
+import { initialMachine, transition, type Effect, type Facts, type MachineEvent, type Phase } from "./connection-machine.js";
 import type { Core } from "./core.js";
 import { describeFrame } from "./debug.js";
 import { attempt } from "./deferred.js";
 import type { ClientOptions } from "./options.js";
-import { assertFits, messageBytes, type Answer, type Line, type OutgoingFrame } from "./requests.js";
+import { encodeFrame } from "./message.js";
+import type { Answer, Line, OutgoingFrame } from "./requests.js";
 import { makeStore, type ReadonlyStore, type Store } from "./store.js";
 import type { Link, Transport } from "./transport.js";
 
@@ -50,11 +51,11 @@ export interface ConnectionInfo {
 }
 
 export interface ConnectionEvents {
-  up(welcome: ServerFrameOf<"welcome">): void;
+  up(session: string, user: string | undefined): void;
   /** The connection ended, or, `disconnected` and `closed`, will not come by itself. */
   down(phase: Phase): void;
   frame(frame: ServerFrame): void;
-  changed(info: ConnectionInfo): void;
+  status(info: ConnectionInfo): void;
 }
 
 /** A timer that fires this much too late was slept through. */
@@ -63,26 +64,40 @@ const CLOSE_NORMAL = 1000;
 /** How long to wait when no new token could be fetched. */
 const REFRESH_AGAIN_MS = 5_000;
 
-/** Carries out what the machine decides: link, timers, token. */
+const unknown: ConnectionInfo = {
+  status: "disconnected",
+  reason: undefined,
+  lastConnected: undefined,
+  reconnectAttempts: 0,
+  retryAt: undefined,
+  latencyMs: undefined,
+  session: undefined,
+  user: undefined,
+  activity: "active",
+};
+
+/** Carries out what the machine decides: link, timer, token. */
 export class Connection implements Line {
   readonly #core: Core;
   readonly #options: ClientOptions;
   readonly #transport: Transport;
   readonly #debug: (line: string) => void;
   readonly #events: ConnectionEvents;
-  readonly #timers = new Map<Timer, Cancel>();
   readonly #inbox: MachineEvent[] = [];
-  readonly #info: Store<ConnectionInfo>;
-  #machine: Machine = initialMachine;
+  readonly #store: Store<ConnectionInfo>;
+  #info = unknown;
+  #machine = initialMachine;
   #isStepping = false;
+  #timer: Cancel | undefined;
+  #refreshTimer: Cancel | undefined;
   /** Stands for the attempt, and the link that came of it, until they end. */
   #attempt: object | undefined;
   #link: Link | undefined;
   #welcome: ServerFrameOf<"welcome"> | undefined;
   #token: string | undefined;
+  #upAt = 0;
   #heardAt = 0;
   #pingedAt = 0;
-  #described: ConnectionInfo;
 
   constructor(core: Core, options: ClientOptions, transport: Transport, debug: (line: string) => void, events: ConnectionEvents) {
     this.#core = core;
@@ -90,30 +105,19 @@ export class Connection implements Line {
     this.#transport = transport;
     this.#debug = debug;
     this.#events = events;
-    this.#described = {
-      status: "disconnected",
-      reason: undefined,
-      lastConnected: undefined,
-      reconnectAttempts: 0,
-      retryAt: undefined,
-      latencyMs: undefined,
-      session: undefined,
-      user: undefined,
-      activity: "active",
-    };
-    this.#info = makeStore(core.report, () => this.#described);
+    this.#store = makeStore(core.report, () => this.#info);
   }
 
   get info(): ReadonlyStore<ConnectionInfo> {
-    return this.#info;
-  }
-
-  get isUp(): boolean {
-    return this.phase.kind === "connected" && this.#link !== undefined;
+    return this.#store;
   }
 
   get phase(): Phase {
     return this.#machine.phase;
+  }
+
+  get isUp(): boolean {
+    return this.phase.kind === "connected" && this.#link !== undefined;
   }
 
   /** The largest message that the server takes. */
@@ -122,8 +126,7 @@ export class Connection implements Line {
   }
 
   setActivity(activity: Activity): void {
-    if (activity === this.#described.activity) return;
-    if (this.isUp) this.send({ op: "activity", activity });
+    if (this.isUp && activity !== this.#info.activity) this.send({ op: "activity", activity });
     this.#describe({ activity });
   }
 
@@ -138,53 +141,51 @@ export class Connection implements Line {
 
   /** The attempt or the connection failed. */
   lose(error: TuttiError): void {
-    this.dispatch({ type: "lost", error, chance: this.#core.environment.random() });
+    this.dispatch({ type: "lost", error, ...this.#facts() });
   }
 
   send(frame: OutgoingFrame): void {
-    const message = jsonCodec.encode([frame]);
-    // The server would close the connection for it, and not be called again.
-    assertFits(messageBytes(message), this.messageBytesMax);
+    const { message } = encodeFrame(frame, this.messageBytesMax);
     this.#debug(describeFrame("→", frame));
     this.#link?.send(message);
   }
 
+  #facts(): Facts {
+    const { environment } = this.#core;
+    return { chance: environment.random(), upMs: this.isUp ? environment.elapsed() - this.#upAt : 0, heard: this.#heardAt > this.#pingedAt };
+  }
+
   #step(event: MachineEvent): void {
     const before = this.phase;
-    const { machine, effects } = transition(this.#machine, event, this.#core.config);
+    const { machine, effects, timerMs } = transition(this.#machine, event, this.#core.config);
     const { phase } = machine;
+    const isOther = phase.kind !== before.kind;
     this.#machine = machine;
     for (const effect of effects) this.#carryOut(effect, before);
-    if (phase.kind !== before.kind) {
-      if (before.kind === "connected" || phase.kind === "disconnected" || phase.kind === "closed") this.#events.down(phase);
-      if (phase.kind === "connected" && this.#welcome !== undefined) this.#up(this.#welcome);
-    }
+    if (timerMs !== undefined) this.#startTimer(timerMs);
+    if (isOther && phase.kind === "connected") this.#up();
+    if (isOther && (before.kind === "connected" || phase.kind === "disconnected" || phase.kind === "closed")) this.#events.down(phase);
     const reason = "reason" in phase ? phase.reason : undefined;
     this.#describe({
       status: statusOf(phase),
       reason: reason && { code: reason.code, message: reason.message },
-      reconnectAttempts: "attempts" in phase ? phase.attempts : 0,
-      ...(phase.kind !== before.kind && { retryAt: phase.kind === "waiting" ? this.#core.environment.now() + phase.delayMs : undefined }),
+      reconnectAttempts: phase.kind !== "connected" && "attempts" in phase ? phase.attempts : 0,
+      ...(isOther && { retryAt: phase.kind === "waiting" ? this.#core.environment.now() + phase.delayMs : undefined }),
     });
   }
 
   #carryOut(effect: Effect, before: Phase): void {
-    switch (effect.type) {
-      case "start":
-        return this.#startTimer(effect.timer, effect.delayMs);
-      case "stop":
-        return this.#stopTimer(effect.timer);
-      case "release":
-        for (const timer of this.#timers.keys()) this.#stopTimer(timer);
-        if (effect.link !== "keep") this.#endLink(effect.link === "bye" && before.kind === "connected");
+    switch (effect) {
+      case "bye":
+        if (before.kind === "connected") this.send({ op: "bye" });
         return;
+      case "release":
+        return this.#release();
       case "open":
         return this.#open();
       case "ping":
         this.#pingedAt = this.#core.environment.elapsed();
         return this.send({ op: "ping" });
-      case "refresh":
-        return this.#refresh();
       case "forget-token":
         this.#token = undefined;
         return;
@@ -193,24 +194,24 @@ export class Connection implements Line {
     }
   }
 
-  #startTimer(timer: Timer, delayMs: number): void {
+  #startTimer(delayMs: number): void {
     const { environment } = this.#core;
-    const startedAt = environment.elapsed();
-    const dueAt = startedAt + delayMs;
-    this.#stopTimer(timer);
-    const cancel = environment.after(delayMs, () => {
+    const dueAt = environment.elapsed() + delayMs;
+    this.#timer?.();
+    const timer = environment.after(delayMs, () => {
       if (environment.elapsed() - dueAt > SLEEP_MS_MIN) this.dispatch({ type: "woke" });
       // Waking may have ended the phase that this timer belonged to, or started the timer anew.
-      if (this.#timers.get(timer) !== cancel) return;
-      this.#timers.delete(timer);
-      this.dispatch({ type: "timer", timer, heard: this.#heardAt > startedAt, chance: environment.random() });
+      if (this.#timer === timer) this.dispatch({ type: "timer", ...this.#facts() });
     });
-    this.#timers.set(timer, cancel);
+    this.#timer = timer;
   }
 
-  #stopTimer(timer: Timer): void {
-    this.#timers.get(timer)?.();
-    this.#timers.delete(timer);
+  #release(): void {
+    const link = this.#link;
+    this.#timer?.();
+    this.#refreshTimer?.();
+    this.#timer = this.#link = this.#attempt = undefined;
+    link?.close(CLOSE_NORMAL, "");
   }
 
   /** One attempt: a token, a link, the hello. The application and the transport may answer when it is over. */
@@ -239,19 +240,10 @@ export class Connection implements Line {
     }
   }
 
-  #endLink(bye: boolean): void {
-    if (bye) this.send({ op: "bye" });
-    const link = this.#link;
-    this.#link = this.#attempt = undefined;
-    link?.close(CLOSE_NORMAL, "");
-  }
-
   #hello(): void {
-    const { session } = this.#core;
     this.#welcome = undefined;
-    this.#pingedAt = this.#core.environment.elapsed();
     try {
-      this.send({ op: "hello", versions: [PROTOCOL_VERSION], session: session.secret, token: this.#token, client: this.#options.client });
+      this.send({ op: "hello", versions: [PROTOCOL_VERSION], session: this.#core.session.secret, token: this.#token, client: this.#options.client });
     } catch (cause) {
       this.lose(new TuttiError("TOKEN_INVALID", { cause }));
     }
@@ -261,9 +253,8 @@ export class Connection implements Line {
     this.#heardAt = this.#core.environment.elapsed();
     try {
       for (const value of jsonCodec.decode(data, limits.serverDepthMax)) {
-        this.#take(value);
         // A frame, or a listener that it called, may have ended this connection.
-        if (!isCurrent()) return;
+        if (isCurrent()) this.#take(value);
       }
     } catch (cause) {
       this.lose(new TuttiError("CONNECTION_LOST", { message: "the server sent what cannot be read", cause }));
@@ -282,32 +273,27 @@ export class Connection implements Line {
     this.#debug(describeFrame("←", frame));
     const isConnected = this.phase.kind === "connected";
     if (frame.op === "error") this.#error(frame, isConnected);
-    else if (isConnected && frame.op === "pong") this.#pong();
+    else if (frame.op === "welcome" && !isConnected) this.#welcomed(frame);
+    else if (frame.op === "pong") this.#pong();
     else if (isConnected) this.#events.frame(frame);
-    else if (frame.op === "welcome") this.#welcomed(frame);
   }
 
   #welcomed(welcome: ServerFrameOf<"welcome">): void {
     const { heartbeatIntervalMs, heartbeatTimeoutMs } = this.#core.config;
-    const { version, heartbeat, tokenExpiresMs } = welcome;
+    const { heartbeat, version } = welcome;
     if (version !== PROTOCOL_VERSION) return this.lose(new TuttiError("VERSION_UNSUPPORTED"));
     this.#welcome = welcome;
-    this.dispatch({
-      type: "welcomed",
-      intervals: {
-        heartbeatMs: heartbeatIntervalMs ?? heartbeat.intervalMs,
-        pongMs: heartbeatTimeoutMs ?? heartbeat.timeoutMs,
-        refreshMs: typeof this.#options.token === "function" && tokenExpiresMs !== undefined ? refreshDelayMs(tokenExpiresMs) : undefined,
-      },
-    });
+    this.dispatch({ type: "welcomed", intervals: { heartbeatMs: heartbeatIntervalMs ?? heartbeat.intervalMs, pongMs: heartbeatTimeoutMs ?? heartbeat.timeoutMs } });
   }
 
-  #up(welcome: ServerFrameOf<"welcome">): void {
-    const { session, user } = welcome;
-    if (this.#described.activity === "idle") this.send({ op: "activity", activity: "idle" });
-    this.#events.up(welcome);
+  #up(): void {
     const { environment } = this.#core;
-    this.#describe({ session, user, lastConnected: environment.now(), latencyMs: environment.elapsed() - this.#pingedAt });
+    const { session = "", user, tokenExpiresMs } = this.#welcome ?? {};
+    this.#upAt = environment.elapsed();
+    this.#refreshIn(tokenExpiresMs);
+    if (this.#info.activity === "idle") this.send({ op: "activity", activity: "idle" });
+    this.#events.up(session, user);
+    this.#describe({ session, user, lastConnected: environment.now() });
   }
 
   #pong(): void {
@@ -317,54 +303,54 @@ export class Connection implements Line {
 
   #error(frame: ServerFrameOf<"error">, isConnected: boolean): void {
     this.#events.frame(frame);
-    const { code } = frame.error;
-    if (frame.channel === undefined && (!isConnected || errorEntry(code).closeCode !== undefined)) this.lose(TuttiError.fromWire(frame.error));
+    const { error, channel } = frame;
+    if (channel === undefined && (!isConnected || errorEntry(error.code).closeCode !== undefined)) this.lose(TuttiError.fromWire(error));
   }
 
-  /** Brings a new token before the old one expires. */
-  #refresh(): void {
-    const { error, requests } = this.#core;
-    const answered = (answer: Answer): void => {
-      if (answer.kind === "error") error(answer.error);
-      const { tokenExpiresMs } = Object(answer.kind === "success" && answer.data) as { tokenExpiresMs?: unknown };
-      if (typeof tokenExpiresMs === "number") this.dispatch({ type: "refresh-in", delayMs: refreshDelayMs(tokenExpiresMs) });
+  /** Brings a new token before the old one expires: at four fifths of its life, or half a minute before its end, whichever is later. */
+  #refreshIn(expiresMs: unknown): void {
+    if (typeof this.#options.token === "function" && typeof expiresMs === "number") this.#refreshAfter(Math.max(expiresMs * 0.8, expiresMs - 30_000));
+  }
+
+  #refreshAfter(delayMs: number): void {
+    const { environment, requests } = this.#core;
+    const fail = (error: TuttiError): void => {
+      this.#core.error(error);
+      if (this.isUp) this.#refreshAfter(REFRESH_AGAIN_MS);
     };
-    this.#token = undefined;
-    this.#fetchToken(
-      () => this.isUp && requests.ask({ op: "refresh", token: this.#token ?? "" }, answered),
-      (cause) => {
-        error(cause);
-        this.dispatch({ type: "refresh-in", delayMs: REFRESH_AGAIN_MS });
-      },
-    );
+    const answered = (answer: Answer): void => {
+      if (answer.kind === "error") this.#core.error(answer.error);
+      else if (answer.kind === "success") this.#refreshIn((answer.data as { readonly tokenExpiresMs?: unknown } | undefined)?.tokenExpiresMs);
+    };
+    this.#refreshTimer?.();
+    this.#refreshTimer = environment.after(delayMs, () => {
+      this.#token = undefined;
+      this.#fetchToken(() => this.isUp && requests.ask({ op: "refresh", token: this.#token ?? "" }, answered), fail);
+    });
   }
 
   /** Calls `done` when the token is known, in this turn where it can be. */
   #fetchToken(done: () => void, failed: (error: TuttiError) => void): void {
-    const { token: source } = this.#options;
-    const accept = (token: string | undefined): void => {
-      this.#token = token;
+    const { token } = this.#options;
+    const accept = (known: string | undefined): void => {
+      this.#token = known;
       done();
     };
+    if (typeof token !== "function") return accept(token);
+    if (this.#token !== undefined) return done();
     // What the application throws as a TuttiError, for example AUTHENTICATION_REQUIRED, says itself whether to try again.
-    const refuse = (cause: unknown): void => failed(cause instanceof TuttiError ? cause : new TuttiError("UNAVAILABLE", { message: "no token", cause }));
-    if (typeof source !== "function" || this.#token !== undefined) return accept(this.#token ?? (source as string | undefined));
-    void attempt(source).then(accept, refuse);
+    void attempt(token).then(accept, (cause: unknown) => failed(cause instanceof TuttiError ? cause : new TuttiError("UNAVAILABLE", { message: "no token", cause })));
   }
 
   #describe(changes: Partial<ConnectionInfo>): void {
-    const next = { ...this.#described, ...changes };
+    const info = { ...this.#info, ...changes };
     // Many steps of the machine are nobody's business.
-    if (JSON.stringify(next) === JSON.stringify(this.#described)) return;
-    this.#described = next;
-    this.#info.changed();
-    this.#events.changed(next);
+    if (JSON.stringify(info) === JSON.stringify(this.#info)) return;
+    const { status } = this.#info;
+    this.#info = info;
+    this.#store.changed();
+    if (info.status !== status) this.#events.status(info);
   }
-}
-
-/** At four fifths of the token's life, or half a minute before its end, whichever is later. */
-function refreshDelayMs(expiresMs: number): number {
-  return Math.max(expiresMs * 0.8, expiresMs - 30_000);
 }
 
 function statusOf(phase: Phase): ConnectionStatus {

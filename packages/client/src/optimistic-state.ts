@@ -2,6 +2,7 @@ import { TuttiError, type Position, type StateDefinition, type Schemas, type Sub
 import type { Core } from "./core.js";
 import type { Entry } from "./outbound-queue.js";
 import type { PlacedEvent } from "./position-chain.js";
+import { eventIdOf } from "./session.js";
 import { makeStore, type Store } from "./store.js";
 
 interface Overlaid {
@@ -94,7 +95,7 @@ export class OptimisticState {
   #replay(below: unknown, { n, type, payload, timestamp }: Entry): unknown {
     const { session } = this.#core;
     try {
-      return this.#reduce(below, { eventId: session.eventId(n), type, payload, timestamp, ...(session.user !== undefined && { user: session.user }) });
+      return this.#reduce(below, { eventId: eventIdOf(session, n), type, payload, timestamp, ...(session.user !== undefined && { user: session.user }) });
     } catch {
       return below;
     }

@@ -2,7 +2,9 @@ import { isFinal, jsonCodec, publishResult, TuttiError, type Cancel, type Positi
 import { backoffMs } from "./backoff.js";
 import type { Core } from "./core.js";
 import { Deferred } from "./deferred.js";
-import { assertFits, messageBytes, type Answer } from "./requests.js";
+import { encodeFrame } from "./message.js";
+import { count, eventIdOf } from "./session.js";
+import type { Answer } from "./requests.js";
 
 /** What a publish resolves with. */
 export interface PublishResult {
@@ -29,14 +31,10 @@ interface Queued extends Entry {
   readonly outcome: Deferred<PublishResult>;
 }
 
-/** What became of a publish. */
+/** What became of a publish: its ack, its event, a refusal, or the end of the client. */
 export type Settled =
-  | { readonly kind: "acked"; readonly result: PublishResult }
-  /** Its event arrived. */
-  | { readonly kind: "arrived"; readonly result: PublishResult }
-  | { readonly kind: "refused"; readonly error: TuttiError }
-  /** The application closed the client. */
-  | { readonly kind: "closed"; readonly error: TuttiError };
+  | { readonly kind: "acked" | "arrived"; readonly result: PublishResult }
+  | { readonly kind: "refused" | "closed"; readonly error: TuttiError };
 
 /** What waits to be settled in all channels: the bound is one for all. */
 export interface PendingTotals {
@@ -77,7 +75,7 @@ export class OutboundQueue {
   /** Takes in a publish, or what an earlier page left of one; nothing is sent before `pump`. */
   add(publish: Omit<Entry, "n" | "attempted"> & { readonly n?: number; readonly attempted?: boolean }): Queued {
     this.#events.weigh(1, publish.bytes);
-    const n = publish.n ?? this.#core.session.count(this.#channel);
+    const n = publish.n ?? count(this.#core.session, this.#channel);
     const entry: Queued = { attempted: false, ...publish, n, sending: undefined, outcome: new Deferred() };
     this.#entries.push(entry);
     this.#store(entry);
@@ -95,7 +93,7 @@ export class OutboundQueue {
     const lost = this.#entries.filter(({ attempted }) => attempted);
     this.#entries = this.#entries.filter(({ attempted }) => !attempted);
     for (const entry of this.#entries) {
-      entry.n = this.#core.session.count(this.#channel);
+      entry.n = count(this.#core.session, this.#channel);
       this.#store(entry);
     }
     for (const entry of lost) this.#conclude(entry, { kind: "refused", error: new TuttiError("OUTCOME_UNKNOWN") });
@@ -138,12 +136,8 @@ export class OutboundQueue {
       entry.attempted = true;
       this.#store(entry);
     }
-    try {
-      entry.sending = requests.ask(publishFrame(this.#channel, entry, settled, attempted || undefined), (answer, sending) => this.#answered(entry, n, sending, answer));
-    } catch (error) {
-      return this.#settle(entry, { kind: "refused", error: error as TuttiError });
-    }
-    if (config.guards.ack === false) this.#settle(entry, { kind: "acked", result: { position: { epoch: "", seq: 0 }, eventId: session.eventId(n) } });
+    entry.sending = requests.ask(publishFrame(this.#channel, entry, settled, attempted), (answer, sending) => this.#answered(entry, n, sending, answer));
+    if (config.guards.ack === false) this.#settle(entry, { kind: "acked", result: { position: { epoch: "", seq: 0 }, eventId: eventIdOf(session, n) } });
   }
 
   #answered(entry: Queued, n: number, sending: string, answer: Answer): void {
@@ -195,8 +189,8 @@ export class OutboundQueue {
   }
 }
 
-function publishFrame(channel: string, { n, type, payload, timestamp }: Omit<Entry, "bytes" | "attempted">, settled: number, retry: boolean | undefined) {
-  return { op: "publish", channel, n, settled, retry, type, payload, timestamp } as const;
+function publishFrame(channel: string, { n, type, payload, timestamp }: Omit<Entry, "bytes" | "attempted">, settled: number, retry: boolean) {
+  return { op: "publish", channel, n, settled, retry: retry || undefined, type, payload, timestamp } as const;
 }
 
 /**
@@ -207,9 +201,7 @@ function publishFrame(channel: string, { n, type, payload, timestamp }: Omit<Ent
  */
 export function measure(channel: string, publish: Pick<Entry, "type" | "payload" | "timestamp">, bytesMax: number): Pick<Entry, "payload" | "bytes"> {
   const n = Number.MAX_SAFE_INTEGER;
-  const message = jsonCodec.encode([{ ...publishFrame(channel, { ...publish, n }, n, true), correlationId: "00000000" }]);
-  const bytes = messageBytes(message);
-  assertFits(bytes, bytesMax);
+  const { message, bytes } = encodeFrame({ ...publishFrame(channel, { ...publish, n }, n, true), correlationId: "00000000" }, bytesMax);
   const { payload } = Object(jsonCodec.decode(message)[0]) as { payload?: unknown };
   return { payload, bytes };
 }

@@ -1,9 +1,7 @@
-import { isFinal, type Cancel, type Member, type ServerFrameOf } from "@tutti/protocol";
-import { backoffMs } from "./backoff.js";
+import type { Cancel, Member, ServerFrameOf } from "@tutti/protocol";
 import type { Core } from "./core.js";
 import { Deferred } from "./deferred.js";
-import type { Answer } from "./requests.js";
-import { makeStore, type Store } from "./store.js";
+import { makeStore } from "./store.js";
 
 export interface Device<State = unknown> {
   /** The public id of the device's session. */
@@ -37,64 +35,53 @@ export interface PresenceList<State = unknown> {
 export interface PresenceNotice<State = unknown> {
   readonly type: "presence:join" | "presence:update" | "presence:leave";
   readonly session: string;
-  readonly user?: string;
+  readonly user?: string | undefined;
   readonly state: State;
 }
 
 /** Who is here, from what the server tells. */
-export class PresenceState {
-  readonly store: Store<PresenceList>;
-  readonly #notify: (notice: PresenceNotice) => void;
-  #members = new Map<string, Member>();
-  #known: "nothing" | "some" | "all" = "nothing";
+export function makePeople({ report, session }: Core, notify: (notice: PresenceNotice) => void) {
+  let members = new Map<string, Member>();
+  let known: "nothing" | "some" | "all" = "nothing";
+  const store = makeStore<PresenceList>(report, () => ({ complete: known === "all", people: peopleOf(members.values(), session.publicId) }));
 
-  constructor(core: Core, notify: (notice: PresenceNotice) => void) {
-    this.#notify = notify;
-    this.store = makeStore(core.report, () => ({ complete: this.#known === "all", people: peopleOf(this.#members.values(), core.session.publicId) }));
-  }
-
-  take({ members, complete, changes = [] }: ServerFrameOf<"presence">): void {
-    const notices: PresenceNotice[] = [];
-    const tell = (type: PresenceNotice["type"], { session, user, state }: Member): void => {
-      notices.push({ type, session, ...(user !== undefined && { user }), state });
-    };
-    if (members !== undefined) this.#replace(members, tell);
-    if (complete !== undefined) this.#known = complete ? "all" : "some";
-    for (const { type, member } of changes) {
-      if (type === "presence:leave") this.#members.delete(member.session);
-      else this.#members.set(member.session, member);
-      tell(type, member);
+  /** Tells what is different. The first list is no news. */
+  const compare = (before: ReadonlyMap<string, Member>): void => {
+    for (const [id, old] of before) if (!members.has(id)) notify({ type: "presence:leave", session: id, user: old.user, state: old.state });
+    for (const [id, member] of members) {
+      const old = before.get(id);
+      const { user, state } = member;
+      if (JSON.stringify(old) !== JSON.stringify(member)) notify({ type: old === undefined ? "presence:join" : "presence:update", session: id, user, state });
     }
-    this.store.changed();
-    for (const notice of notices) this.#notify(notice);
-  }
+  };
 
-  /** Others may come and go unseen: the list is what it was, and says so. */
-  stale(): void {
-    if (this.#known === "all") this.#known = "some";
-    this.store.changed();
-  }
-
-  clear(): void {
-    this.#members.clear();
-    this.#known = "nothing";
-    this.store.changed();
-  }
-
-  /** The whole list. What is different from what was known before is told; the first list is no news. */
-  #replace(members: readonly Member[], tell: (type: PresenceNotice["type"], member: Member) => void): void {
-    const before = this.#members;
-    const isFirst = this.#known === "nothing";
-    this.#known = "some";
-    this.#members = new Map(members.map((member) => [member.session, member]));
-    if (isFirst) return;
-    for (const old of before.values()) if (!this.#members.has(old.session)) tell("presence:leave", old);
-    for (const member of members) {
-      const old = before.get(member.session);
-      if (old === undefined) tell("presence:join", member);
-      else if (JSON.stringify(old) !== JSON.stringify(member)) tell("presence:update", member);
-    }
-  }
+  return {
+    store,
+    /** The whole list, or what changed in it. */
+    take(frame: ServerFrameOf<"presence">): void {
+      const before = members;
+      const isFirst = known === "nothing";
+      members = new Map(frame.members?.map((member) => [member.session, member]) ?? before);
+      for (const { type, member } of frame.changes ?? []) {
+        if (type === "presence:leave") members.delete(member.session);
+        else members.set(member.session, member);
+      }
+      if (frame.complete === true) known = "all";
+      else if (isFirst || frame.complete === false) known = "some";
+      store.changed();
+      if (!isFirst) compare(before);
+    },
+    /** Others may come and go unseen: the list is what it was, and says so. */
+    stale(): void {
+      if (known === "all") known = "some";
+      store.changed();
+    },
+    clear(): void {
+      members = new Map();
+      known = "nothing";
+      store.changed();
+    },
+  };
 }
 
 function peopleOf(members: Iterable<Member>, self: string | undefined): readonly Person[] {
@@ -114,88 +101,65 @@ interface Wish {
 }
 
 /** This client's own entry: wished for once, and entered again after every reconnect. */
-export class Membership {
-  readonly #channel: string;
-  readonly #core: Core;
-  #wish: Wish | undefined;
-  /** What the last subscribe frame told. */
-  #told: Wish | undefined;
+export function makeMembership(channel: string, { requests }: Core) {
+  let wish: Wish | undefined;
+  /** What the server was told last. */
+  let told: Wish | undefined;
   /** Whether the server may have an entry of this session. */
-  #mayBeIn = false;
-  #waiting: Deferred<void>[] = [];
-  #pause: Cancel | undefined;
+  let mayBeIn = false;
+  let request: Cancel | undefined;
+  let wait = new Deferred<void>();
 
-  constructor(channel: string, core: Core) {
-    this.#channel = channel;
-    this.#core = core;
-  }
+  const settle = (error?: unknown): void => {
+    const { resolve, reject } = wait;
+    wait = new Deferred();
+    if (error === undefined) resolve();
+    else reject(error);
+  };
+  const tell = (): { readonly member: unknown } => {
+    told = wish;
+    mayBeIn ||= wish !== undefined;
+    return { member: wish?.state };
+  };
+  const ended = (error: unknown): void => {
+    request?.();
+    wish = undefined;
+    settle(error);
+  };
+  const send = (): void => {
+    request?.();
+    request = requests.persist(
+      () => ({ op: "presence", channel, ...tell() }),
+      (answer) => {
+        if (answer.kind === "error") return ended(answer.error);
+        if (answer.kind === "lost") return;
+        mayBeIn = told !== undefined;
+        settle();
+      },
+    );
+  };
 
-  /** Notes the wish for the next subscribe frame. */
-  wish(state: unknown): void {
-    this.#wish = { state: state ?? null };
-  }
-
-  /** What stands in a subscribe frame that is sent now. */
-  tell(): { readonly member?: unknown } {
-    this.#told = this.#wish;
-    this.#mayBeIn ||= this.#wish !== undefined;
-    return { member: this.#wish?.state };
-  }
-
-  /** Enters with the state, or leaves; resolves when the server knows. */
-  set(wish: Wish | undefined, isLive: boolean): Promise<void> {
-    const wait = new Deferred<void>();
-    this.#wish = undefined;
-    if (wish !== undefined) this.wish(wish.state);
-    this.#waiting.push(wait);
-    if (isLive) this.#send();
-    else if (wish === undefined) this.settle();
-    return wait.promise;
-  }
-
-  /** The subscribe frame was answered. */
-  entered(): void {
-    // A subscribe frame can enter, and leaves nothing: an entry that is not meant any more is taken back by itself.
-    if (this.#told === this.#wish && (this.#wish !== undefined || !this.#mayBeIn)) this.settle();
-    else this.#send();
-  }
-
-  settle(error?: unknown): void {
-    for (const wait of this.#waiting.splice(0)) {
-      if (error === undefined) wait.resolve();
-      else wait.reject(error);
-    }
-  }
-
-  /** The connection ended: the next subscribe frame tells. */
-  lineDown(): void {
-    this.#pause?.();
-  }
-
-  /** The subscription ended, and with it the entry. */
-  ended(error: unknown): void {
-    this.#pause?.();
-    this.#wish = undefined;
-    this.settle(error);
-  }
-
-  #send(pauses = 0): void {
-    const { requests, environment } = this.#core;
-    const sent = this.#wish;
-    const answered = (answer: Answer): void => {
-      // The answer to the newest wish speaks for those before it.
-      if (answer.kind === "lost" || sent !== this.#wish) return;
-      if (answer.kind === "success") {
-        this.#mayBeIn = sent !== undefined;
-        this.settle();
-      } else if (isFinal(answer.error.code)) this.ended(answer.error);
-      else this.#pause = environment.after(backoffMs(environment, pauses, answer.error.retryAfterMs), () => this.#send(pauses + 1));
-    };
-    this.#pause?.();
-    try {
-      requests.ask({ op: "presence", channel: this.#channel, member: sent?.state }, answered);
-    } catch (error) {
-      this.ended(error);
-    }
-  }
+  return {
+    /** What stands in a subscribe frame that is sent now. */
+    tell,
+    settle,
+    /** The subscription ended, and with it the entry. */
+    ended,
+    /** Enters with the state, or leaves; `live`: told now, else by the next subscribe frame. Resolves when the server knows. */
+    set(next: Wish | undefined, isLive: boolean): Promise<void> {
+      wish = next && { state: next.state ?? null };
+      const { promise } = wait;
+      if (isLive) send();
+      else if (wish === undefined) settle();
+      return promise;
+    },
+    /** The subscribe frame was answered. It can enter, and leaves nothing: an entry that is not meant any more is taken back by itself. */
+    entered(): void {
+      if (told === wish && (wish !== undefined || !mayBeIn)) settle();
+      else send();
+    },
+    lineDown(): void {
+      request?.();
+    },
+  };
 }

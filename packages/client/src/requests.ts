@@ -1,4 +1,5 @@
-import { limits, TuttiError, type Cancel, type ClientFrame, type Environment, type ServerFrameOf } from "@tutti/protocol";
+import { isFinal, TuttiError, type Cancel, type ClientFrame, type Environment, type ServerFrameOf } from "@tutti/protocol";
+import { backoffMs } from "./backoff.js";
 
 /** A frame whose optional fields may also be `undefined`: they are left out on the wire. */
 type Loose<F> = F extends object ? { readonly [K in keyof F]: Partial<Pick<F, K>> extends Pick<F, K> ? F[K] | undefined : F[K] } : never;
@@ -49,16 +50,9 @@ export class Requests {
     return this.#open.size;
   }
 
-  /** Sends what is not answered; nothing, where there is no connection. @throws TuttiError `MESSAGE_TOO_LARGE`, `MESSAGE_TOO_DEEP`, `PAYLOAD_INVALID` */
-  send(frame: OutgoingFrame): void {
-    if (this.isUp) this.#line.send(frame);
-  }
-
   /**
-   * Sends a request; `onAnswer` hears one answer, unless it is forgotten before. Unanswered in time, it proves the connection dead, or, with
-   * a time of its own, only itself.
-   *
-   * @throws TuttiError `MESSAGE_TOO_LARGE`, `MESSAGE_TOO_DEEP`, `PAYLOAD_INVALID`
+   * Sends a request; `onAnswer` hears one answer, unless it is forgotten before; at once when it cannot be sent at all. Unanswered in time, it
+   * proves the connection dead, or, with a time of its own, only itself. @returns its correlation id
    */
   ask(request: Request, onAnswer: OnAnswer, timeoutMs?: number): string {
     const correlationId = (++this.#serial).toString(36);
@@ -70,10 +64,22 @@ export class Requests {
     try {
       this.#line.send({ ...request, correlationId });
     } catch (error) {
-      this.forget(correlationId);
-      throw error;
+      this.#settle(correlationId, { kind: "error", error: error as TuttiError });
     }
     return correlationId;
+  }
+
+  /** Asks until the answer is final, or it is cancelled, with pauses in between. Cancelled when the connection ends. */
+  persist(request: () => Request, onAnswer: OnAnswer, pauses = 0): Cancel {
+    let stop: Cancel = () => this.forget(correlationId);
+    const correlationId = this.ask(request(), (answer, id) => {
+      if (answer.kind !== "error" || isFinal(answer.error.code)) return onAnswer(answer, id);
+      const delayMs = backoffMs(this.#environment, pauses, answer.error.retryAfterMs);
+      stop = this.#environment.after(delayMs, () => {
+        stop = this.persist(request, onAnswer, pauses + 1);
+      });
+    });
+    return () => stop();
   }
 
   /** The answer is not waited for any longer. */
@@ -96,14 +102,4 @@ export class Requests {
     this.forget(correlationId);
     open?.onAnswer(answer, correlationId);
   }
-}
-
-/** The size of a message on the wire: text counts in UTF-8. */
-export function messageBytes(message: string | Uint8Array): number {
-  return typeof message === "string" ? new TextEncoder().encode(message).length : message.length;
-}
-
-/** @throws TuttiError `MESSAGE_TOO_LARGE` */
-export function assertFits(bytes: number, bytesMax: number = limits.messageBytesMax): void {
-  if (bytes > bytesMax) throw new TuttiError("MESSAGE_TOO_LARGE", { message: `${bytes} bytes, at most ${bytesMax}` });
 }

@@ -1,78 +1,64 @@
 import type { Environment } from "@tutti/protocol";
-import type { SessionStorage, StoredIdentity, StoredPublish } from "./storage.js";
+import type { SessionStorage, StoredPublish } from "./storage.js";
 
 /**
  * A logical client over reconnects: the secret that the server knows it by, its public id, and how far it has counted its publishes in
  * each channel.
  */
-export class Session {
-  readonly #storage: SessionStorage | undefined;
-  readonly #failed: (cause: unknown) => void;
-  readonly #counts: Map<string, number>;
-  #identity: StoredIdentity;
-  /** What an earlier page left. */
-  readonly left: readonly StoredPublish[];
+export interface Session {
+  readonly secret: string;
+  /** How others see it; known from the first welcome on. */
+  publicId: string | undefined;
   /** The user of the last welcome. */
   user: string | undefined;
+  /** The highest *n* that was given out, by channel. */
+  readonly counts: Map<string, number>;
+  /** What an earlier page left. */
+  readonly left: readonly StoredPublish[];
+  /** Changes what is stored, where anything is. What the storage throws is surfaced; the session goes on in memory. */
+  readonly keep: <T>(change: (storage: SessionStorage) => T) => T | undefined;
+}
 
-  /** @param failed hears what the storage threw; the session goes on in memory */
-  constructor(environment: Environment, storage: SessionStorage | undefined, failed: (cause: unknown) => void) {
-    this.#storage = storage;
-    this.#failed = failed;
-    const stored = this.keep((kept) => kept.load());
-    this.#identity = stored?.identity ?? { secret: environment.id() + environment.id(), publicId: undefined };
-    this.#counts = new Map(stored?.counts);
-    this.left = stored?.publishes ?? [];
-    if (stored === undefined) this.keep((kept) => kept.begin(this.#identity));
-  }
-
-  get secret(): string {
-    return this.#identity.secret;
-  }
-
-  /** How others see the session; known from the first welcome on. */
-  get publicId(): string | undefined {
-    return this.#identity.publicId;
-  }
-
-  /** The server's word on who this is. `true` when the session is another than before: the counts start anew. */
-  identify(publicId: string): boolean {
-    if (publicId === this.publicId) return false;
-    this.#identity = { secret: this.secret, publicId };
-    this.#counts.clear();
-    this.keep((kept) => kept.begin(this.#identity));
-    return true;
-  }
-
-  /** The next *n* of a channel. */
-  count(channel: string): number {
-    const n = this.highest(channel) + 1;
-    this.#counts.set(channel, n);
-    return n;
-  }
-
-  highest(channel: string): number {
-    return this.#counts.get(channel) ?? 0;
-  }
-
-  /** The id of the event of publish `n`. */
-  eventId(n: number): string {
-    return `${this.publicId ?? ""}:${n}`;
-  }
-
-  /** The *n* of an event of this session, or `undefined`: it is somebody else's. */
-  ownCount(eventId: string): number | undefined {
-    const colon = eventId.lastIndexOf(":");
-    return eventId.slice(0, colon) === this.publicId ? Number(eventId.slice(colon + 1)) : undefined;
-  }
-
-  /** Changes what is stored. */
-  keep<T>(change: (storage: SessionStorage) => T): T | undefined {
+export function makeSession(environment: Environment, storage: SessionStorage | undefined, failed: (cause: unknown) => void): Session {
+  const keep = <T>(change: (kept: SessionStorage) => T): T | undefined => {
     try {
-      return this.#storage && change(this.#storage);
+      return storage && change(storage);
     } catch (cause) {
-      this.#failed(cause);
+      failed(cause);
       return undefined;
     }
+  };
+  const stored = keep((kept) => kept.load());
+  const { secret, publicId } = stored?.identity ?? { secret: environment.id() + environment.id(), publicId: undefined };
+  if (stored === undefined) keep((kept) => kept.begin({ secret, publicId }));
+  return { secret, publicId, user: undefined, counts: new Map(stored?.counts), left: stored?.publishes ?? [], keep };
+}
+
+/** The server's word on who this is. `true` when the session is another than before: the counts start anew. */
+export function identify(session: Session, publicId: string): boolean {
+  const isOther = publicId !== session.publicId;
+  session.publicId = publicId;
+  if (isOther) {
+    session.counts.clear();
+    session.keep((storage) => storage.begin({ secret: session.secret, publicId }));
   }
+  return isOther;
+}
+
+/** The next *n* of a channel. */
+export function count({ counts }: Session, channel: string): number {
+  const n = (counts.get(channel) ?? 0) + 1;
+  counts.set(channel, n);
+  return n;
+}
+
+/** The *n* of an event of this session, or `undefined`: it is somebody else's. */
+export function ownCount({ publicId }: Session, eventId: string): number | undefined {
+  const colon = eventId.lastIndexOf(":");
+  return eventId.slice(0, colon) === publicId ? Number(eventId.slice(colon + 1)) : undefined;
+}
+
+/** The id of the event of publish `n`. */
+export function eventIdOf({ publicId }: Session, n: number): string {
+  return `${publicId ?? ""}:${n}`;
 }

@@ -1,4 +1,4 @@
-import { isFinal, samePosition, subscribeResult, type TuttiError, type Cancel, type LastSeen, type Position, type ServerFrameOf, type SubscriptionStart } from "@tutti/protocol";
+import { samePosition, subscribeResult, type Cancel, type LastSeen, type Position, type ServerFrameOf, type SubscriptionStart, type TuttiError } from "@tutti/protocol";
 import { backoffMs } from "./backoff.js";
 import type { Core } from "./core.js";
 import { Deferred } from "./deferred.js";
@@ -9,7 +9,7 @@ import { makeStore, type ReadonlyStore, type Store } from "./store.js";
 export interface SubscriptionInfo {
   /** `left`: the server ended it. After `refused` and `left` the client does not come back by itself. */
   readonly status: "unsubscribed" | "subscribing" | "live" | "refused" | "left";
-  readonly error?: TuttiError;
+  readonly error?: TuttiError | undefined;
 }
 
 /** Positions that cannot be had any more: after `from`, up to and including `to`. */
@@ -17,13 +17,6 @@ export interface Gap {
   readonly from: Position;
   readonly to: Position;
 }
-
-type Phase =
-  /** `subscribing`: asked for when the connection is up, or the pause over. */
-  | { readonly status: "unsubscribed" | "subscribing" | "live" }
-  /** Its answer is awaited. A live one may ask as well, for what a hole has swallowed. */
-  | { readonly status: "subscribing" | "live"; readonly request: string }
-  | { readonly status: "refused" | "left"; readonly error: TuttiError };
 
 /** What a channel does with what its subscription brings. */
 export interface SubscriptionEvents {
@@ -45,12 +38,14 @@ export class Subscription {
   readonly #channel: string;
   readonly #core: Core;
   readonly #events: SubscriptionEvents;
-  readonly #info: Store<SubscriptionInfo>;
-  #phase: Phase = { status: "unsubscribed" };
+  readonly #store: Store<SubscriptionInfo>;
+  #info: SubscriptionInfo = { status: "unsubscribed" };
+  /** Runs while an answer, or the time to ask again, is awaited: also when it is live, for what a hole has swallowed. */
+  #request: Cancel | undefined;
+  /** Whoever waits for it to be live. */
   #wait: Deferred<void> | undefined;
-  #pause: Cancel | undefined;
-  /** How often it had to ask again since it brought something. */
-  #setbacks = 0;
+  /** How many holes were found since an event came through. */
+  #holes = 0;
   /** The last position, from the first start until the subscription ends. */
   position: LastSeen | undefined;
 
@@ -58,46 +53,43 @@ export class Subscription {
     this.#channel = channel;
     this.#core = core;
     this.#events = events;
-    this.#info = makeStore(core.report, () => ({ status: this.#phase.status, ...("error" in this.#phase && { error: this.#phase.error }) }));
+    this.#store = makeStore(core.report, () => this.#info);
   }
 
   get info(): ReadonlyStore<SubscriptionInfo> {
-    return this.#info;
+    return this.#store;
   }
 
   get isLive(): boolean {
-    return this.#phase.status === "live";
-  }
-
-  /** Whether the server has said yes and is asked nothing else: what depends on that may be sent. */
-  get isSettled(): boolean {
-    return this.isLive && !("request" in this.#phase);
+    return this.#info.status === "live";
   }
 
   /** Whether it is asked for again after a reconnect. */
   get isWanted(): boolean {
-    return this.isLive || this.#phase.status === "subscribing";
+    return this.isLive || this.#info.status === "subscribing";
   }
 
   /** Resolves when the subscription is live. @param again asks although it is live or under way, because the wish changed */
   start(again: boolean): Promise<void> {
-    const wait = (this.#wait ??= new Deferred());
+    const { promise } = (this.#wait ??= new Deferred());
     if (again || !this.isWanted) this.#ask();
-    else if (this.isLive && !("request" in this.#phase)) this.#resolve();
-    return wait.promise;
+    else if (this.isLive && this.#request === undefined) this.abandon();
+    return promise;
   }
 
-  /** Ends it here. @returns whether the server has to be told */
-  stop(error: TuttiError): boolean {
+  /** Ends it, unless it has ended. @returns whether it was wanted till now */
+  end(status: "unsubscribed" | "refused" | "left", error: TuttiError): boolean {
     const { isWanted } = this;
-    if (isWanted) this.#end({ status: "unsubscribed" }, error);
+    if (isWanted) this.#end({ status, error: status === "unsubscribed" ? undefined : error }, error);
     return isWanted;
   }
 
-  /** The promise that waits is not kept; the subscription goes on. */
-  abandon(error: unknown): void {
-    this.#wait?.reject(error);
+  /** Settles the promise that waits; the subscription goes on. */
+  abandon(error?: unknown): void {
+    const wait = this.#wait;
     this.#wait = undefined;
+    if (error === undefined) wait?.resolve();
+    else wait?.reject(error);
   }
 
   lineUp(): void {
@@ -105,127 +97,102 @@ export class Subscription {
   }
 
   lineDown(): void {
-    this.#pause?.();
-    if (this.isWanted) this.#interrupt();
+    const { isLive, isWanted } = this;
+    this.#stopAsking();
+    if (isWanted) this.#enter("subscribing");
+    if (isLive) this.#events.ended();
   }
 
   batch(frame: ServerFrameOf<"events">): void {
-    const phase = this.#phase;
     // What arrives while an answer is awaited belongs to the subscription before it; the answer goes on from the last position.
-    if (!this.isLive || "request" in phase || this.position === undefined) return;
+    if (!this.isLive || this.#request !== undefined || this.position === undefined) return;
     const chain = follow(this.position, frame, this.#core.config.guards);
-    if (chain.kind === "hole") return this.#repair();
+    if (chain.kind === "hole") return this.#mend();
     for (const placed of chain.events) {
-      this.#setbacks = 0;
-      this.position = { ...placed.position, eventId: placed.event.eventId };
+      this.#holes = 0;
+      const seen = (this.position = { ...placed.position, eventId: placed.event.eventId });
       this.#events.event(placed);
       // A listener may have ended the subscription, or begun another.
-      if (this.#phase !== phase) break;
+      if (this.position !== seen) break;
     }
     this.#events.passed();
   }
 
   gap({ start }: ServerFrameOf<"gap">): void {
-    if (this.isLive && !("request" in this.#phase)) this.#startOver(start, { from: this.position ?? start.position, to: start.position });
+    if (this.isLive && this.#request === undefined) this.#startOver(start, this.position);
   }
 
   /** The server put the session into the channel. */
   joined(start: SubscriptionStart): void {
-    if ("request" in this.#phase) return;
     // Where the client was before, the server does not know: what lies in between is asked for.
-    if (this.position === undefined) this.#begin(start);
-    else this.#ask();
-  }
-
-  /** The server ended it. */
-  left(error: TuttiError): void {
-    if (this.isWanted) this.#end({ status: "left", error }, error);
+    if (this.position !== undefined) this.#ask();
+    else if (this.#request === undefined) this.#begin(start);
   }
 
   #ask(): void {
     const { requests, config } = this.#core;
-    this.#pause?.();
-    if (!requests.isUp) return this.#enter({ status: "subscribing" });
+    this.#stopAsking();
+    if (!this.isLive) this.#enter("subscribing");
+    if (!requests.isUp) return;
     const since = config.guards.recovery === false ? undefined : this.position;
-    try {
-      const frame = { op: "subscribe", channel: this.#channel, since, ...this.#events.wish() } as const;
-      this.#enter({ status: this.isLive ? "live" : "subscribing", request: requests.ask(frame, (answer, request) => this.#answered(answer, request)) });
-    } catch (error) {
-      this.#refuse(error as TuttiError);
-    }
+    const request = () => ({ op: "subscribe", channel: this.#channel, since, ...this.#events.wish() }) as const;
+    const cancel = requests.persist(request, (answer) => this.#answered(answer));
+    // What cannot be sent is refused before it is sent.
+    if (this.isWanted) this.#request = cancel;
   }
 
-  /** One hole is mended at a time: the first at once; when mending brings nothing, the next after a pause. */
-  #repair(): void {
-    if (this.#setbacks++ === 0) this.#ask();
-    else this.#askLater();
-  }
-
-  #askLater(retryAfterMs?: number): void {
+  /** One hole is mended at a time: the first at once; when mending brought nothing, the next after a pause. */
+  #mend(): void {
     const { environment } = this.#core;
-    this.#interrupt();
-    this.#pause = environment.after(backoffMs(environment, this.#setbacks++, retryAfterMs), () => this.#ask());
+    if (this.#holes++ === 0) this.#ask();
+    else this.#request = environment.after(backoffMs(environment, this.#holes), () => this.#ask());
   }
 
-  #answered(answer: Answer, request: string): void {
-    // The answer to an older request: its subscription was replaced by the one that is awaited.
-    if (answer.kind === "lost" || !("request" in this.#phase) || this.#phase.request !== request) return;
+  #answered(answer: Answer): void {
+    this.#request = undefined;
     if (answer.kind === "success") this.#begin(subscribeResult.read(answer.data, "data"));
-    else if (isFinal(answer.error.code)) this.#refuse(answer.error);
-    else this.#askLater(answer.error.retryAfterMs);
+    else if (answer.kind === "error") this.end("refused", answer.error);
   }
 
   /** The server's answer: from here on the subscription is live. */
   #begin(start: SubscriptionStart): void {
-    const phase = this.#phase;
     const last = this.position;
-    const goesOn = last !== undefined && samePosition(last, start.position);
     // A start elsewhere than asked for is a gap, also where the server does not call it one.
-    const gap = last === undefined || goesOn || this.#core.config.guards.recovery === false ? undefined : { from: last, to: start.position };
-    if (!goesOn || start.gap !== undefined || start.snapshot !== undefined) this.#startOver(start, gap);
-    // A listener that heard of a gap may have ended it.
-    if (this.#phase !== phase) return;
-    this.#pause?.();
-    this.#enter({ status: "live" });
+    const goesOn = last !== undefined && samePosition(last, start.position);
+    if (!goesOn || start.gap !== undefined || start.snapshot !== undefined) this.#startOver(start, goesOn || this.#core.config.guards.recovery === false ? undefined : last);
+    // A listener that heard of a gap may have ended it, or asked again.
+    if (this.position === undefined || this.#request !== undefined) return;
+    this.#enter("live");
     this.#events.live();
-    this.#resolve();
+    this.abandon();
   }
 
-  #startOver(start: SubscriptionStart, gap: Gap | undefined): void {
-    if (this.position === undefined || !samePosition(this.position, start.position)) this.position = start.position;
-    // The gap starts where this client is: the server tells where it was itself.
-    this.#events.started(start, gap ?? start.gap);
+  #startOver(start: SubscriptionStart, from: Position | undefined): void {
+    const { position } = start;
+    // What is known of the last event is kept where it is still the last.
+    if (this.position === undefined || !samePosition(this.position, position)) this.position = position;
+    this.#events.started(start, start.gap ?? (from && { from, to: position }));
   }
 
-  #resolve(): void {
-    this.#wait?.resolve();
-    this.#wait = undefined;
+  #stopAsking(): void {
+    this.#request?.();
+    this.#request = undefined;
   }
 
-  #refuse(error: TuttiError): void {
-    this.#end({ status: "refused", error }, error);
-  }
-
-  #interrupt(): void {
-    const wasLive = this.isLive;
-    this.#enter({ status: "subscribing" });
-    if (wasLive) this.#events.ended();
-  }
-
-  #end(phase: Phase, error: TuttiError): void {
-    this.#pause?.();
+  #end(info: SubscriptionInfo, error: TuttiError): void {
+    this.#stopAsking();
     this.position = undefined;
-    this.#phase = phase;
-    this.#info.invalidate();
+    this.#info = info;
+    this.#store.invalidate();
     this.abandon(error);
     this.#events.ended(error);
     // Last, since who hears it may subscribe again.
-    this.#info.changed();
+    this.#store.changed();
   }
 
-  #enter(phase: Phase): void {
-    const { status } = this.#phase;
-    this.#phase = phase;
-    if (phase.status !== status) this.#info.changed();
+  #enter(status: "subscribing" | "live"): void {
+    if (this.#info.status === status) return;
+    this.#info = { status };
+    this.#store.changed();
   }
 }

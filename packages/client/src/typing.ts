@@ -1,6 +1,6 @@
 import { limits, type Cancel, type WireSignal } from "@tutti/protocol";
 import type { Core } from "./core.js";
-import { makeStore, type ReadonlyStore, type Store } from "./store.js";
+import { makeStore, type ReadonlyStore } from "./store.js";
 
 /** The signal type that typing uses; its payload is `true` or `false`. */
 export const TYPING = "typing";
@@ -8,7 +8,7 @@ export const TYPING = "typing";
 /** Somebody who is typing. */
 export interface Typist {
   readonly session: string;
-  readonly user?: string;
+  readonly user?: string | undefined;
 }
 
 export interface Typing extends ReadonlyStore<readonly Typist[]> {
@@ -18,66 +18,52 @@ export interface Typing extends ReadonlyStore<readonly Typist[]> {
 }
 
 /** Who is typing in a channel, and telling that one is. */
-export class TypingState {
-  readonly #core: Core;
-  readonly #signal: (isTyping: boolean) => void;
-  readonly #seen = new Map<string, { readonly typist: Typist; readonly expire: Cancel }>();
-  readonly #store: Store<readonly Typist[]>;
-  #startedAt = 0;
-  /** Runs while this client is typing. */
-  #repeat: Cancel | undefined;
+export function makeTyping({ environment, report }: Core, signal: (isTyping: boolean) => void) {
+  const seen = new Map<string, { readonly typist: Typist; readonly expire: Cancel }>();
+  const store = makeStore<readonly Typist[]>(report, () => Array.from(seen.values(), ({ typist }) => typist));
+  let startedAt = 0;
+  let repeat: Cancel | undefined;
 
-  constructor(core: Core, signal: (isTyping: boolean) => void) {
-    this.#core = core;
-    this.#signal = signal;
-    this.#store = makeStore(core.report, () => Array.from(this.#seen.values(), ({ typist }) => typist));
-  }
-
-  /** What the application sees. */
-  get face(): Typing {
-    return { ...this.#store, start: () => this.#start(), stop: () => this.#stop() };
-  }
-
-  heard({ session, user, payload }: WireSignal): void {
-    const typist = this.#seen.get(session)?.typist ?? { session, ...(user !== undefined && { user }) };
-    this.#seen.get(session)?.expire();
-    if (payload !== true) return this.#forget(session);
-    this.#seen.set(session, { typist, expire: this.#core.environment.after(limits.typingMs, () => this.#forget(session)) });
-    this.#store.changed();
-  }
-
-  /** Nothing of the channel arrives any longer. */
-  clear(): void {
-    this.#repeat?.();
-    this.#repeat = undefined;
-    for (const { expire } of this.#seen.values()) expire();
-    this.#seen.clear();
-    this.#store.changed();
-  }
-
-  #forget(session: string): void {
-    if (this.#seen.delete(session)) this.#store.changed();
-  }
-
-  #start(): void {
-    this.#startedAt = this.#core.environment.elapsed();
-    if (this.#repeat === undefined) this.#tell();
-  }
-
-  #stop(): void {
-    if (this.#repeat === undefined) return;
-    this.#repeat();
-    this.#repeat = undefined;
-    this.#signal(false);
-  }
-
+  const quiet = (): boolean => {
+    const wasTyping = repeat !== undefined;
+    repeat?.();
+    repeat = undefined;
+    return wasTyping;
+  };
+  const stop = (): void => {
+    if (quiet()) signal(false);
+  };
   /** Says it again, twice in the time that it lasts, as long as `start` is called. */
-  #tell(): void {
-    const { environment } = this.#core;
-    this.#signal(true);
-    this.#repeat = environment.after(limits.typingMs / 2, () => {
-      if (environment.elapsed() - this.#startedAt < limits.typingMs) this.#tell();
-      else this.#stop();
-    });
-  }
+  const tell = (): void => {
+    signal(true);
+    repeat = environment.after(limits.typingMs / 2, () => (environment.elapsed() - startedAt < limits.typingMs ? tell() : stop()));
+  };
+  const forget = (session: string): void => {
+    seen.get(session)?.expire();
+    if (seen.delete(session)) store.changed();
+  };
+  const face: Typing = {
+    ...store,
+    stop,
+    start() {
+      startedAt = environment.elapsed();
+      if (repeat === undefined) tell();
+    },
+  };
+
+  return {
+    /** What the application sees. */
+    face,
+    heard({ session, user, payload }: WireSignal): void {
+      forget(session);
+      if (payload !== true) return;
+      seen.set(session, { typist: { session, user }, expire: environment.after(limits.typingMs, () => forget(session)) });
+      store.changed();
+    },
+    /** Nothing of the channel arrives any longer. */
+    clear(): void {
+      quiet();
+      for (const session of seen.keys()) forget(session);
+    },
+  };
 }
