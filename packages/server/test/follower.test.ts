@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { memoryBroker, type ServerOptions, type User } from "@tutti/server";
+import { memoryBroker, type ServerOptions } from "@tutti/server";
 import type { Peer } from "./support/peer.js";
 import { rooms } from "./support/rooms.js";
 import { World } from "./support/world.js";
@@ -10,7 +10,7 @@ const board = "board:1";
 const text = (value: string) => ({ text: value });
 const textsOf = (peer: Peer, channel = room): unknown[] => peer.payloadsOf(channel).map((payload) => Object(payload).text);
 
-async function following(options: ServerOptions<typeof rooms, User> = {}) {
+async function following(options: ServerOptions<typeof rooms> = {}) {
   const world = new World({ contract: rooms, ...options });
   const peer = await world.peer();
   await peer.subscribe(room);

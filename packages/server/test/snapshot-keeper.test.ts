@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { memoryBroker, type ServerOptions, type User } from "@tutti/server";
+import { memoryBroker, type ServerOptions } from "@tutti/server";
 import { rooms } from "./support/rooms.js";
 import { World } from "./support/world.js";
 
@@ -7,7 +7,7 @@ const board = "board:1";
 const text = (value: string) => ({ text: value });
 
 /** A board with tiny history and a snapshot every three events. */
-function tiny(options: ServerOptions<typeof rooms, User> = {}) {
+function tiny(options: ServerOptions<typeof rooms> = {}) {
   const world = new World({ contract: rooms, snapshotEvery: 3, namespaces: { board: { history: { countMin: 4, ageMsMin: 1_000 } } }, ...options });
   const handle = world.server.channel("board:{id}", { id: "1" });
   const publish = async (count: number): Promise<void> => {

@@ -33,7 +33,7 @@ describe("the view of a channel", () => {
       channels: {
         "board:{id}": channel({
           events: { patch: z.object({ title: z.string().optional() }) },
-          state: { version: 1, initial: { title: "kept" as string | undefined }, reduce: (state, { payload }) => ({ ...state, ...payload }) },
+          state: { version: 1, initial: { title: "kept" }, reduce: (state: { readonly title?: string | undefined }, { payload }) => ({ ...state, ...payload }) },
         }),
       },
     });

@@ -26,5 +26,3 @@ export const rooms = defineContract({
   },
   calls: { "room:list": { input: z.object({}), output: z.array(z.string()) } },
 });
-
-export type Rooms = typeof rooms;

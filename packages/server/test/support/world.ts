@@ -1,11 +1,11 @@
 import type { Contract, UntypedContract } from "@tutti/protocol";
-import { createServer, memoryBroker, type Log, type Server, type ServerOptions, type User } from "@tutti/server";
+import { createServer, memoryBroker, type Log, type Server, type ServerOptions } from "@tutti/server";
 import { FaultyBroker } from "./faulty-broker.js";
 import { ManualEnvironment } from "./manual-environment.js";
 import { Peer, type HelloOptions } from "./peer.js";
 
 /** A log that remembers what it was told. */
-export class RecordingLog implements Log {
+class RecordingLog implements Log {
   readonly warnings: string[] = [];
   readonly errors: string[] = [];
 
@@ -28,10 +28,10 @@ export class World<C extends Contract = UntypedContract> {
   readonly server: Server<C>;
   #secrets = 0;
 
-  constructor(options: ServerOptions<C, User> = {}) {
+  constructor(options: ServerOptions<C> = {}) {
     const { environment } = this;
     this.broker = new FaultyBroker(options.broker ?? memoryBroker({ environment }));
-    this.server = createServer<C, User>({ log: this.log, ...options, environment, broker: this.broker });
+    this.server = createServer<C>({ log: this.log, ...options, environment, broker: this.broker });
   }
 
   /** A connection that has not said hello. */

@@ -1,0 +1,86 @@
+import { brokerContractSuite } from "@tutti/testkit";
+import { memoryBroker } from "@tutti/server";
+import { describe, expect, it } from "vitest";
+import { ManualEnvironment } from "./support/manual-environment.js";
+
+brokerContractSuite(
+  "memory",
+  async () => {
+    const environment = new ManualEnvironment();
+    const broker = memoryBroker({ environment });
+    return { broker, elapse: (ms) => environment.advance(ms), dispose: () => broker.close() };
+  },
+  { describe, it, expect },
+);
+
+const event = (eventId: string) => ({ eventId, type: "note:add", payload: eventId, timestamp: 0 });
+
+describe("what the memory broker remembers", () => {
+  it("BRK-2 a publisher is known for deduplicationMs after its last publish", async () => {
+    const environment = new ManualEnvironment();
+    const broker = memoryBroker({ environment, deduplicationMs: 10_000 });
+    const publish = (session: string, n: number) => broker.append("room:1", { event: event(`${session}:${n}`), publisher: { session, n, settled: n - 1 } });
+    await publish("a", 1);
+    for (let n = 1; n <= 5; n++) {
+      await environment.advance(3_000);
+      await publish("b", n);
+    }
+    expect(await publish("b", 1)).toMatchObject({ outcome: "repeat" });
+    expect(await broker.lookup("room:1", { session: "a", n: 1, settled: 0 })).toBeUndefined();
+  });
+
+  it("BRK-4 a key is known for deduplicationMs, and the newest keysMax of them are", async () => {
+    const environment = new ManualEnvironment();
+    const broker = memoryBroker({ environment, deduplicationMs: 10_000, keysMax: 2 });
+    const keyOf = (key: string) => ({ principal: "p", key });
+    for (const key of ["a", "b", "c"]) await broker.append("room:1", { event: event(key), key: keyOf(key) });
+    expect(await broker.lookup("room:1", keyOf("a"))).toBeUndefined();
+    expect(await broker.lookup("room:1", keyOf("b"))).toMatchObject({ outcome: "repeat" });
+    await environment.advance(12_000);
+    await broker.append("room:1", { event: event("d") });
+    expect(await broker.lookup("room:1", keyOf("c"))).toBeUndefined();
+  });
+
+  it("BRK-2 of a publisher's answers the newest answersMax; of older ones it does not know", async () => {
+    const broker = memoryBroker({ environment: new ManualEnvironment(), answersMax: 3 });
+    for (let n = 1; n <= 5; n++) await broker.append("room:1", { event: event(`${n}`), publisher: { session: "a", n, settled: 0 } });
+    expect(await broker.lookup("room:1", { session: "a", n: 3, settled: 0 })).toMatchObject({ outcome: "repeat", position: { seq: 3 } });
+    expect(await broker.lookup("room:1", { session: "a", n: 2, settled: 0 })).toEqual({ outcome: "unknown" });
+  });
+
+  it("BRK-7 at most countMax events, however young they are", async () => {
+    const broker = memoryBroker({ environment: new ManualEnvironment() });
+    const retention = { countMin: 10, ageMsMin: 1_000_000, countMax: 100 };
+    for (let index = 0; index < 400; index++) await broker.append("room:1", { event: event(`${index}`), retention });
+    const { position, floor } = await broker.head("room:1");
+    expect(position.seq).toBe(400);
+    expect(position.seq - floor).toBeLessThan(100 + 64);
+  });
+
+  it("BRK-6 a channel that nobody wrote to is the same when it is asked for again", async () => {
+    const broker = memoryBroker({ environment: new ManualEnvironment() });
+    const first = await broker.head("room:1");
+    const end = await broker.subscribe("room:1", () => {});
+    await end();
+    expect(await broker.head("room:1")).toEqual(first);
+    expect((await broker.read("room:1", first.position, { countMax: 1 })).outcome).toBe("page");
+  });
+
+  it("BRK-6 nothing after its end: every request is UNAVAILABLE", async () => {
+    const broker = memoryBroker();
+    await broker.close();
+    const asked = [
+      broker.append("room:1", { event: event("1") }),
+      broker.refuse("room:1", { session: "a", n: 1, settled: 0 }, { code: "X", message: "x" }),
+      broker.lookup("room:1", { principal: "p", key: "k" }),
+      broker.read("room:1", { epoch: "", seq: 0 }, { countMax: 1 }),
+      broker.head("room:1"),
+      broker.trim("room:1", 1),
+      broker.subscribe("room:1", () => {}),
+      broker.broadcast("topic", "message"),
+      broker.listen("topic", () => {}),
+      broker.loadSnapshot("room:1"),
+    ];
+    for (const each of asked) await expect(each).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  });
+});

@@ -1,0 +1,117 @@
+import { describe, expect, it } from "vitest";
+import { rooms } from "./support/rooms.js";
+import { World } from "./support/world.js";
+
+const room = "room:1";
+const kilobyte = { text: "x".repeat(1_000) };
+
+async function crowd(outboxBytesMax: number) {
+  const world = new World({ contract: rooms, outboxBytesMax });
+  const [stalled, reading] = [await world.peer(), await world.peer()];
+  await stalled.subscribe(room);
+  await reading.subscribe(room);
+  const handle = world.server.channel("room:{id}", { id: "1" });
+  const publish = async (): Promise<void> => {
+    await handle.publish("note:add", kilobyte);
+    await world.settle();
+  };
+  return { world, stalled, reading, publish };
+}
+
+describe("an outbox", () => {
+  it("LIM-1 stops at its bound, what the transport holds included, and the connection ends with SLOW_CONSUMER", async () => {
+    const { world, stalled, publish } = await crowd(10_000);
+    stalled.transport.stall();
+    for (let count = 0; count < 50; count++) {
+      await publish();
+      expect(world.server.stats().outboxBytes).toBeLessThanOrEqual(10_000);
+    }
+    expect(stalled.transport.closing).toEqual({ closeCode: 4101, reason: "SLOW_CONSUMER" });
+    expect(world.server.stats()).toMatchObject({ connections: 1, subscriptions: 1, outboxBytes: 0 });
+  });
+
+  it("LIM-1 of one does not hold up the others", async () => {
+    const { stalled, reading, publish } = await crowd(10_000);
+    stalled.transport.stall();
+    for (let count = 0; count < 50; count++) await publish();
+    expect(reading.eventsOf(room).length).toBe(50);
+    expect(reading.closeCode).toBeUndefined();
+  });
+
+  it("LIM-1 of one that was cut off is made up for by its positions", async () => {
+    const { world, stalled, publish } = await crowd(10_000);
+    await publish();
+    const [seen] = stalled.eventsOf(room);
+    stalled.transport.stall();
+    for (let count = 0; count < 50; count++) await publish();
+    const back = await world.peer();
+    await back.subscribe(room, { since: { epoch: seen!.epoch, seq: seen!.seq, eventId: seen!.eventId } });
+    expect(back.eventsOf(room).map(({ seq }) => seq)).toEqual(Array.from({ length: 50 }, (_, index) => index + 2));
+  });
+
+  it("LIM-1 of one that reads again in time goes on", async () => {
+    const { stalled, publish } = await crowd(10_000);
+    for (let round = 0; round < 10; round++) {
+      stalled.transport.stall();
+      for (let count = 0; count < 6; count++) await publish();
+      stalled.transport.drain(stalled.events);
+    }
+    expect(stalled.closeCode).toBeUndefined();
+    expect(stalled.eventsOf(room).length).toBe(60);
+  });
+
+  it("LIM-1 counts the server's answers too", async () => {
+    const world = new World({ outboxBytesMax: 1_000 });
+    const peer = await world.peer();
+    peer.transport.stall();
+    for (let count = 0; count < 200 && peer.closeCode === undefined; count++) {
+      peer.send({ op: "ping" });
+      await world.settle();
+    }
+    expect(peer.closeCode).toBe(4101);
+  });
+
+  it("LIM-1 takes a single packet that is larger than the bound, where nothing waits", async () => {
+    const { reading, publish } = await crowd(500);
+    await publish();
+    await publish();
+    expect(reading.eventsOf(room).length).toBe(2);
+    expect(reading.closeCode).toBeUndefined();
+  });
+});
+
+describe("a turn", () => {
+  it("PUB-1 makes one write of all that it brings to a connection", async () => {
+    const { world, reading } = await crowd(100_000);
+    await reading.subscribe("room:2");
+    const before = reading.transport.writes;
+    for (const id of ["1", "2", "1"]) await world.server.channel("room:{id}", { id }).publish("note:add", kilobyte);
+    reading.send({ op: "ping" });
+    await world.environment.tick();
+    expect(reading.transport.writes).toBe(before + 1);
+    expect(reading.of("events").length).toBe(2);
+    expect(reading.of("pong").length).toBe(1);
+  });
+
+  it("PUB-1 does not end with what one channel fails at", async () => {
+    const { world, reading } = await crowd(100_000);
+    await reading.subscribe("room:2");
+    // What no server of this kind would log: a broker shared with another one may hold it.
+    await world.broker.inner.append(room, { event: { eventId: "poison", type: "note:add", payload: () => 1, timestamp: 0 } });
+    await world.server.channel("room:{id}", { id: "2" }).publish("note:add", kilobyte);
+    await world.settle();
+    expect(reading.eventsOf("room:2").length).toBe(1);
+    expect(world.log.errors).toEqual(["the end of a turn failed"]);
+  });
+
+  it("REC-2 a replay that meets such an event ends the subscription, and says so", async () => {
+    const world = new World({ contract: rooms });
+    const { position } = await world.server.channel("room:{id}", { id: "9" }).publish("note:add", kilobyte);
+    await world.broker.inner.append("room:9", { event: { eventId: "poison", type: "note:add", payload: () => 1, timestamp: 0 } });
+    const peer = await world.peer();
+    await peer.subscribe("room:9", { since: position });
+    expect(peer.of("left")).toMatchObject([{ channel: "room:9", error: { code: "INTERNAL" } }]);
+    await world.advance(32_000);
+    expect(world.server.stats().channels).toBe(0);
+  });
+});
