@@ -16,7 +16,7 @@ export const profiles: Readonly<Record<string, Profile>> = {
   bus: { "deliveries-lost": 1, "deliveries-repeated": 0.7, "broker-slow": 0.4, cut: 0.4, "slow-network": 0.3 },
   /** A server that repeats and forgets: the client's own guards. */
   frames: { "frames-repeated": 0.8, "frames-lost": 0.6, cut: 0.3, "slow-network": 0.3, resubscribe: 0.3 },
-  history: { trim: 0.9, "broker-data-lost": 0.3, cut: 0.9, offline: 0.5, sleep: 0.3, resubscribe: 0.3, "broker-slow": 0.3 },
+  history: { trim: 0.9, "deliveries-lost": 0.4, "broker-data-lost": 0.3, cut: 0.9, offline: 0.5, sleep: 0.3, resubscribe: 0.3, "broker-slow": 0.3 },
 };
 
 /** A guard of the product that can be switched off, and the faults that it is for. */
@@ -36,7 +36,7 @@ export const breaks: Readonly<Record<string, Break>> = {
   order: { what: "the client sends again in order", profile: { ...reconnects, "broker-refuses": 1 }, client: { order: false } },
   ack: { what: "the client keeps a publish until it is acknowledged", profile: reconnects, client: { ack: false } },
   count: { what: "the broker counts publishers", profile: { ...reconnects, "broker-answers-lost": 1 }, broker: { count: false } },
-  chain: { what: "the server sees holes in what its broker delivers", profile: { "deliveries-lost": 1, "deliveries-repeated": 1 }, server: { chain: false } },
+  chain: { what: "the server sees holes in what its broker delivers", profile: { "deliveries-lost": 1, "deliveries-repeated": 1, resubscribe: 1, reload: 1 }, server: { chain: false } },
   headCheck: { what: "the server looks at the heads of quiet channels", profile: { "deliveries-lost": 1 }, server: { headCheck: false } },
   join: { what: "a replay joins the live events by position", profile: { ...reconnects, "broker-slow": 1 }, server: { join: false } },
 };
