@@ -10,7 +10,7 @@ export type Seen =
   | { readonly kind: "unsubscribed" };
 
 /** What became of a publish, as far as its publisher knows. */
-export type PublishResult =
+type PublishResult =
   | { readonly result: "pending" }
   | { readonly result: "acked"; readonly position: Position; readonly eventId: string }
   | { readonly result: "refused"; readonly code: string };
@@ -21,11 +21,4 @@ export interface PublishRecord {
   /** The page that made it is gone: nobody waits for its result any more. */
   isOrphaned: boolean;
   result: PublishResult;
-}
-
-/** What one application saw of one channel while one page lasted. */
-export interface ChannelRecord {
-  readonly actor: string;
-  readonly channel: string;
-  readonly seen: Seen[];
 }

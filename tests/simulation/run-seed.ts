@@ -7,7 +7,7 @@ import { Scene } from "./scene.js";
 /** INV-5's time: so long after the last fault everything has to be as if there had been none. */
 const SETTLE_MS = 35_000;
 /** Long enough for a server to notice that nobody is there any more. */
-const EMPTY_MS = 50_000;
+const EMPTY_MS = 12_000;
 
 export interface SeedOptions {
   readonly profile: Profile;

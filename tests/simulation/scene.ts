@@ -37,7 +37,7 @@ export interface HighWater {
 }
 
 const NAMES = ["ada", "bob", "cyd", "dan"] as const;
-const MEASURE_EVERY_MS = 500;
+const MEASURE_EVERY_MS = 1_000;
 
 /** Everything of one run: the world from a seed, who acts in it, and what is known of it. */
 export class Scene {
@@ -72,7 +72,7 @@ export class Scene {
     this.network = this.#world.network;
     this.#director = this.#world.process("scene");
     // Most runs are short, and some long enough for heartbeats to find a dead peer while faults go on.
-    this.endsAtMs = this.#random.chance(0.25) ? this.#random.between(30_000, 70_000) : this.#random.between(8_000, 30_000);
+    this.endsAtMs = this.#random.chance(0.25) ? this.#random.between(30_000, 60_000) : this.#random.between(6_000, 24_000);
     this.fillerChance = this.#random.chance(0.1) ? 0.7 : 0.05;
     this.network.conditions = this.#drawConditions();
     this.network.fateOf = this.#drawFates();
@@ -131,7 +131,7 @@ export class Scene {
 
   /** Forgets all of the feed's history but the newest events. The board, which has state, is trimmed by its server. */
   trimFeed(keep: number): void {
-    void this.broker.log.head("feed:1").then(({ position }) => this.broker.log.trim("feed:1", position.seq - keep));
+    void this.broker.log.head("feed:1").then(({ position }) => this.broker.log.trim("feed:1", { ...position, seq: position.seq - keep }));
   }
 
   /** Starts everybody and every fault. */

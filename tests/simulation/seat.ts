@@ -7,7 +7,7 @@ type Note = (text: () => string) => void;
 type SimulationClient = Client<SimulationContract>;
 
 /** A member as others see it. */
-export interface SeenMember {
+interface SeenMember {
   readonly session: string;
   readonly mood: number | undefined;
 }

@@ -110,8 +110,8 @@ export interface Broker {
   read(channel: string, after: LastSeen, options: ReadOptions): Promise<Page>;
   /** The head of a channel; a channel that nobody wrote to has one at `seq` 0. */
   head(channel: string): Promise<Head>;
-  /** Forgets the events up to and including `seq`. */
-  trim(channel: string, seq: number): Promise<void>;
+  /** Forgets the events up to and including `upTo`. Nothing where that is of another epoch: a node may not have heard yet that it is over. */
+  trim(channel: string, upTo: Position): Promise<void>;
   /**
    * Hears what is appended from now on, in order, runs possibly joined. Deliveries may be lost where the broker's bus loses them: a
    * subscriber checks that each run follows the last, and the head of a quiet channel.

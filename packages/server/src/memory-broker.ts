@@ -99,8 +99,8 @@ class MemoryBroker implements Broker {
     return { position: head, floor };
   }
 
-  async trim(channel: string, seq: number): Promise<void> {
-    this.#known(channel).trim(seq);
+  async trim(channel: string, upTo: Position): Promise<void> {
+    this.#known(channel).trim(upTo);
   }
 
   async subscribe(channel: string, listener: (run: EventRun) => void): Promise<() => Promise<void>> {
@@ -258,9 +258,9 @@ class ChannelLog {
     return { outcome: "page", run: { epoch: this.#epoch, events: this.#events.slice(start, start + countMax) }, head };
   }
 
-  trim(seq: number): void {
+  trim({ epoch, seq }: Position): void {
     const count = Math.min(seq - this.#floor, this.#events.length);
-    if (count <= 0) return;
+    if (epoch !== this.#epoch || count <= 0) return;
     this.#events = this.#events.slice(count);
     this.#times = this.#times.slice(count);
     this.#floor += count;
@@ -288,7 +288,7 @@ class ChannelLog {
     const over = this.#events.length - countMax;
     let count = 0;
     while (count < spare && (count < over || (this.#times[count] ?? oldest) <= oldest)) count++;
-    if (count >= TRIM_STEP) this.trim(this.#floor + count);
+    if (count >= TRIM_STEP) this.trim(this.#at(this.#floor + count));
   }
 
   /** Forgets publishers and keys that were not used for the window; looked at once in a tenth of it. */

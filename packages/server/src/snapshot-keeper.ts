@@ -1,9 +1,10 @@
+import type { Position } from "@tutti/protocol";
 import type { Retention } from "./broker.js";
 import type { Services } from "./services.js";
 import type { View } from "./view.js";
 
 interface Mark {
-  readonly seq: number;
+  readonly position: Position;
   readonly savedAt: number;
 }
 
@@ -13,7 +14,7 @@ export class SnapshotKeeper {
   readonly #channel: string;
   readonly #history: Retention;
   /** Snapshots that were saved and not yet trimmed to, the oldest first. */
-  readonly #marks: Mark[] = [];
+  #marks: readonly Mark[] = [];
   #unsaved = 0;
   #isSaving = false;
 
@@ -38,8 +39,8 @@ export class SnapshotKeeper {
     this.#isSaving = true;
     try {
       await broker.saveSnapshot(this.#channel, { position, version, state });
-      this.#marks.push({ seq: position.seq, savedAt: environment.elapsed() });
-      await this.#trim(position.seq);
+      this.#marks = [...this.#marks, { position, savedAt: environment.elapsed() }];
+      await this.#trim(position);
     } catch (error) {
       log.warn("saving a snapshot failed", { channel: this.#channel, error });
     } finally {
@@ -47,12 +48,14 @@ export class SnapshotKeeper {
     }
   }
 
-  async #trim(head: number): Promise<void> {
+  async #trim(head: Position): Promise<void> {
     const { broker, environment } = this.#services;
     const savedBefore = environment.elapsed() - this.#history.ageMsMin;
-    const isOver = (mark: Mark): boolean => head - mark.seq >= this.#history.countMin && mark.savedAt <= savedBefore;
-    const trimmable = this.#marks.filter(isOver).length;
-    const newest = this.#marks.splice(0, trimmable).at(-1);
-    if (newest !== undefined) await broker.trim(this.#channel, newest.seq);
+    const isOver = ({ position, savedAt }: Mark): boolean => head.seq - position.seq >= this.#history.countMin && savedAt <= savedBefore;
+    // What was saved of an epoch that is over says nothing about this one.
+    const marks = this.#marks.filter(({ position }) => position.epoch === head.epoch);
+    const newest = marks.findLast(isOver);
+    this.#marks = marks.filter((mark) => !isOver(mark));
+    if (newest !== undefined) await broker.trim(this.#channel, newest.position);
   }
 }

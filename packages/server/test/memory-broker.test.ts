@@ -75,7 +75,7 @@ describe("what the memory broker remembers", () => {
       broker.lookup("room:1", { principal: "p", key: "k" }),
       broker.read("room:1", { epoch: "", seq: 0 }, { countMax: 1 }),
       broker.head("room:1"),
-      broker.trim("room:1", 1),
+      broker.trim("room:1", { epoch: "", seq: 1 }),
       broker.subscribe("room:1", () => {}),
       broker.broadcast("topic", "message"),
       broker.listen("topic", () => {}),

@@ -141,7 +141,7 @@ describe("snapshots", () => {
     for (let index = 0; index < 5; index++) await inner.append(board, { event: { eventId: `${index}`, type: "note:add", payload: text("x"), timestamp: 0 } });
     const { position } = await inner.head(board);
     await inner.saveSnapshot(board, { position: { ...position, seq: 1 }, version: 1, state: ["x"] });
-    await inner.trim(board, 3);
+    await inner.trim(board, { ...position, seq: 3 });
     const world = new World({ contract: rooms, broker: inner });
     expect(await (await world.peer()).codeOf({ op: "subscribe", channel: board })).toBe("UNAVAILABLE");
     expect(world.broker.listenerCount).toBe(0);

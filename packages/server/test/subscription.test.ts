@@ -139,7 +139,7 @@ describe("a gap", () => {
   async function trimmed(floor: number, total: number) {
     const world = new World({ contract: rooms });
     const positions = await append(world, ...Array.from({ length: total }, (_, index) => `${index + 1}`));
-    await world.broker.inner.trim(room, floor);
+    await world.broker.inner.trim(room, { ...positions[0]!, seq: floor });
     return { world, positions };
   }
 
@@ -196,7 +196,7 @@ describe("a gap", () => {
     let reads = 0;
     const read = world.broker.read.bind(world.broker);
     world.broker.read = async (...asked) => {
-      if (++reads === 2) await world.broker.inner.trim(room, 3);
+      if (++reads === 2) await world.broker.inner.trim(room, positions[2]!);
       return read(...asked);
     };
     await world.settle();

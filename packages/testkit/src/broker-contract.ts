@@ -297,7 +297,7 @@ function trimSuite({ withBroker: it, expect }: Suite): void {
     const positions = await appendMany(broker, "room:1", 6);
     const [, second, third, , , last] = positions;
     if (second === undefined || third === undefined || last === undefined) throw new Error("nothing was appended");
-    await broker.trim("room:1", third.seq);
+    await broker.trim("room:1", third);
     expect(await broker.head("room:1")).toEqual({ position: last, floor: third.seq });
     expect(await broker.read("room:1", start, { countMax: 10 })).toMatchObject({ outcome: "gap", floor: third, head: last });
     expect(await broker.read("room:1", second, { countMax: 10 })).toMatchObject({ outcome: "gap" });
@@ -309,17 +309,23 @@ function trimSuite({ withBroker: it, expect }: Suite): void {
   it("BRK-7 trims to the head at most, never lowers the floor, and goes on counting", async (broker) => {
     const [first, second] = await appendMany(broker, "room:1", 2);
     if (first === undefined || second === undefined) throw new Error("nothing was appended");
-    await broker.trim("room:1", second.seq);
-    await broker.trim("room:1", first.seq);
+    await broker.trim("room:1", second);
+    await broker.trim("room:1", first);
     expect(await broker.head("room:1")).toEqual({ position: second, floor: second.seq });
     const third = landedAt(await broker.append("room:1", request()));
     expect(third.seq).toBeGreaterThan(second.seq);
     expect((await readAll(broker, "room:1", second))[0]).toMatchObject({ seq: third.seq, prev: second.seq });
   });
 
+  it("BRK-7 forgets nothing for a position of another epoch", async (broker) => {
+    await appendMany(broker, "room:1", 2);
+    await broker.trim("room:1", { epoch: "foreign", seq: 1 });
+    expect((await broker.head("room:1")).floor).toBe(0);
+  });
+
   it("BRK-7 remembers publishers whose events were trimmed", async (broker) => {
     const position = landedAt(await broker.append("room:1", request({ publisher: count(1) })));
-    await broker.trim("room:1", position.seq);
+    await broker.trim("room:1", position);
     expect(await broker.append("room:1", request({ publisher: count(1) }))).toEqual({ outcome: "repeat", position });
   });
 

@@ -1,5 +1,5 @@
 /** Mixes a 32-bit number so that neighbouring inputs give unrelated outputs (the finaliser of MurmurHash3). */
-export function mix(value: number): number {
+function mix(value: number): number {
   let mixed = value | 0;
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);

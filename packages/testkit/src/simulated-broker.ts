@@ -90,7 +90,7 @@ export class SimulatedBroker {
       lookup: (channel, id) => ask("lookup", channel, () => this.#log.lookup(channel, id)),
       read: (channel, after, options) => ask("read", channel, () => this.#log.read(channel, after, options)),
       head: (channel) => ask("head", channel, () => this.#log.head(channel)),
-      trim: (channel, seq) => ask("trim", channel, () => this.#log.trim(channel, seq)),
+      trim: (channel, upTo) => ask("trim", channel, () => this.#log.trim(channel, upTo)),
       saveSnapshot: (channel, snapshot) => ask("save", channel, () => this.#log.saveSnapshot(channel, snapshot)),
       loadSnapshot: (channel) => ask("load", channel, () => this.#log.loadSnapshot(channel)),
       broadcast: (topic, message) => ask("broadcast", topic, () => this.#log.broadcast(topic, message)),

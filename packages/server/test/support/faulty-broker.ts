@@ -1,4 +1,4 @@
-import { TuttiError, type LastSeen, type WireError } from "@tutti/protocol";
+import { TuttiError, type LastSeen, type Position, type WireError } from "@tutti/protocol";
 import type { AppendRequest, Broker, EventRun, Head, IdempotencyKey, Outcome, Page, PublisherCount, ReadOptions, StoredSnapshot } from "@tutti/server";
 
 type Operation = Exclude<keyof Broker, "close">;
@@ -75,8 +75,8 @@ export class FaultyBroker implements Broker {
     return this.#do("head", () => this.inner.head(channel));
   }
 
-  trim(channel: string, seq: number): Promise<void> {
-    return this.#do("trim", () => this.inner.trim(channel, seq));
+  trim(channel: string, upTo: Position): Promise<void> {
+    return this.#do("trim", () => this.inner.trim(channel, upTo));
   }
 
   subscribe(channel: string, listener: (run: EventRun) => void): Promise<() => Promise<void>> {
