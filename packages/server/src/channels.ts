@@ -40,6 +40,7 @@ export class Channels {
     try {
       await opened.ready;
     } catch (error) {
+      this.#services.log.warn("opening a channel failed", { channel: policy.name, error });
       if (this.#opened.get(policy.name) === opened) this.#opened.delete(policy.name);
       throw error;
     }

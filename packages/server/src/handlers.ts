@@ -80,7 +80,7 @@ export type Authenticate<U extends User> = (request: AuthenticateRequest) => May
 
 /* The same without the types of a contract, as the server's core calls them. */
 
-export interface UntypedContext extends Caller {
+interface UntypedContext extends Caller {
   readonly channel: string;
   readonly params: Readonly<Record<string, string>>;
   readonly payload: unknown;

@@ -65,7 +65,6 @@ export class Subscriptions {
       await this.#permit(policy);
       const member: unknown = request.member === undefined ? undefined : await this.#validMember(policy, request.member);
       const channel = await this.#node.channels.open(policy);
-      assertWanted(slot);
       const subscription = new Subscription(this.#node.services, channel, this.#subscriber);
       const start = await subscription.start(request.since);
       this.#begin(slot, subscription, () => {

@@ -73,6 +73,23 @@ describe("hello", () => {
     expect(peer.of("welcome").length).toBe(1);
   });
 
+  it("HEL-1 asks the application once, also where the hello is said again meanwhile", async () => {
+    let asked = 0;
+    const { connect, settle } = bare({ authenticate: () => new Promise(() => asked++) });
+    const peer = connect();
+    for (let count = 0; count < 2; count++) peer.send({ op: "hello", versions: [1], session: secret });
+    await settle();
+    expect(asked).toBe(1);
+    expect(peer.errorCodes).toEqual(["FRAME_INVALID"]);
+  });
+
+  it("HEL-1 waits no longer for a connection that is gone", async () => {
+    const { connect, environment } = bare();
+    const before = environment.timerCount;
+    connect().drop();
+    expect(environment.timerCount).toBe(before);
+  });
+
   it("HEL-1 closes after helloTimeoutMs without a hello, and not before", async () => {
     const { connect, advance, server } = bare();
     const peer = connect();
@@ -179,7 +196,7 @@ describe("authentication", () => {
 
   it("HEL-4 does nothing for a client that went away while the application looked", async () => {
     let admit = (_user: User): void => {};
-    const { connect, settle, server } = bare({ authenticate: () => new Promise<User>((resolve) => (admit = resolve)) });
+    const { connect, settle, server, log } = bare({ authenticate: () => new Promise<User>((resolve) => (admit = resolve)) });
     const peer = connect();
     await peer.hello({ secret });
     peer.drop();
@@ -187,6 +204,7 @@ describe("authentication", () => {
     await settle();
     expect(server.stats()).toMatchObject({ connections: 0, sessions: 0 });
     expect(peer.frames).toEqual([]);
+    expect(log.errors).toEqual([]);
   });
 
   it("HEL-5 ends the first connection of a session when a second one says hello", async () => {
@@ -198,6 +216,22 @@ describe("authentication", () => {
     expect(second.closeCode).toBeUndefined();
     expect(world.server.stats()).toMatchObject({ connections: 1, sessions: 1 });
     first.drop();
+    expect(world.server.connections().map(({ connection }) => connection)).toEqual([second.of("welcome")[0]?.connection]);
+  });
+
+  it("HEL-5 does not end a connection for one that was opened before it, and whose hello came late", async () => {
+    const waiting: ((user: User) => void)[] = [];
+    const world = new World({ authenticate: () => new Promise<User>((resolve) => waiting.push(resolve)) });
+    const [first, second] = [world.connect(), world.connect()];
+    await first.hello({ secret });
+    await second.hello({ secret });
+    waiting[1]?.({ id: "ada" });
+    await world.settle();
+    waiting[0]?.({ id: "ada" });
+    await world.settle();
+    expect(first.closeCode).toBe(4103);
+    expect(first.of("welcome")).toEqual([]);
+    expect(second.closeCode).toBeUndefined();
     expect(world.server.connections().map(({ connection }) => connection)).toEqual([second.of("welcome")[0]?.connection]);
   });
 

@@ -1,0 +1,33 @@
+import { describe, expect, it } from "vitest";
+import type { Connection } from "../src/connection.js";
+import { Sessions } from "../src/sessions.js";
+
+/** Only who it is counts here. */
+const connection = (): Connection => Object.create(null);
+
+describe("the connections that have said hello", () => {
+  it("SRV-2 are found by session and by user, until they are gone", () => {
+    const sessions = new Sessions();
+    const [phone, laptop, nobody] = [connection(), connection(), connection()];
+    sessions.add(phone, "s1", "ada");
+    sessions.add(laptop, "s2", "ada");
+    sessions.add(nobody, "s3", undefined);
+    expect(sessions.of({ user: "ada" })).toEqual([phone, laptop]);
+    expect(sessions.of({ session: "s3" })).toEqual([nobody]);
+    sessions.remove(phone, "s1", "ada");
+    expect(sessions.of({ user: "ada" })).toEqual([laptop]);
+    sessions.remove(laptop, "s2", "ada");
+    sessions.remove(nobody, "s3", undefined);
+    expect([...sessions.of({ user: "ada" }), ...sessions.of({ session: "s3" }), ...sessions.all()]).toEqual([]);
+    expect(sessions.size).toBe(0);
+  });
+
+  it("HEL-5 are not forgotten with the one that they replaced", () => {
+    const sessions = new Sessions();
+    const [first, second] = [connection(), connection()];
+    sessions.add(first, "s1", undefined);
+    sessions.add(second, "s1", undefined);
+    sessions.remove(first, "s1", undefined);
+    expect(sessions.get("s1")).toBe(second);
+  });
+});
