@@ -1,7 +1,7 @@
 import type { Cancel, Environment } from "@tutti/protocol";
 
 /** Calls `tell` with `idle` when `seen` was not called for a while, and with `active` when it is called. Never called, it decides nothing. */
-export function activityWatch(environment: Environment, idleAfterMs: number, tell: (activity: "active" | "idle") => void): { seen(): void; stop(): void } {
+export function activityWatch(environment: Environment, idleAfterMs: number, tell: (activity: "active" | "idle") => void): { readonly seen: () => void; readonly stop: () => void } {
   let seenAt = 0;
   let timer: Cancel | undefined;
   const wait = (delayMs: number): void => {

@@ -1,5 +1,5 @@
 import type { Cancel, Environment } from "@tutti/protocol";
-import type { Lifecycle, LifecycleEvents } from "./lifecycle.js";
+import type { Lifecycle } from "./lifecycle.js";
 
 /* The one place where the client meets the clock, the timers, the randomness and the page that it runs in. Node has all but the page. */
 
@@ -20,36 +20,25 @@ export function browserEnvironment(): Environment {
   };
 }
 
-type Handlers = readonly (readonly [EventTarget, string, (event: Event) => void])[];
-
-function handlersOf(events: LifecycleEvents): Handlers {
-  const used = (): void => events.used();
-  const persisted = (event: Event): boolean => "persisted" in event && event.persisted === true;
-  return [
-    [window, "online", () => events.online()],
-    [window, "offline", () => events.offline()],
-    [window, "pagehide", (event) => events.pageHide(persisted(event))],
-    [window, "pageshow", (event) => events.pageShow(persisted(event))],
-    [document, "freeze", () => events.frozen()],
-    [document, "resume", () => events.resumed()],
-    [document, "visibilitychange", () => (document.visibilityState === "visible" ? events.visible() : events.hidden())],
-    [window, "pointermove", used],
-    [window, "pointerdown", used],
-    [window, "keydown", used],
-  ];
-}
+const isPersisted = (event: Event): boolean => "persisted" in event && event.persisted === true;
 
 /** What the page that runs the client goes through; nothing where there is no page. */
 export function browserLifecycle(): Lifecycle {
   return {
     watch(events): Cancel {
-      if (typeof window === "undefined" || typeof document === "undefined") return () => {};
-      const handlers = handlersOf(events);
-      for (const [target, name, handler] of handlers) target.addEventListener(name, handler, { passive: true });
+      if (typeof document === "undefined") return () => {};
+      const over = new AbortController();
+      const on = (target: EventTarget, name: string, listener: (event: Event) => void): void => target.addEventListener(name, listener, { passive: true, signal: over.signal });
+      on(window, "online", events.online);
+      on(window, "offline", events.offline);
+      on(window, "pagehide", (event) => events.pageHide(isPersisted(event)));
+      on(window, "pageshow", (event) => events.pageShow(isPersisted(event)));
+      on(document, "freeze", events.frozen);
+      on(document, "resume", events.resumed);
+      on(document, "visibilitychange", () => (document.hidden ? events.hidden() : events.visible()));
+      for (const name of ["pointermove", "pointerdown", "keydown"]) on(window, name, events.used);
       if (!navigator.onLine) events.offline();
-      return () => {
-        for (const [target, name, handler] of handlers) target.removeEventListener(name, handler);
-      };
+      return () => over.abort();
     },
   };
 }

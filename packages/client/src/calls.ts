@@ -1,6 +1,7 @@
 import { TuttiError, validate, type CallSchemas } from "@tutti/protocol";
-import type { Core } from "./core.js";
+import { tellResult, type Core } from "./core.js";
 import { attempt, Deferred } from "./deferred.js";
+import type { OnAnswer } from "./requests.js";
 
 export interface CallOptions {
   /** How long to wait for the answer; 10 s. */
@@ -20,28 +21,24 @@ export interface Call {
 /** Asks the application on the server. @throws (rejects) TuttiError `TIMEOUT`, `NOT_CONNECTED`, `OUTCOME_UNKNOWN`, `PAYLOAD_INVALID`, and what it answers */
 export function call(core: Core, { channel, type, input, schemas }: Call, { signal, timeoutMs = core.config.callTimeoutMs }: CallOptions = {}): Promise<unknown> {
   const { requests, config, environment } = core;
-  const outcome = new Deferred<unknown>();
   const ask = (payload: unknown): Promise<unknown> => {
     signal?.throwIfAborted();
-    if (!requests.isUp) throw new TuttiError("NOT_CONNECTED");
-    if (requests.size >= config.queueCountMax) throw new TuttiError("LIMIT_EXCEEDED");
+    if (!core.isUp()) throw new TuttiError("NOT_CONNECTED");
+    if (requests.count() >= config.queueCountMax) throw new TuttiError("LIMIT_EXCEEDED");
+    const outcome = new Deferred<unknown>();
     const abort = (): void => {
       requests.forget(correlationId);
       outcome.reject(signal?.reason);
     };
+    const answered: OnAnswer = (answer, id) => {
+      signal?.removeEventListener("abort", abort);
+      const about = { channel, correlationId: id };
+      tellResult(core, type, answer.kind === "success" ? { payload: answer.data, ...about } : { error: answer.error, ...about });
+      if (answer.kind === "success") outcome.resolve(attempt(() => checked(schemas?.output, answer.data, (output) => output)));
+      else outcome.reject(answer.error);
+    };
+    const correlationId = requests.ask({ op: "call", channel, type, payload, timestamp: environment.now() }, answered, timeoutMs);
     signal?.addEventListener("abort", abort);
-    const correlationId = requests.ask(
-      { op: "call", channel, type, payload, timestamp: environment.now() },
-      (answer, id) => {
-        signal?.removeEventListener("abort", abort);
-        core.result(type, answer.kind === "success" ? { payload: answer.data, channel, correlationId: id } : { error: answer.error, channel, correlationId: id });
-        outcome.resolve(attempt<unknown>(() => {
-          if (answer.kind !== "success") throw answer.error;
-          return schemas === undefined ? answer.data : validate(schemas.output, answer.data, "result");
-        }));
-      },
-      timeoutMs,
-    );
     return outcome.promise;
   };
   return attempt(() => checked(schemas?.input, input, ask));

@@ -1,234 +1,162 @@
-import { channelName, namespaceOf, TuttiError, type Cancel, type Contract, type Environment, type ServerFrame } from "@tutti/protocol";
+import { channelName, namespaceOf, TuttiError, type Cancel, type Contract, type ServerFrame } from "@tutti/protocol";
 import { activityWatch } from "./activity.js";
 import { browserDebug, browserEnvironment, browserLifecycle } from "./browser-environment.js";
 import { call, type CallOptions } from "./calls.js";
-import { ClientChannel, schemaOf, type ChannelHost } from "./channel.js";
+import { makeChannel, schemaOf, type ChannelHost, type ClientChannel } from "./channel.js";
+import { makeChannels } from "./channels.js";
 import type { UntypedContract } from "./channel-types.js";
-import type { Client, ClientEvents, Rollback } from "./client-types.js";
-import { Connection, type Activity, type ConnectionInfo } from "./connection.js";
+import type { Client } from "./client-types.js";
+import { makeConnection } from "./connection.js";
 import type { Phase, World } from "./connection-machine.js";
 import { attempt } from "./deferred.js";
-import { Emitter } from "./emitter.js";
-import type { Envelope } from "./envelope.js";
-import type { Lifecycle, LifecycleEvents } from "./lifecycle.js";
-import { configOf, type ClientConfig, type ClientOptions } from "./options.js";
-import { Requests, type OutgoingFrame } from "./requests.js";
-import { identify, makeSession, type Session } from "./session.js";
-import { makeStore, type ReadonlyStore } from "./store.js";
+import { makeEmitter } from "./emitter.js";
+import type { LifecycleEvents } from "./lifecycle.js";
+import { configOf, type ClientOptions } from "./options.js";
+import { makeRequests } from "./requests.js";
+import { identify, makeSession } from "./session.js";
+import { makeStore } from "./store.js";
 import { webSocketTransport } from "./transports/websocket.js";
 
-/** All parts of a client, put together; `Client` is what of it an application may use. */
-class TuttiClient implements ChannelHost {
-  readonly environment: Environment;
-  readonly config: ClientConfig;
-  readonly session: Session;
-  readonly requests: Requests;
-  readonly pending;
-  readonly #contract: Contract | undefined;
-  readonly #lifecycle: Lifecycle;
-  readonly #connection: Connection;
-  readonly #activity: ReturnType<typeof activityWatch>;
-  readonly #emitter = new Emitter((cause) => this.report(cause));
+/** The parts of a client, put together. */
+function compose(options: ClientOptions) {
+  const { contract, lifecycle = browserLifecycle(), environment = browserEnvironment(), transport = webSocketTransport(), debug = browserDebug(), storage } = options;
+  const config = configOf(options);
   // What a listener for errors throws has nowhere else to go.
-  readonly #errors = new Emitter(() => {});
-  /** Kept, because they are subscribed or have something to send. */
-  readonly #busy = new Set<ClientChannel>();
-  /** One object for a name, as long as anybody can tell; who visits many channels does not fill the memory. */
-  readonly #channels = new Map<string, WeakRef<ClientChannel>>();
-  readonly #forgotten = new FinalizationRegistry<string>((name) => {
-    if (this.#find(name) === undefined) this.#channels.delete(name);
-  });
-  #count = 0;
-  #bytes = 0;
-  #watching: Cancel | undefined;
-
-  constructor(options: ClientOptions) {
-    const { contract, lifecycle = browserLifecycle(), environment = browserEnvironment(), transport = webSocketTransport(), debug = browserDebug(), storage } = options;
-    this.environment = environment;
-    this.config = configOf(options);
-    this.#contract = contract;
-    this.#lifecycle = lifecycle;
-    this.session = makeSession(environment, storage, (cause) => this.report(cause));
-    this.#connection = new Connection(this, options, transport, debug, {
-      up: (session, user) => this.#up(session, user),
-      down: (phase) => this.#down(phase),
-      frame: (frame) => this.#frame(frame),
-      status: (info) => this.#emitter.emit("status", info),
-    });
-    this.requests = new Requests(this.#connection, environment, this.config.ackTimeoutMs, () => this.#connection.lose(new TuttiError("CONNECTION_LOST", { message: "no answer" })));
-    this.pending = makeStore(this.report, () => ({ count: this.#count, bytes: this.#bytes }));
-    this.#activity = activityWatch(environment, this.config.idleAfterMs, (activity) => this.setActivity(activity));
-    for (const publish of this.session.left) this.#channel(publish.channel).restore(publish);
-  }
-
-  get connection(): ReadonlyStore<ConnectionInfo> {
-    return this.#connection.info;
-  }
-
-  get messageBytesMax(): number {
-    return this.#connection.messageBytesMax;
-  }
-
-  connect(): void {
-    this.#watching ??= this.#lifecycle.watch(this.#lifecycleEvents());
-    this.#connection.dispatch({ type: "connect" });
-  }
-
-  close(): Promise<void> {
-    this.#watching?.();
-    this.#watching = undefined;
-    this.#activity.stop();
-    this.#connection.dispatch({ type: "close" });
-    return Promise.resolve();
-  }
-
-  setActivity(activity: Activity): void {
-    this.#connection.setActivity(activity);
-  }
-
-  on(name: keyof ClientEvents, listener: (value: never) => void): Cancel {
-    return (name === "error" ? this.#errors : this.#emitter).on(name, listener);
-  }
-
-  onAny(listener: (envelope: Envelope) => void): Cancel {
-    return this.#emitter.on("any", listener);
-  }
-
-  call(type: string, input: unknown, options?: CallOptions): Promise<unknown> {
-    return attempt(() => call(this, { type, input, schemas: schemaOf(this.#contract && (this.#contract.definition.calls ?? {}), type) }, options));
-  }
-
-  channel(pattern: string, params: Readonly<Record<string, string>> = {}): ClientChannel {
-    return this.#channel(channelName(pattern, params));
-  }
-
-  /* What the parts ask of the client. */
-
-  send(frame: OutgoingFrame): void {
-    if (this.#connection.isUp) this.#connection.send(frame);
-  }
-
-  readonly report = (cause: unknown): void => {
-    this.#errors.emit("error", new TuttiError("INTERNAL", { message: "a listener threw", cause }));
+  const errors = makeEmitter(() => {});
+  const report = (cause: unknown): void => errors.emit("error", new TuttiError("INTERNAL", { message: "a listener threw", cause }));
+  const emitter = makeEmitter(report);
+  const tell: ChannelHost["tell"] = (type, about) => emitter.emit("any", { payload: undefined, timestamp: environment.now(), ...about, type });
+  const error: ChannelHost["error"] = (failure, channel) => {
+    errors.emit("error", failure);
+    tell(`error:${channel === undefined ? "connection" : namespaceOf(channel)}`, { error: failure, channel });
   };
+  const session = makeSession(environment, storage, report);
+  const totals = { count: 0, bytes: 0 };
+  const pending = makeStore(report, () => ({ ...totals }));
+  const isUp = (): boolean => connection.isUp();
+  const overdue = (): void => connection.lose(new TuttiError("CONNECTION_LOST", { message: "no answer" }));
+  const requests = makeRequests(environment, (frame) => connection.send(frame), config.ackTimeoutMs, overdue);
+  let watching: Cancel | undefined;
 
-  error(error: TuttiError, channel?: string): void {
-    this.#errors.emit("error", error);
-    this.tell(`error:${channel === undefined ? "connection" : namespaceOf(channel)}`, { error, channel });
-  }
+  const host: ChannelHost = {
+    environment,
+    config,
+    session,
+    requests,
+    report,
+    tell,
+    error,
+    isUp,
+    send: (frame) => isUp() && connection.send(frame),
+    rollback: (rollback) => emitter.emit("rollback", rollback),
+    assertOpen() {
+      const { kind, reason } = connection.phase();
+      if (kind === "closed") throw reason;
+    },
+    weigh(count, bytes) {
+      if (count > 0 && (totals.count >= config.queueCountMax || totals.bytes + bytes > config.queueBytesMax)) throw new TuttiError("QUEUE_FULL");
+      totals.count += count;
+      totals.bytes += bytes;
+    },
+    changed(channel) {
+      channels.keep(channel, channel.isBusy());
+      pending.changed();
+    },
+    wake() {
+      const { kind, reason } = connection.phase();
+      // What was ended by a code that is not retried does not come back because somebody looks at a channel.
+      if (kind === "disconnected" && reason === undefined) connect();
+    },
+  };
+  const channels = makeChannels((name) => makeChannel(name, contract && (contract.match(name)?.definition ?? {}), host));
 
-  tell(type: string, about: Partial<Envelope>): void {
-    this.#emitter.emit("any", { payload: undefined, timestamp: this.environment.now(), ...about, type });
-  }
-
-  result(type: string, about: Partial<Envelope>): void {
-    this.tell(about.error === undefined ? `${type}:result` : `error:${type.replace(/:.*/, "")}`, about);
-  }
-
-  rollback(rollback: Rollback): void {
-    this.#emitter.emit("rollback", rollback);
-  }
-
-  assertOpen(): void {
-    const { phase } = this.#connection;
-    if (phase.kind === "closed") throw phase.reason;
-  }
-
-  weigh(count: number, bytes: number): void {
-    const { queueCountMax, queueBytesMax } = this.config;
-    if (count > 0 && (this.#count >= queueCountMax || this.#bytes + bytes > queueBytesMax)) throw new TuttiError("QUEUE_FULL");
-    this.#count += count;
-    this.#bytes += bytes;
-  }
-
-  changed(channel: ClientChannel): void {
-    if (channel.isBusy) this.#busy.add(channel);
-    else this.#busy.delete(channel);
-    this.pending.changed();
-  }
-
-  /** What was ended by a code that is not retried does not come back because somebody looks at a channel. */
-  wake(): void {
-    const { phase } = this.#connection;
-    if (phase.kind === "disconnected" && phase.reason === undefined) this.connect();
-  }
-
-  #find(name: string): ClientChannel | undefined {
-    return this.#channels.get(name)?.deref();
-  }
-
-  #channel(name: string): ClientChannel {
-    const known = this.#find(name);
-    if (known !== undefined) return known;
-    const channel = new ClientChannel(name, this.#contract && (this.#contract.match(name)?.definition ?? {}), this);
-    this.#channels.set(name, new WeakRef(channel));
-    this.#forgotten.register(channel, name);
-    return channel;
-  }
-
-  #up(publicId: string, user: string | undefined): void {
-    this.session.user = user;
-    if (identify(this.session, publicId)) for (const channel of this.#busy) channel.renamed();
-    for (const channel of this.#busy) channel.subscription.lineUp();
-    for (const channel of this.#busy) channel.queue.lineUp();
-  }
-
-  #down(phase: Phase): void {
-    const error = phase.kind === "closed" || phase.kind === "disconnected" ? phase.reason : undefined;
-    this.requests.drop(phase.kind === "closed" ? phase.reason : new TuttiError("OUTCOME_UNKNOWN"));
-    for (const channel of this.#busy) {
+  const up = (publicId: string, user: string | undefined): void => {
+    session.user = user;
+    if (identify(session, publicId)) for (const channel of channels.busy) channel.renamed();
+    for (const { subscription } of channels.busy) subscription.lineUp();
+    for (const { queue } of channels.busy) queue.lineUp();
+  };
+  const down = ({ kind, reason }: Phase): void => {
+    requests.drop((kind === "closed" && reason) || new TuttiError("OUTCOME_UNKNOWN"));
+    for (const channel of channels.busy) {
       channel.subscription.lineDown();
-      if (error !== undefined) channel.abandon(error);
-      if (phase.kind === "closed") channel.queue.close(phase.reason);
+      if (reason === undefined || (kind !== "closed" && kind !== "disconnected")) continue;
+      channel.abandon(reason);
+      if (kind === "closed") channel.queue.close(reason);
     }
-    if (phase.kind === "disconnected" && error !== undefined) this.error(error);
-  }
-
-  #frame(frame: ServerFrame): void {
-    switch (frame.op) {
+    if (kind === "disconnected" && reason !== undefined) error(reason);
+  };
+  const frame = (received: ServerFrame): void => {
+    switch (received.op) {
       case "reply":
-        return this.requests.answer(frame);
+        return requests.answer(received);
       case "events":
-      case "gap":
       case "signals":
       case "presence":
-        return this.#find(frame.channel)?.frame(frame);
+        return channels.find(received.channel)?.frame(received);
+      case "gap":
+        return channels.find(received.channel)?.subscription.gap(received.start);
       case "joined": {
-        const channel = this.#channel(frame.channel);
-        channel.subscription.joined(frame.start);
-        this.changed(channel);
-        return this.#emitter.emit("joined", frame.channel);
+        const channel = channels.of(received.channel);
+        channel.subscription.joined(received.start);
+        host.changed(channel);
+        return emitter.emit("joined", received.channel);
       }
-      case "left":
-        return void this.#find(frame.channel)?.subscription.end("left", TuttiError.fromWire(frame.error));
+      case "left": {
+        const left = TuttiError.fromWire(received.error);
+        return void channels.find(received.channel)?.subscription.end({ status: "left", error: left }, left);
+      }
       case "error":
-        return this.error(TuttiError.fromWire(frame.error), frame.channel);
+        return error(TuttiError.fromWire(received.error), received.channel);
       case "welcome":
       case "pong":
         return;
       default:
-        return frame satisfies never;
+        return received satisfies never;
     }
-  }
+  };
+  const connection = makeConnection(host, options, transport, debug, { up, down, frame, status: (info) => emitter.emit("status", info) });
 
-  #lifecycleEvents(): LifecycleEvents {
-    const become = (world: World) => (): void => this.#connection.dispatch({ type: "world", world });
-    const used = (): void => this.#activity.seen();
-    return {
-      online: become("free"),
-      offline: become("offline"),
-      visible: () => {
-        used();
-        this.#connection.dispatch({ type: "woke" });
-      },
-      hidden: () => {},
-      frozen: become("frozen"),
-      resumed: become("free"),
-      pageHide: become("hidden"),
-      pageShow: become("free"),
-      used,
-    };
-  }
+  const activity = activityWatch(environment, config.idleAfterMs, connection.setActivity);
+  const become = (world: World) => (): void => connection.dispatch({ type: "world", world });
+  const lifecycleEvents: LifecycleEvents = {
+    online: become("free"),
+    offline: become("offline"),
+    visible() {
+      activity.seen();
+      connection.dispatch({ type: "woke" });
+    },
+    hidden() {},
+    frozen: become("frozen"),
+    resumed: become("free"),
+    pageHide: become("hidden"),
+    pageShow: become("free"),
+    used: activity.seen,
+  };
+  const connect = (): void => {
+    watching ??= lifecycle.watch(lifecycleEvents);
+    connection.dispatch({ type: "connect" });
+  };
+  for (const publish of session.left) channels.of(publish.channel).restore(publish);
+
+  return {
+    connection: connection.info,
+    pending,
+    connect,
+    close(): Promise<void> {
+      watching?.();
+      watching = undefined;
+      activity.stop();
+      connection.dispatch({ type: "close" });
+      return Promise.resolve();
+    },
+    setActivity: connection.setActivity,
+    on: (name: string, listener: (value: never) => void) => (name === "error" ? errors : emitter).on(name, listener),
+    onAny: (listener: (value: never) => void) => emitter.on("any", listener),
+    call: (type: string, input: unknown, callOptions?: CallOptions) =>
+      attempt(() => call(host, { type, input, schemas: schemaOf(contract && (contract.definition.calls ?? {}), type) }, callOptions)),
+    channel: (pattern: string, params: Readonly<Record<string, string>> = {}): ClientChannel => channels.of(channelName(pattern, params)),
+  };
 }
 
 /**
@@ -244,5 +172,5 @@ class TuttiClient implements ChannelHost {
  */
 export function createClient<const C extends Contract = UntypedContract>(options: ClientOptions<C>): Client<C> {
   // The contract says what the values are; its schemas make sure.
-  return new TuttiClient(options) as unknown as Client<C>;
+  return compose(options) as unknown as Client<C>;
 }

@@ -5,17 +5,26 @@ import { TuttiError } from "@tutti/protocol";
  * timer at most, and perhaps a link; the effect `release` ends both when it is left, whatever it is left for.
  */
 
-/** `attempts`: how many reconnects were started since a connection was last stable. */
-export type Phase =
-  | { readonly kind: "disconnected"; readonly reason: TuttiError | undefined }
-  /** From the token to the welcome. `reason`: why it connects again. */
-  | { readonly kind: "opening"; readonly attempts: number; readonly reason: TuttiError | undefined }
-  | { readonly kind: "connected"; readonly attempts: number; readonly pulse: Pulse; readonly intervals: Intervals }
-  | { readonly kind: "waiting"; readonly attempts: number; readonly reason: TuttiError; readonly delayMs: number }
-  /** Until the world lets it go on. */
-  | { readonly kind: "paused"; readonly attempts: number; readonly reason: TuttiError }
-  | { readonly kind: "failed"; readonly attempts: number; readonly reason: TuttiError }
-  | { readonly kind: "closed"; readonly reason: TuttiError };
+interface Common {
+  /** How many reconnects were started since a connection was last stable. */
+  readonly attempts: number;
+  /** Why it is not connected. */
+  readonly reason?: TuttiError | undefined;
+  /** How long until the phase's timer fires. */
+  readonly timerMs?: number | undefined;
+}
+
+export type Phase = Common &
+  (
+    | { readonly kind: "disconnected" }
+    /** From the token to the welcome; with a reason it connects again. */
+    | { readonly kind: "opening" }
+    | { readonly kind: "connected"; readonly pulse: Pulse; readonly intervals: Intervals }
+    | { readonly kind: "waiting"; readonly timerMs: number }
+    /** `paused`: until the world lets it go on. In both the timer only finds out whether the machine slept. */
+    | { readonly kind: "paused" | "failed" }
+    | { readonly kind: "closed"; readonly reason: TuttiError }
+  );
 
 /**
  * Between two heartbeats: `resting` until the next ping, `asked` until the pong or its deadline, `answered` until the deadline has passed.
@@ -42,7 +51,7 @@ export interface Facts {
   readonly chance: number;
   /** For how long it has been connected. */
   readonly upMs: number;
-  /** Whether anything arrived since the ping. */
+  /** Whether anything arrived since the phase's timer was started. */
   readonly heard: boolean;
 }
 
@@ -77,67 +86,57 @@ export interface MachineConfig {
   readonly watchMs: number;
 }
 
-export const initialMachine: Machine = { phase: { kind: "disconnected", reason: undefined }, world: "free" };
+export const initialMachine: Machine = { phase: { kind: "disconnected", attempts: 0 }, world: "free" };
 
-/** How long a phase lasts before its timer fires. */
-function timerOf(phase: Phase, config: MachineConfig): number | undefined {
-  switch (phase.kind) {
-    case "opening":
-      return config.connectTimeoutMs;
-    case "connected":
-      return phase.intervals.heartbeatMs;
-    case "waiting":
-      return phase.delayMs;
-    case "paused":
-    case "failed":
-      return config.watchMs;
-    case "disconnected":
-    case "closed":
-      return undefined;
-    default:
-      return phase satisfies never;
-  }
-}
-
-function enter(machine: Machine, phase: Phase, config: MachineConfig, ...effects: readonly Effect[]): Step {
-  return { machine: { ...machine, phase }, effects, timerMs: timerOf(phase, config) };
+function enter(machine: Machine, phase: Phase, ...effects: readonly Effect[]): Step {
+  return { machine: { ...machine, phase }, effects, timerMs: phase.timerMs };
 }
 
 /** The same phase, perhaps with something in it changed: what it has, it keeps. */
 function stay(machine: Machine, phase: Phase = machine.phase, timerMs?: number, ...effects: readonly Effect[]): Step {
-  return { machine: phase === machine.phase ? machine : { ...machine, phase }, effects, timerMs };
+  return { machine: { ...machine, phase }, effects, timerMs };
 }
 
 function open(machine: Machine, attempts: number, config: MachineConfig): Step {
-  const { phase } = machine;
-  return enter(machine, { kind: "opening", attempts, reason: "attempts" in phase && phase.kind !== "connected" ? phase.reason : undefined }, config, "release", "open");
+  const { timerMs, reason } = machine.phase;
+  // What has no timer was ended, and does not connect again but anew.
+  return enter(machine, { kind: "opening", attempts, reason: timerMs === undefined ? undefined : reason, timerMs: config.connectTimeoutMs }, "release", "open");
 }
 
 function lose(machine: Machine, error: TuttiError, { chance, upMs }: Facts, config: MachineConfig): Step {
   const { phase, world } = machine;
   if (phase.kind !== "opening" && phase.kind !== "connected") return stay(machine);
   const attempts = upMs < config.stableAfterMs ? phase.attempts : 0;
-  return enter(machine, afterLoss(attempts, world, error, chance, config), config, "release", ...(error.retry === "refresh" ? (["forget-token"] as const) : []));
+  return enter(machine, afterLoss(attempts, world, error, chance, config), "release", ...(error.retry === "refresh" ? (["forget-token"] as const) : []));
 }
 
 function afterLoss(attempts: number, world: World, reason: TuttiError, chance: number, config: MachineConfig): Phase {
-  const { reconnectAttemptsMax, reconnectDelaysMs: delays, reconnectJitterMs } = config;
-  if (reason.retry === "never") return { kind: "disconnected", reason };
-  if (world !== "free") return { kind: "paused", attempts, reason };
-  if (attempts >= reconnectAttemptsMax) {
-    return { kind: "failed", attempts, reason: new TuttiError("RETRIES_EXHAUSTED", { message: reason.message, cause: reason }) };
-  }
-  const delayMs = delays[Math.min(attempts, delays.length - 1)] ?? 0;
+  const { reconnectAttemptsMax, reconnectDelaysMs: delays, reconnectJitterMs, watchMs: timerMs } = config;
+  if (reason.retry === "never") return { kind: "disconnected", attempts: 0, reason };
+  if (world !== "free") return { kind: "paused", attempts, reason, timerMs };
+  if (attempts >= reconnectAttemptsMax) return { kind: "failed", attempts, reason: new TuttiError("RETRIES_EXHAUSTED", { message: reason.message, cause: reason }), timerMs };
   // The server may ask for more patience, never for less: a loop without a pause must not be in its power.
-  return { kind: "waiting", attempts, reason, delayMs: Math.max(delayMs, reason.retryAfterMs ?? 0) + chance * reconnectJitterMs };
+  const delayMs = Math.max(delays[Math.min(attempts, delays.length - 1)] ?? 0, reason.retryAfterMs ?? 0);
+  return { kind: "waiting", attempts, reason, timerMs: delayMs + chance * reconnectJitterMs };
 }
 
 function wake(machine: Machine, config: MachineConfig): Step {
-  const { phase } = machine;
-  if (!("attempts" in phase)) return stay(machine);
-  const fresh = { ...phase, attempts: 0 };
-  if (fresh.kind === "connected") return check({ ...machine, phase: fresh });
-  return fresh.kind === "opening" || machine.world !== "free" ? stay(machine, fresh) : open(machine, 0, config);
+  const { phase, world } = machine;
+  switch (phase.kind) {
+    case "disconnected":
+    case "closed":
+      return stay(machine);
+    case "connected":
+      return check(machine);
+    case "opening":
+      return stay(machine, { ...phase, attempts: 0 });
+    case "waiting":
+    case "paused":
+    case "failed":
+      return world === "free" ? open(machine, 0, config) : stay(machine);
+    default:
+      return phase satisfies never;
+  }
 }
 
 /**
@@ -153,10 +152,11 @@ function check(machine: Machine): Step {
 function change(machine: Machine, config: MachineConfig): Step {
   const { phase, world } = machine;
   if (world === "free") return wake(machine, config);
-  if (phase.kind === "waiting") return enter(machine, { ...phase, kind: "paused" }, config, "release");
-  if (phase.kind !== "opening" && phase.kind !== "connected") return stay(machine);
+  const isActive = phase.kind === "opening" || phase.kind === "connected";
   // A page that goes away would be kept out of the back-forward cache by what it has open.
-  if (world === "hidden") return enter(machine, { kind: "paused", attempts: 0, reason: new TuttiError("CONNECTION_LOST") }, config, "bye", "release");
+  if (phase.kind === "waiting" || (world === "hidden" && isActive)) {
+    return enter(machine, { kind: "paused", attempts: 0, reason: phase.reason ?? new TuttiError("CONNECTION_LOST"), timerMs: config.watchMs }, "bye", "release");
+  }
   // "Offline" may be wrong, and a connection that goes on is worth more than a message about it.
   return world === "offline" ? check(machine) : stay(machine);
 }
@@ -196,10 +196,13 @@ export function transition(machine: Machine, event: MachineEvent, config: Machin
     case "connect":
       return phase.kind === "opening" || phase.kind === "connected" ? stay(machine) : open(machine, 0, config);
     case "close":
-      return phase.kind === "closed" ? stay(machine) : enter(machine, { kind: "closed", reason: new TuttiError("CLIENT_CLOSED") }, config, "bye", "release");
-    case "welcomed":
+      return enter(machine, { kind: "closed", attempts: 0, reason: new TuttiError("CLIENT_CLOSED") }, "bye", "release");
+    case "welcomed": {
+      const { attempts } = phase;
+      const { intervals } = event;
       // The link goes over to the next phase, and the timer starts anew.
-      return phase.kind === "opening" ? enter(machine, { kind: "connected", attempts: phase.attempts, pulse: "resting", intervals: event.intervals }, config) : stay(machine);
+      return phase.kind === "opening" ? enter(machine, { kind: "connected", attempts, pulse: "resting", intervals, timerMs: intervals.heartbeatMs }) : stay(machine);
+    }
     case "lost":
       return lose(machine, event.error, event, config);
     case "pong":

@@ -12,14 +12,14 @@ import {
   type ServerFrame,
   type ServerFrameOf,
 } from "@tutti/protocol";
-import { initialMachine, transition, type Effect, type Facts, type MachineEvent, type Phase } from "./connection-machine.js";
+import { initialMachine, transition, type Effect, type Facts, type Machine, type MachineEvent, type Phase } from "./connection-machine.js";
 import type { Core } from "./core.js";
 import { describeFrame } from "./debug.js";
 import { attempt } from "./deferred.js";
 import type { ClientOptions } from "./options.js";
 import { encodeFrame } from "./message.js";
-import type { Answer, Line, OutgoingFrame } from "./requests.js";
-import { makeStore, type ReadonlyStore, type Store } from "./store.js";
+import type { Answer, OutgoingFrame } from "./requests.js";
+import { makeStore, type ReadonlyStore } from "./store.js";
 import type { Link, Transport } from "./transport.js";
 
 /**
@@ -35,18 +35,18 @@ export type Activity = "active" | "idle";
 export interface ConnectionInfo {
   readonly status: ConnectionStatus;
   /** Why it is not connected. */
-  readonly reason: { readonly code: string; readonly message: string } | undefined;
+  readonly reason?: { readonly code: string; readonly message: string } | undefined;
   /** When it was last welcomed, Unix ms. */
-  readonly lastConnected: number | undefined;
-  /** Reconnects that were started since a connection was last stable. */
+  readonly lastConnected?: number | undefined;
+  /** Reconnects that were started since it was last connected. */
   readonly reconnectAttempts: number;
   /** When the next attempt starts, Unix ms; for a countdown. */
-  readonly retryAt: number | undefined;
-  /** The round trip of the last ping; before the first, that of the hello. */
-  readonly latencyMs: number | undefined;
+  readonly retryAt?: number | undefined;
+  /** The round trip of the last ping. */
+  readonly latencyMs?: number | undefined;
   /** The session's public id, as others see it. */
-  readonly session: string | undefined;
-  readonly user: string | undefined;
+  readonly session?: string | undefined;
+  readonly user?: string | undefined;
   readonly activity: Activity;
 }
 
@@ -58,305 +58,255 @@ export interface ConnectionEvents {
   status(info: ConnectionInfo): void;
 }
 
+/** Carries out what the machine decides: link, timer, token. */
+export interface Connection {
+  readonly info: ReadonlyStore<ConnectionInfo>;
+  phase(): Phase;
+  isUp(): boolean;
+  /** @throws TuttiError `MESSAGE_TOO_LARGE`, `MESSAGE_TOO_DEEP`, `PAYLOAD_INVALID` */
+  send(frame: OutgoingFrame): void;
+  readonly setActivity: (activity: Activity) => void;
+  /** Takes an event to the machine. What happens meanwhile waits its turn, so a step is never cut in two. */
+  dispatch(event: MachineEvent): void;
+  /** The attempt or the connection failed. */
+  lose(error: TuttiError): void;
+}
+
 /** A timer that fires this much too late was slept through. */
 const SLEEP_MS_MIN = 5_000;
 const CLOSE_NORMAL = 1000;
-/** How long to wait when no new token could be fetched. */
-const REFRESH_AGAIN_MS = 5_000;
 
-const unknown: ConnectionInfo = {
-  status: "disconnected",
-  reason: undefined,
-  lastConnected: undefined,
-  reconnectAttempts: 0,
-  retryAt: undefined,
-  latencyMs: undefined,
-  session: undefined,
-  user: undefined,
-  activity: "active",
-};
-
-/** Carries out what the machine decides: link, timer, token. */
-export class Connection implements Line {
-  readonly #core: Core;
-  readonly #options: ClientOptions;
-  readonly #transport: Transport;
-  readonly #debug: (line: string) => void;
-  readonly #events: ConnectionEvents;
-  readonly #inbox: MachineEvent[] = [];
-  readonly #store: Store<ConnectionInfo>;
-  #info = unknown;
-  #machine = initialMachine;
-  #isStepping = false;
-  #timer: Cancel | undefined;
-  #refreshTimer: Cancel | undefined;
+export function makeConnection(core: Core, options: ClientOptions, transport: Transport, debug: (line: string) => void, events: ConnectionEvents): Connection {
+  const { environment, config, session, error: surface } = core;
+  const inbox: MachineEvent[] = [];
+  let machine: Machine = initialMachine;
+  let isStepping = false;
+  let timer: Cancel | undefined;
+  let refreshTimer: Cancel | undefined;
   /** Stands for the attempt, and the link that came of it, until they end. */
-  #attempt: object | undefined;
-  #link: Link | undefined;
-  #welcome: ServerFrameOf<"welcome"> | undefined;
-  #token: string | undefined;
-  #upAt = 0;
-  #heardAt = 0;
-  #pingedAt = 0;
+  let attempted: object | undefined;
+  let link: Link | undefined;
+  let welcome: ServerFrameOf<"welcome"> | undefined;
+  let token: string | undefined;
+  let upAt = 0;
+  let heardAt = 0;
+  let pingedAt = 0;
+  /** When the phase's timer was started. */
+  let armedAt = 0;
+  let info: ConnectionInfo = { ...describe(machine.phase), activity: "active" };
+  const store = makeStore(core.report, () => info);
 
-  constructor(core: Core, options: ClientOptions, transport: Transport, debug: (line: string) => void, events: ConnectionEvents) {
-    this.#core = core;
-    this.#options = options;
-    this.#transport = transport;
-    this.#debug = debug;
-    this.#events = events;
-    this.#store = makeStore(core.report, () => this.#info);
-  }
+  const isUp = (): boolean => machine.phase.kind === "connected" && link !== undefined;
+  const facts = (): Facts => ({ chance: environment.random(), upMs: isUp() ? environment.elapsed() - upAt : 0, heard: heardAt > armedAt });
+  const show = (changes: Partial<ConnectionInfo>): void => {
+    const before = info;
+    const next = { ...before, ...changes };
+    // Many steps of the machine are nobody's business.
+    if (JSON.stringify(next) === JSON.stringify(before)) return;
+    info = next;
+    store.changed();
+    if (next.status !== before.status) events.status(next);
+  };
+  const send = (frame: OutgoingFrame): void => {
+    const { message } = encodeFrame(frame, session.messageBytesMax);
+    debug(describeFrame("→", frame));
+    link?.send(message);
+  };
+  const dispatch = (event: MachineEvent): void => {
+    inbox.push(event);
+    if (isStepping) return;
+    isStepping = true;
+    for (let next = inbox.shift(); next !== undefined; next = inbox.shift()) step(next);
+    isStepping = false;
+  };
+  const lose = (error: TuttiError): void => dispatch({ type: "lost", error, ...facts() });
 
-  get info(): ReadonlyStore<ConnectionInfo> {
-    return this.#store;
-  }
-
-  get phase(): Phase {
-    return this.#machine.phase;
-  }
-
-  get isUp(): boolean {
-    return this.phase.kind === "connected" && this.#link !== undefined;
-  }
-
-  /** The largest message that the server takes. */
-  get messageBytesMax(): number {
-    return this.#welcome?.limits.messageBytesMax ?? limits.messageBytesMax;
-  }
-
-  setActivity(activity: Activity): void {
-    if (this.isUp && activity !== this.#info.activity) this.send({ op: "activity", activity });
-    this.#describe({ activity });
-  }
-
-  /** Takes an event to the machine. What happens meanwhile waits its turn, so a step is never cut in two. */
-  dispatch(event: MachineEvent): void {
-    this.#inbox.push(event);
-    if (this.#isStepping) return;
-    this.#isStepping = true;
-    for (let next = this.#inbox.shift(); next !== undefined; next = this.#inbox.shift()) this.#step(next);
-    this.#isStepping = false;
-  }
-
-  /** The attempt or the connection failed. */
-  lose(error: TuttiError): void {
-    this.dispatch({ type: "lost", error, ...this.#facts() });
-  }
-
-  send(frame: OutgoingFrame): void {
-    const { message } = encodeFrame(frame, this.messageBytesMax);
-    this.#debug(describeFrame("→", frame));
-    this.#link?.send(message);
-  }
-
-  #facts(): Facts {
-    const { environment } = this.#core;
-    return { chance: environment.random(), upMs: this.isUp ? environment.elapsed() - this.#upAt : 0, heard: this.#heardAt > this.#pingedAt };
-  }
-
-  #step(event: MachineEvent): void {
-    const before = this.phase;
-    const { machine, effects, timerMs } = transition(this.#machine, event, this.#core.config);
-    const { phase } = machine;
+  const step = (event: MachineEvent): void => {
+    const before = machine.phase;
+    const { machine: next, effects, timerMs } = transition(machine, event, config);
+    const { phase } = next;
     const isOther = phase.kind !== before.kind;
-    this.#machine = machine;
-    for (const effect of effects) this.#carryOut(effect, before);
-    if (timerMs !== undefined) this.#startTimer(timerMs);
-    if (isOther && phase.kind === "connected") this.#up();
-    if (isOther && (before.kind === "connected" || phase.kind === "disconnected" || phase.kind === "closed")) this.#events.down(phase);
-    const reason = "reason" in phase ? phase.reason : undefined;
-    this.#describe({
-      status: statusOf(phase),
-      reason: reason && { code: reason.code, message: reason.message },
-      reconnectAttempts: phase.kind !== "connected" && "attempts" in phase ? phase.attempts : 0,
-      ...(isOther && { retryAt: phase.kind === "waiting" ? this.#core.environment.now() + phase.delayMs : undefined }),
-    });
-  }
-
-  #carryOut(effect: Effect, before: Phase): void {
+    machine = next;
+    for (const effect of effects) carryOut(effect, before);
+    if (timerMs !== undefined) startTimer(timerMs);
+    if (isOther && phase.kind === "connected") up();
+    if (isOther && (before.kind === "connected" || phase.kind === "disconnected" || phase.kind === "closed")) events.down(phase);
+    show({ ...describe(phase), retryAt: phase === before ? info.retryAt : phase.kind === "waiting" ? environment.now() + phase.timerMs : undefined });
+  };
+  const carryOut = (effect: Effect, before: Phase): void => {
     switch (effect) {
       case "bye":
-        if (before.kind === "connected") this.send({ op: "bye" });
+        if (before.kind === "connected") send({ op: "bye" });
         return;
       case "release":
-        return this.#release();
+        return release();
       case "open":
-        return this.#open();
+        return open();
       case "ping":
-        this.#pingedAt = this.#core.environment.elapsed();
-        return this.send({ op: "ping" });
+        pingedAt = environment.elapsed();
+        return send({ op: "ping" });
       case "forget-token":
-        this.#token = undefined;
+        token = undefined;
         return;
       default:
         effect satisfies never;
     }
-  }
-
-  #startTimer(delayMs: number): void {
-    const { environment } = this.#core;
-    const dueAt = environment.elapsed() + delayMs;
-    this.#timer?.();
-    const timer = environment.after(delayMs, () => {
-      if (environment.elapsed() - dueAt > SLEEP_MS_MIN) this.dispatch({ type: "woke" });
+  };
+  const startTimer = (delayMs: number): void => {
+    armedAt = environment.elapsed();
+    timer?.();
+    const mine = environment.after(delayMs, () => {
+      if (environment.elapsed() - armedAt - delayMs > SLEEP_MS_MIN) dispatch({ type: "woke" });
       // Waking may have ended the phase that this timer belonged to, or started the timer anew.
-      if (this.#timer === timer) this.dispatch({ type: "timer", ...this.#facts() });
+      if (timer === mine) dispatch({ type: "timer", ...facts() });
     });
-    this.#timer = timer;
-  }
-
-  #release(): void {
-    const link = this.#link;
-    this.#timer?.();
-    this.#refreshTimer?.();
-    this.#timer = this.#link = this.#attempt = undefined;
-    link?.close(CLOSE_NORMAL, "");
-  }
+    timer = mine;
+  };
+  const release = (): void => {
+    const ended = link;
+    timer?.();
+    refreshTimer?.();
+    timer = link = attempted = undefined;
+    ended?.close(CLOSE_NORMAL, "");
+  };
 
   /** One attempt: a token, a link, the hello. The application and the transport may answer when it is over. */
-  #open(): void {
-    const mine = (this.#attempt = {});
-    const isCurrent = (): boolean => this.#attempt === mine;
-    this.#fetchToken(
-      () => isCurrent() && this.#openLink(isCurrent),
-      (error) => isCurrent() && this.lose(error),
+  const open = (): void => {
+    const mine = (attempted = {});
+    const isCurrent = (): boolean => attempted === mine;
+    fetchToken(
+      () => isCurrent() && openLink(isCurrent),
+      (error) => isCurrent() && lose(error),
     );
-  }
-
-  #openLink(isCurrent: () => boolean): void {
+  };
+  const openLink = (isCurrent: () => boolean): void => {
     try {
-      this.#link = this.#transport.open(this.#options.url, subprotocolOf(jsonCodec.name), {
-        opened: () => isCurrent() && this.#hello(),
-        message: (data) => isCurrent() && this.#receive(data, isCurrent),
-        closed: (closeCode, reason) => {
+      link = transport.open(options.url, subprotocolOf(jsonCodec.name), {
+        opened: () => isCurrent() && hello(),
+        message: (data) => isCurrent() && receive(data, isCurrent),
+        closed(closeCode, reason) {
           if (!isCurrent()) return;
-          this.#link = undefined;
-          this.lose(new TuttiError(codeOfClose(closeCode), { message: reason || `closed with ${closeCode}` }));
+          link = undefined;
+          lose(new TuttiError(codeOfClose(closeCode), { message: reason || `closed with ${closeCode}` }));
         },
       });
     } catch (cause) {
-      this.lose(new TuttiError("CONNECTION_LOST", { cause }));
+      lose(new TuttiError("CONNECTION_LOST", { cause }));
     }
-  }
-
-  #hello(): void {
-    this.#welcome = undefined;
+  };
+  const hello = (): void => {
+    session.messageBytesMax = limits.messageBytesMax;
     try {
-      this.send({ op: "hello", versions: [PROTOCOL_VERSION], session: this.#core.session.secret, token: this.#token, client: this.#options.client });
+      send({ op: "hello", versions: [PROTOCOL_VERSION], session: session.secret, token, client: options.client });
     } catch (cause) {
-      this.lose(new TuttiError("TOKEN_INVALID", { cause }));
+      lose(new TuttiError("TOKEN_INVALID", { cause }));
     }
-  }
-
-  #receive(data: Encoded, isCurrent: () => boolean): void {
-    this.#heardAt = this.#core.environment.elapsed();
+  };
+  const receive = (data: Encoded, isCurrent: () => boolean): void => {
+    heardAt = environment.elapsed();
     try {
       for (const value of jsonCodec.decode(data, limits.serverDepthMax)) {
         // A frame, or a listener that it called, may have ended this connection.
-        if (isCurrent()) this.#take(value);
+        if (isCurrent()) take(value);
       }
     } catch (cause) {
-      this.lose(new TuttiError("CONNECTION_LOST", { message: "the server sent what cannot be read", cause }));
+      lose(new TuttiError("CONNECTION_LOST", { message: "the server sent what cannot be read", cause }));
     }
-  }
-
-  #take(value: unknown): void {
-    let frame: ServerFrame;
-    try {
-      frame = readServerFrame(value);
-    } catch (error) {
-      // A newer server: what this client does not understand, it did not ask for.
-      if (error instanceof TuttiError && error.code === "FRAME_UNKNOWN") return this.#debug(error.message);
-      throw error;
-    }
-    this.#debug(describeFrame("←", frame));
-    const isConnected = this.phase.kind === "connected";
-    if (frame.op === "error") this.#error(frame, isConnected);
-    else if (frame.op === "welcome" && !isConnected) this.#welcomed(frame);
-    else if (frame.op === "pong") this.#pong();
-    else if (isConnected) this.#events.frame(frame);
-  }
-
-  #welcomed(welcome: ServerFrameOf<"welcome">): void {
-    const { heartbeatIntervalMs, heartbeatTimeoutMs } = this.#core.config;
-    const { heartbeat, version } = welcome;
-    if (version !== PROTOCOL_VERSION) return this.lose(new TuttiError("VERSION_UNSUPPORTED"));
-    this.#welcome = welcome;
-    this.dispatch({ type: "welcomed", intervals: { heartbeatMs: heartbeatIntervalMs ?? heartbeat.intervalMs, pongMs: heartbeatTimeoutMs ?? heartbeat.timeoutMs } });
-  }
-
-  #up(): void {
-    const { environment } = this.#core;
-    const { session = "", user, tokenExpiresMs } = this.#welcome ?? {};
-    this.#upAt = environment.elapsed();
-    this.#refreshIn(tokenExpiresMs);
-    if (this.#info.activity === "idle") this.send({ op: "activity", activity: "idle" });
-    this.#events.up(session, user);
-    this.#describe({ session, user, lastConnected: environment.now() });
-  }
-
-  #pong(): void {
-    this.dispatch({ type: "pong" });
-    this.#describe({ latencyMs: this.#core.environment.elapsed() - this.#pingedAt });
-  }
-
-  #error(frame: ServerFrameOf<"error">, isConnected: boolean): void {
-    this.#events.frame(frame);
+  };
+  const take = (value: unknown): void => {
+    const frame = readKnown(value);
+    debug(describeFrame("←", frame ?? { op: "unknown" }));
+    const isConnected = machine.phase.kind === "connected";
+    if (frame?.op === "error") failed(frame, isConnected);
+    else if (frame?.op === "pong") answeredPing();
+    else if (frame?.op === "welcome" && !isConnected) welcomed(frame);
+    else if (frame !== undefined && isConnected) events.frame(frame);
+  };
+  const welcomed = (frame: ServerFrameOf<"welcome">): void => {
+    const { heartbeat, version } = frame;
+    if (version !== PROTOCOL_VERSION) return lose(new TuttiError("VERSION_UNSUPPORTED"));
+    welcome = frame;
+    dispatch({ type: "welcomed", intervals: { heartbeatMs: config.heartbeatIntervalMs ?? heartbeat.intervalMs, pongMs: config.heartbeatTimeoutMs ?? heartbeat.timeoutMs } });
+  };
+  const up = (): void => {
+    if (welcome === undefined) return;
+    const { session: publicId, user, tokenExpiresMs } = welcome;
+    upAt = environment.elapsed();
+    session.messageBytesMax = welcome.limits.messageBytesMax;
+    refreshIn(tokenExpiresMs);
+    if (info.activity === "idle") send({ op: "activity", activity: "idle" });
+    events.up(publicId, user);
+    show({ session: publicId, user, lastConnected: environment.now() });
+  };
+  const answeredPing = (): void => {
+    dispatch({ type: "pong" });
+    show({ latencyMs: environment.elapsed() - pingedAt });
+  };
+  const failed = (frame: ServerFrameOf<"error">, isConnected: boolean): void => {
+    events.frame(frame);
     const { error, channel } = frame;
-    if (channel === undefined && (!isConnected || errorEntry(error.code).closeCode !== undefined)) this.lose(TuttiError.fromWire(error));
-  }
+    if (channel === undefined && (!isConnected || errorEntry(error.code).closeCode !== undefined)) lose(TuttiError.fromWire(error));
+  };
 
   /** Brings a new token before the old one expires: at four fifths of its life, or half a minute before its end, whichever is later. */
-  #refreshIn(expiresMs: unknown): void {
-    if (typeof this.#options.token === "function" && typeof expiresMs === "number") this.#refreshAfter(Math.max(expiresMs * 0.8, expiresMs - 30_000));
-  }
-
-  #refreshAfter(delayMs: number): void {
-    const { environment, requests } = this.#core;
-    const fail = (error: TuttiError): void => {
-      this.#core.error(error);
-      if (this.isUp) this.#refreshAfter(REFRESH_AGAIN_MS);
-    };
-    const answered = (answer: Answer): void => {
-      if (answer.kind === "error") this.#core.error(answer.error);
-      else if (answer.kind === "success") this.#refreshIn((answer.data as { readonly tokenExpiresMs?: unknown } | undefined)?.tokenExpiresMs);
-    };
-    this.#refreshTimer?.();
-    this.#refreshTimer = environment.after(delayMs, () => {
-      this.#token = undefined;
-      this.#fetchToken(() => this.isUp && requests.ask({ op: "refresh", token: this.#token ?? "" }, answered), fail);
+  const refreshIn = (expiresMs: unknown): void => {
+    refreshTimer?.();
+    if (typeof options.token !== "function" || typeof expiresMs !== "number") return;
+    refreshTimer = environment.after(Math.max(expiresMs * 0.8, expiresMs - 30_000), () => {
+      token = undefined;
+      // A token that cannot be fetched now is fetched when the server has closed the connection.
+      fetchToken(() => isUp() && core.requests.ask({ op: "refresh", token: token ?? "" }, refreshed), surface);
     });
-  }
-
+  };
+  const refreshed = (answer: Answer): void => {
+    if (answer.kind === "error") surface(answer.error);
+    if (answer.kind === "success") refreshIn((answer.data as { readonly tokenExpiresMs?: unknown } | undefined)?.tokenExpiresMs);
+  };
   /** Calls `done` when the token is known, in this turn where it can be. */
-  #fetchToken(done: () => void, failed: (error: TuttiError) => void): void {
-    const { token } = this.#options;
+  const fetchToken = (done: () => void, refuse: (error: TuttiError) => void): void => {
     const accept = (known: string | undefined): void => {
-      this.#token = known;
+      token = known;
       done();
     };
-    if (typeof token !== "function") return accept(token);
-    if (this.#token !== undefined) return done();
+    if (typeof options.token !== "function") return accept(options.token);
+    if (token !== undefined) return done();
     // What the application throws as a TuttiError, for example AUTHENTICATION_REQUIRED, says itself whether to try again.
-    void attempt(token).then(accept, (cause: unknown) => failed(cause instanceof TuttiError ? cause : new TuttiError("UNAVAILABLE", { message: "no token", cause })));
-  }
+    attempt(options.token).then(accept, (cause: unknown) => refuse(cause instanceof TuttiError ? cause : new TuttiError("UNAVAILABLE", { message: "no token", cause })));
+  };
 
-  #describe(changes: Partial<ConnectionInfo>): void {
-    const info = { ...this.#info, ...changes };
-    // Many steps of the machine are nobody's business.
-    if (JSON.stringify(info) === JSON.stringify(this.#info)) return;
-    const { status } = this.#info;
-    this.#info = info;
-    this.#store.changed();
-    if (info.status !== status) this.#events.status(info);
+  return {
+    info: store,
+    phase: () => machine.phase,
+    isUp,
+    send,
+    dispatch,
+    lose,
+    setActivity(activity) {
+      if (isUp() && activity !== info.activity) send({ op: "activity", activity });
+      show({ activity });
+    },
+  };
+}
+
+/** The frame, or nothing: what this client does not understand, from a newer server, it did not ask for. @throws TuttiError `FRAME_INVALID` */
+function readKnown(value: unknown): ServerFrame | undefined {
+  try {
+    return readServerFrame(value);
+  } catch (error) {
+    if (error instanceof TuttiError && error.code === "FRAME_UNKNOWN") return undefined;
+    throw error;
   }
 }
 
-function statusOf(phase: Phase): ConnectionStatus {
-  switch (phase.kind) {
+/** What people see of a phase. */
+function describe({ kind, attempts, reason }: Phase) {
+  return { status: statusOf(kind, reason), reason: reason && { code: reason.code, message: reason.message }, reconnectAttempts: kind === "connected" ? 0 : attempts };
+}
+
+function statusOf(kind: Phase["kind"], reason: TuttiError | undefined): ConnectionStatus {
+  switch (kind) {
     case "opening":
-      return phase.reason === undefined ? "connecting" : "reconnecting";
+      return reason === undefined ? "connecting" : "reconnecting";
     case "waiting":
     case "paused":
       return "reconnecting";
@@ -364,8 +314,8 @@ function statusOf(phase: Phase): ConnectionStatus {
     case "connected":
     case "failed":
     case "closed":
-      return phase.kind;
+      return kind;
     default:
-      return phase satisfies never;
+      return kind satisfies never;
   }
 }

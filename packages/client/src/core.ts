@@ -1,11 +1,13 @@
 import type { Environment, TuttiError } from "@tutti/protocol";
-import type { Report } from "./emitter.js";
 import type { Envelope } from "./envelope.js";
+import type { Report } from "./emitter.js";
 import type { ClientConfig } from "./options.js";
-import type { Requests } from "./requests.js";
+import type { OutgoingFrame, Requests } from "./requests.js";
 import type { Session } from "./session.js";
 
-type About = Partial<Omit<Envelope, "type">>;
+/*
+ * The parts of the client are closures and not classes: a minifier shortens the names in a closure, and a page has to load all of this.
+ */
 
 /** What the parts of a client share. */
 export interface Core {
@@ -13,12 +15,19 @@ export interface Core {
   readonly config: ClientConfig;
   readonly session: Session;
   readonly requests: Requests;
+  /** Whether the server has said welcome, and the link is up. */
+  readonly isUp: () => boolean;
+  /** Sends what is not answered; nothing, where there is no connection. @throws TuttiError `MESSAGE_TOO_LARGE`, `MESSAGE_TOO_DEEP`, `PAYLOAD_INVALID` */
+  readonly send: (frame: OutgoingFrame) => void;
   /** Surfaces what a listener of the application threw. */
   readonly report: Report;
   /** Surfaces what no promise tells. */
-  error(error: TuttiError, channel?: string): void;
+  readonly error: (error: TuttiError, channel?: string) => void;
   /** Tells those who listen to everything. */
-  tell(type: string, about: About): void;
-  /** The same of how a request of this type ended. */
-  result(type: string, about: About): void;
+  readonly tell: (type: string, about: Partial<Omit<Envelope, "type">>) => void;
+}
+
+/** Tells how a request of this type ended: as its result, or as an error of what it is about. */
+export function tellResult(core: Core, type: string, about: Partial<Omit<Envelope, "type">>): void {
+  core.tell(about.error === undefined ? `${type}:result` : `error:${type.replace(/:.*/, "")}`, about);
 }

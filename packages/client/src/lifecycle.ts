@@ -2,18 +2,18 @@ import type { Cancel } from "@tutti/protocol";
 
 /** What happens around the client, told by its {@link Lifecycle}. */
 export interface LifecycleEvents {
-  online(): void;
-  offline(): void;
-  visible(): void;
-  hidden(): void;
+  readonly online: () => void;
+  readonly offline: () => void;
+  readonly visible: () => void;
+  readonly hidden: () => void;
   /** The page's tasks stop. */
-  frozen(): void;
-  resumed(): void;
+  readonly frozen: () => void;
+  readonly resumed: () => void;
   /** The page goes away; `persisted`: it may come back from the back-forward cache. */
-  pageHide(persisted: boolean): void;
-  pageShow(persisted: boolean): void;
+  readonly pageHide: (persisted: boolean) => void;
+  readonly pageShow: (persisted: boolean) => void;
   /** The person did something: moved, typed, touched. */
-  used(): void;
+  readonly used: () => void;
 }
 
 /** Tells the client what the page and the network do. */

@@ -8,116 +8,102 @@ import { makeStore, type Store } from "./store.js";
 interface Overlaid {
   readonly entry: Entry;
   /** Where its ack says that its event is; until canonical state has come that far, the event is still shown from here. */
-  ackedAt: Position | undefined;
+  ackedAt?: Position;
 }
 
-/** Counts in a state that cannot be read: it stands still until a snapshot fits. */
-type Condition = "usable" | "unusable";
-
 /** The state of a channel: what the events make of it, and on top of that what this client has published and not seen yet. */
-export class OptimisticState {
+export interface OptimisticState {
   readonly store: Store<unknown>;
-  readonly #channel: string;
-  readonly #core: Core;
-  readonly #state: StateDefinition<unknown, Schemas>;
-  readonly #knows: (type: string) => boolean;
-  #overlay: Overlaid[] = [];
-  #condition: Condition = "usable";
-  canonical: unknown;
+  canonical(): unknown;
   /** How many events `reduce` threw at. */
-  skipped = 0;
-
-  /** @param knows whether an event of this type is in the contract: others move their position and nothing else */
-  constructor(channel: string, core: Core, state: StateDefinition<unknown, Schemas>, knows: (type: string) => boolean) {
-    this.#channel = channel;
-    this.#core = core;
-    this.#state = state;
-    this.#knows = knows;
-    this.canonical = state.initial;
-    this.store = makeStore(core.report, () => this.#overlay.reduce((below, { entry }) => this.#replay(below, entry), this.canonical));
-  }
-
+  skipped(): number;
   /** A publish of this client: shown from now on. */
-  published(entry: Entry): void {
-    if (this.#knows(entry.type)) this.#overlay.push({ entry, ackedAt: undefined });
-    this.store.changed();
-  }
-
+  published(entry: Entry): void;
   /** The publish landed; its event is shown from here until canonical state, now at `reached`, has it. */
-  acked(entry: Entry, position: Position, reached: Position | undefined): void {
-    const overlaid = this.#overlay.find((other) => other.entry === entry);
-    if (overlaid !== undefined) overlaid.ackedAt = position;
-    if (reached?.epoch === position.epoch) this.#reach(reached, "event");
-    this.store.changed();
-  }
-
+  acked(entry: Entry, position: Position, reached: Position | undefined): void;
   /** The publish was refused, or its event takes its place. */
-  withdraw(entry: Entry): void {
-    this.#overlay = this.#overlay.filter((other) => other.entry !== entry);
-    this.store.changed();
-  }
-
+  withdraw(entry: Entry): void;
   /** Reduces the next event; `store.changed` is for the caller, once for all events of a message. */
-  event({ position, event }: PlacedEvent): void {
-    if (this.#condition === "usable" && this.#knows(event.type)) this.#advance(event);
-    this.#reach(position, "event");
-    this.store.invalidate();
-  }
-
+  event(placed: PlacedEvent): void;
   /** Takes the state from a snapshot; without one, the first start is from nothing. */
-  startOver({ position, snapshot }: SubscriptionStart, isFirst: boolean): void {
-    if (snapshot !== undefined) this.#take(snapshot);
-    else if (isFirst) this.#become(this.#state.initial);
-    this.#reach(position, "start");
-    this.store.changed();
-  }
-
+  startOver(start: SubscriptionStart, isFirst: boolean): void;
   /** Nothing of the channel arrives any longer: what was acked is not waited for. */
-  ended(): void {
-    this.#overlay = this.#overlay.filter(({ ackedAt }) => ackedAt === undefined);
-    this.store.changed();
-  }
+  ended(): void;
+}
 
-  #become(state: unknown): void {
-    this.canonical = state;
-    this.#condition = "usable";
-  }
+/** @param knows whether an event of this type is in the contract: others move their position and nothing else */
+export function makeOptimisticState(channel: string, core: Core, definition: StateDefinition<unknown, Schemas>, knows: (type: string) => boolean): OptimisticState {
+  const { session, report, error } = core;
+  const { version: ownVersion, initial, migrate } = definition;
+  let canonical: unknown = initial;
+  let overlay: Overlaid[] = [];
+  let skipped = 0;
+  /** `unusable`: of a version that cannot be read; it stands still until a snapshot fits. */
+  let condition: "usable" | "unusable" = "usable";
 
-  #advance(event: WireEvent): void {
+  const reduce = (state: unknown, { type, payload, eventId, timestamp, user }: WireEvent): unknown =>
+    definition.reduce(state, { type, payload, eventId, timestamp, ...(user !== undefined && { user }) });
+  const replay = (below: unknown, { entry }: Overlaid): unknown => {
     try {
-      this.canonical = this.#reduce(this.canonical, event);
-    } catch (cause) {
-      this.skipped++;
-      this.#core.error(new TuttiError("INTERNAL", { message: "reduce threw", cause }), this.#channel);
-    }
-  }
-
-  #replay(below: unknown, { n, type, payload, timestamp }: Entry): unknown {
-    const { session } = this.#core;
-    try {
-      return this.#reduce(below, { eventId: eventIdOf(session, n), type, payload, timestamp, ...(session.user !== undefined && { user: session.user }) });
+      return reduce(below, { eventId: eventIdOf(session, entry.n), type: entry.type, payload: entry.payload, timestamp: entry.timestamp, user: session.user } as WireEvent);
     } catch {
       return below;
     }
-  }
-
-  #reduce(state: unknown, { type, payload, eventId, timestamp, user }: WireEvent): unknown {
-    return this.#state.reduce(state, { type, payload, eventId, timestamp, ...(user !== undefined && { user }) });
-  }
-
+  };
+  const store = makeStore(report, () => overlay.reduce(replay, canonical));
+  const keep = (which: (overlaid: Overlaid) => boolean): void => {
+    overlay = overlay.filter(which);
+    store.invalidate();
+  };
   /** Drops what canonical state has by now. Where a subscription starts in another epoch, an acked event is there already, or lost. */
-  #reach({ epoch, seq }: Position, by: "event" | "start"): void {
-    this.#overlay = this.#overlay.filter(({ ackedAt }) => ackedAt === undefined || (ackedAt.epoch === epoch ? ackedAt.seq > seq : by === "event"));
-  }
-
-  #take({ version, state }: { readonly version: number; readonly state?: unknown }): void {
-    const { migrate, version: own } = this.#state;
+  const reach = ({ epoch, seq }: Position, by: "event" | "start"): void =>
+    keep(({ ackedAt }) => ackedAt === undefined || (ackedAt.epoch === epoch ? ackedAt.seq > seq : by === "event"));
+  const take = ({ version, state }: { readonly version: number; readonly state?: unknown }): void => {
     try {
-      if (version !== own && (migrate === undefined || version > own)) throw new TuttiError("VERSION_UNSUPPORTED");
-      this.#become(version === own ? state : migrate?.(state, version));
+      if (version !== ownVersion && (migrate === undefined || version > ownVersion)) throw new TuttiError("VERSION_UNSUPPORTED");
+      canonical = version === ownVersion ? state : migrate?.(state, version);
+      condition = "usable";
     } catch (cause) {
-      this.#condition = "unusable";
-      this.#core.error(new TuttiError("VERSION_UNSUPPORTED", { message: `a state of version ${version}`, cause }), this.#channel);
+      condition = "unusable";
+      error(new TuttiError("VERSION_UNSUPPORTED", { message: `a state of version ${version}`, cause }), channel);
     }
-  }
+  };
+
+  return {
+    store,
+    canonical: () => canonical,
+    skipped: () => skipped,
+    published(entry) {
+      if (knows(entry.type)) overlay.push({ entry });
+      store.changed();
+    },
+    acked(entry, position, reached) {
+      for (const overlaid of overlay) if (overlaid.entry === entry) overlaid.ackedAt = position;
+      if (reached?.epoch === position.epoch) reach(reached, "event");
+      store.changed();
+    },
+    withdraw(entry) {
+      keep((overlaid) => overlaid.entry !== entry);
+      store.changed();
+    },
+    event({ position, event }) {
+      try {
+        if (condition === "usable" && knows(event.type)) canonical = reduce(canonical, event);
+      } catch (cause) {
+        skipped++;
+        error(new TuttiError("INTERNAL", { message: "reduce threw", cause }), channel);
+      }
+      reach(position, "event");
+    },
+    startOver({ position, snapshot }, isFirst) {
+      if (snapshot !== undefined) take(snapshot);
+      else if (isFirst) take({ version: ownVersion, state: initial });
+      reach(position, "start");
+      store.changed();
+    },
+    ended() {
+      keep(({ ackedAt }) => ackedAt === undefined);
+      store.changed();
+    },
+  };
 }

@@ -20,9 +20,9 @@ export interface Guards {
 /** The numbers of a client. Each is an option. */
 export interface ClientNumbers {
   /** How often the client pings. Without it, what the server's welcome says (25 s). */
-  readonly heartbeatIntervalMs: number | undefined;
+  readonly heartbeatIntervalMs?: number | undefined;
   /** How long it waits for the pong. Without it, what the server's welcome says (5 s). */
-  readonly heartbeatTimeoutMs: number | undefined;
+  readonly heartbeatTimeoutMs?: number | undefined;
   /** From the start of an attempt to the welcome. */
   readonly connectTimeoutMs: number;
   /** The pauses before the first, second … reconnect; the last one repeats. */
@@ -65,9 +65,7 @@ export interface ClientOptions<C extends Contract = Contract> extends Partial<Cl
   readonly guards?: Guards;
 }
 
-const defaults: ClientNumbers = {
-  heartbeatIntervalMs: undefined,
-  heartbeatTimeoutMs: undefined,
+const defaults = {
   connectTimeoutMs: 10_000,
   reconnectDelaysMs: [1_000, 2_000, 4_000, 8_000, 16_000, 30_000],
   reconnectJitterMs: 500,
@@ -80,6 +78,8 @@ const defaults: ClientNumbers = {
   queueBytesMax: 1024 * 1024,
   inFlightMax: 32,
   idleAfterMs: 60_000,
+  watchMs: limits.heartbeatIntervalMs,
+  guards: {} as Guards,
 };
 
 export interface ClientConfig extends ClientNumbers {
@@ -88,6 +88,6 @@ export interface ClientConfig extends ClientNumbers {
 }
 
 export function configOf(options: ClientOptions): ClientConfig {
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  return { ...defaults, watchMs: limits.heartbeatIntervalMs, guards: {}, ...given };
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(given) };
 }

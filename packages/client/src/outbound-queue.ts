@@ -3,8 +3,8 @@ import { backoffMs } from "./backoff.js";
 import type { Core } from "./core.js";
 import { Deferred } from "./deferred.js";
 import { encodeFrame } from "./message.js";
-import { count, eventIdOf } from "./session.js";
 import type { Answer } from "./requests.js";
+import { count, eventIdOf } from "./session.js";
 
 /** What a publish resolves with. */
 export interface PublishResult {
@@ -27,7 +27,7 @@ interface Queued extends Entry {
   n: number;
   attempted: boolean;
   /** The sending whose answer is awaited. */
-  sending: string | undefined;
+  sending?: string | undefined;
   readonly outcome: Deferred<PublishResult>;
 }
 
@@ -42,151 +42,131 @@ export interface PendingTotals {
   readonly bytes: number;
 }
 
-export interface QueueEvents {
-  /** Makes the totals larger or smaller; tells nobody. */
-  weigh(count: number, bytes: number): void;
-  /** Hears of an entry before its promise does. */
-  settled(entry: Entry, settled: Settled): void;
-}
-
 /**
  * The publishes of one channel that are not settled: sent in the order of their *n*, several under way, and again until each has landed or
  * was refused for good.
  */
-export class OutboundQueue {
-  readonly #channel: string;
-  readonly #core: Core;
-  readonly #events: QueueEvents;
-  #entries: Queued[] = [];
-  #pause: Cancel | undefined;
-  /** How often the server wanted something again since something was settled. */
-  #setbacks = 0;
-
-  constructor(channel: string, core: Core, events: QueueEvents) {
-    this.#channel = channel;
-    this.#core = core;
-    this.#events = events;
-  }
-
-  get entries(): readonly Entry[] {
-    return this.#entries;
-  }
-
+export interface OutboundQueue {
+  readonly entries: () => readonly Entry[];
   /** Takes in a publish, or what an earlier page left of one; nothing is sent before `pump`. */
-  add(publish: Omit<Entry, "n" | "attempted"> & { readonly n?: number; readonly attempted?: boolean }): Queued {
-    this.#events.weigh(1, publish.bytes);
-    const n = publish.n ?? count(this.#core.session, this.#channel);
-    const entry: Queued = { attempted: false, ...publish, n, sending: undefined, outcome: new Deferred() };
-    this.#entries.push(entry);
-    this.#store(entry);
-    return entry;
-  }
-
+  add(publish: Omit<Entry, "n" | "attempted"> & Partial<Entry>): Queued;
   /** The connection is up: everything is sent again. */
-  lineUp(): void {
-    this.#recall(0);
-    this.pump();
-  }
-
+  lineUp(): void;
   /** The session became another one. What the one before may have published stays unknown; the rest is counted anew. */
-  renew(): void {
-    const lost = this.#entries.filter(({ attempted }) => attempted);
-    this.#entries = this.#entries.filter(({ attempted }) => !attempted);
-    for (const entry of this.#entries) {
-      entry.n = count(this.#core.session, this.#channel);
-      this.#store(entry);
-    }
-    for (const entry of lost) this.#conclude(entry, { kind: "refused", error: new TuttiError("OUTCOME_UNKNOWN") });
-  }
-
+  renew(): void;
   /** The event of publish `n` arrived; its ack may be lost. */
-  arrived(n: number, result: PublishResult): void {
-    const entry = this.#entries.find((other) => other.n === n);
-    if (entry === undefined) return;
-    this.#settle(entry, { kind: "arrived", result });
-    this.pump();
-  }
-
-  close(error: TuttiError): void {
-    for (const entry of this.#entries.slice()) this.#settle(entry, { kind: "closed", error });
-  }
-
+  arrived(n: number, result: PublishResult): void;
+  close(error: TuttiError): void;
   /** Sends what may be sent now. */
-  pump(): void {
-    const { requests, config } = this.#core;
-    while (requests.isUp && this.#pause === undefined) {
-      const waiting = this.#entries.filter(({ sending }) => sending === undefined);
-      const next = config.guards.order === false ? waiting.at(-1) : waiting[0];
-      if (next === undefined || this.#entries.length - waiting.length >= config.inFlightMax) return;
-      this.#send(next);
+  pump(): void;
+}
+
+/** @param onSettled hears of an entry before its promise does */
+export function makeOutboundQueue(channel: string, core: Core, onSettled: (entry: Entry, settled: Settled) => void): OutboundQueue {
+  const { environment, config, session } = core;
+  let entries: Queued[] = [];
+  let pause: Cancel | undefined;
+  /** How often the server wanted something again since something was settled. */
+  let setbacks = 0;
+
+  const store = ({ n, type, payload, timestamp, attempted }: Entry): void => {
+    session.keep((storage) => storage.put({ channel, n, type, payload, timestamp, attempted }));
+  };
+  const conclude = (entry: Queued, settled: Settled): void => {
+    onSettled(entry, settled);
+    if ("result" in settled) entry.outcome.resolve(settled.result);
+    else entry.outcome.reject(settled.error);
+  };
+  const stopPause = (): void => {
+    pause?.();
+    pause = undefined;
+  };
+  const settle = (entry: Queued, settled: Settled): void => {
+    if (!entries.includes(entry)) return;
+    entries = entries.filter((other) => other !== entry);
+    setbacks = 0;
+    if (entries.length === 0) stopPause();
+    session.keep((storage) => storage.settle(channel, entry.n));
+    conclude(entry, settled);
+  };
+  const recall = (from: number): void => {
+    for (const entry of entries) if (entry.n >= from) entry.sending = undefined;
+  };
+  /** Sends again from publish `n`, or from the lowest when the server asks for order. */
+  const again = (n: number, error: TuttiError): void => {
+    const isOutOfOrder = error.retry === "resend";
+    recall(isOutOfOrder ? 0 : n);
+    stopPause();
+    // Once at once; a server that is never content with the order is not called in a loop.
+    if (setbacks++ > 0 || !isOutOfOrder) {
+      pause = environment.after(backoffMs(environment, setbacks - 1, error), () => {
+        stopPause();
+        pump();
+      });
     }
-  }
-
-  #store({ n, type, payload, timestamp, attempted }: Entry): void {
-    this.#core.session.keep((storage) => storage.put({ channel: this.#channel, n, type, payload, timestamp, attempted }));
-  }
-
-  #send(entry: Queued): void {
-    const { requests, session, config } = this.#core;
+  };
+  const answered = (entry: Queued, n: number, sending: string, answer: Answer): void => {
+    // Settled meanwhile by its event, or counted anew for another session.
+    if (answer.kind === "lost" || entry.n !== n || !entries.includes(entry)) return;
+    if (answer.kind === "success") settle(entry, { kind: "acked", result: publishResult.read(answer.data, "data") });
+    else if (isFinal(answer.error.code)) settle(entry, { kind: "refused", error: answer.error });
+    // An answer to an earlier sending says nothing about the one under way.
+    else if (entry.sending === sending) again(n, answer.error);
+    pump();
+  };
+  const send = (entry: Queued): void => {
     const { n, attempted } = entry;
     // Everything before the first that waits is settled.
-    const settled = config.guards.order === false ? n - 1 : (this.#entries[0]?.n ?? n) - 1;
+    const settled = config.guards.order === false ? n - 1 : (entries[0]?.n ?? n) - 1;
     if (!attempted) {
       // Stored first: after a reload it must be known that a server may have it.
       entry.attempted = true;
-      this.#store(entry);
+      store(entry);
     }
-    entry.sending = requests.ask(publishFrame(this.#channel, entry, settled, attempted), (answer, sending) => this.#answered(entry, n, sending, answer));
-    if (config.guards.ack === false) this.#settle(entry, { kind: "acked", result: { position: { epoch: "", seq: 0 }, eventId: eventIdOf(session, n) } });
-  }
-
-  #answered(entry: Queued, n: number, sending: string, answer: Answer): void {
-    // Settled meanwhile by its event, or counted anew for another session.
-    if (answer.kind === "lost" || entry.n !== n || !this.#entries.includes(entry)) return;
-    if (answer.kind === "success") this.#settle(entry, { kind: "acked", result: publishResult.read(answer.data, "data") });
-    else if (isFinal(answer.error.code)) this.#settle(entry, { kind: "refused", error: answer.error });
-    // An answer to an earlier sending says nothing about the one under way.
-    else if (entry.sending === sending) this.#again(n, answer.error);
-    this.pump();
-  }
-
-  /** Sends again from publish `n`, or from the lowest when the server asks for order. */
-  #again(n: number, { retry, retryAfterMs }: TuttiError): void {
-    const setbacks = this.#setbacks++;
-    this.#recall(retry === "resend" ? 0 : n);
-    // Once at once; a server that is never content with the order is not called in a loop.
-    if (retry === "resend" && setbacks === 0) return;
-    const { environment } = this.#core;
-    this.#pause?.();
-    this.#pause = environment.after(backoffMs(environment, setbacks, retryAfterMs), () => {
-      this.#pause = undefined;
-      this.pump();
-    });
-  }
-
-  #recall(from: number): void {
-    for (const entry of this.#entries) if (entry.n >= from) entry.sending = undefined;
-  }
-
-  #settle(entry: Queued, settled: Settled): void {
-    const index = this.#entries.indexOf(entry);
-    if (index < 0) return;
-    this.#entries.splice(index, 1);
-    this.#setbacks = 0;
-    if (this.#entries.length === 0) {
-      this.#pause?.();
-      this.#pause = undefined;
+    entry.sending = core.requests.ask(publishFrame(channel, entry, settled, attempted), (answer, sending) => answered(entry, n, sending, answer));
+    if (config.guards.ack === false) settle(entry, { kind: "acked", result: { position: { epoch: "", seq: 0 }, eventId: eventIdOf(session, n) } });
+  };
+  const pump = (): void => {
+    for (;;) {
+      const waiting = entries.filter(({ sending }) => sending === undefined);
+      const next = config.guards.order === false ? waiting.at(-1) : waiting[0];
+      if (!core.isUp() || pause !== undefined || next === undefined || entries.length - waiting.length >= config.inFlightMax) return;
+      send(next);
     }
-    this.#core.session.keep((storage) => storage.settle(this.#channel, entry.n));
-    this.#conclude(entry, settled);
-  }
+  };
 
-  #conclude(entry: Queued, settled: Settled): void {
-    this.#events.weigh(-1, -entry.bytes);
-    this.#events.settled(entry, settled);
-    if ("result" in settled) entry.outcome.resolve(settled.result);
-    else entry.outcome.reject(settled.error);
-  }
+  return {
+    entries: () => entries,
+    add(publish) {
+      const entry: Queued = { attempted: false, ...publish, n: publish.n ?? count(session, channel), outcome: new Deferred() };
+      entries.push(entry);
+      store(entry);
+      return entry;
+    },
+    lineUp() {
+      recall(0);
+      pump();
+    },
+    renew() {
+      const lost = entries.filter(({ attempted }) => attempted);
+      entries = entries.filter(({ attempted }) => !attempted);
+      for (const entry of entries) {
+        entry.n = count(session, channel);
+        store(entry);
+      }
+      for (const entry of lost) conclude(entry, { kind: "refused", error: new TuttiError("OUTCOME_UNKNOWN") });
+    },
+    arrived(n, result) {
+      const entry = entries.find((other) => other.n === n);
+      if (entry === undefined) return;
+      settle(entry, { kind: "arrived", result });
+      pump();
+    },
+    close(error) {
+      for (const entry of entries) settle(entry, { kind: "closed", error });
+    },
+    pump,
+  };
 }
 
 function publishFrame(channel: string, { n, type, payload, timestamp }: Omit<Entry, "bytes" | "attempted">, settled: number, retry: boolean) {

@@ -45,19 +45,9 @@ export function makePeople({ report, session }: Core, notify: (notice: PresenceN
   let known: "nothing" | "some" | "all" = "nothing";
   const store = makeStore<PresenceList>(report, () => ({ complete: known === "all", people: peopleOf(members.values(), session.publicId) }));
 
-  /** Tells what is different. The first list is no news. */
-  const compare = (before: ReadonlyMap<string, Member>): void => {
-    for (const [id, old] of before) if (!members.has(id)) notify({ type: "presence:leave", session: id, user: old.user, state: old.state });
-    for (const [id, member] of members) {
-      const old = before.get(id);
-      const { user, state } = member;
-      if (JSON.stringify(old) !== JSON.stringify(member)) notify({ type: old === undefined ? "presence:join" : "presence:update", session: id, user, state });
-    }
-  };
-
   return {
     store,
-    /** The whole list, or what changed in it. */
+    /** The whole list, or what changed in it. Whatever is different from before is told; a first list is no news. */
     take(frame: ServerFrameOf<"presence">): void {
       const before = members;
       const isFirst = known === "nothing";
@@ -66,19 +56,18 @@ export function makePeople({ report, session }: Core, notify: (notice: PresenceN
         if (type === "presence:leave") members.delete(member.session);
         else members.set(member.session, member);
       }
-      if (frame.complete === true) known = "all";
-      else if (isFirst || frame.complete === false) known = "some";
+      known = (frame.complete ?? known === "all") ? "all" : "some";
       store.changed();
-      if (!isFirst) compare(before);
+      for (const [id, { user, state }] of isFirst ? [] : new Map([...before, ...members])) {
+        const [old, now] = [before, members].map((list) => JSON.stringify(list.get(id)));
+        const type = now === undefined ? "leave" : old === undefined ? "join" : "update";
+        if (old !== now) notify({ type: `presence:${type}`, session: id, user, state });
+      }
     },
-    /** Others may come and go unseen: the list is what it was, and says so. */
-    stale(): void {
-      if (known === "all") known = "some";
-      store.changed();
-    },
-    clear(): void {
-      members = new Map();
-      known = "nothing";
+    /** Others may come and go unseen: the list is what it was, and says so; or it is over, and there is none. */
+    stale(isOver: boolean): void {
+      if (isOver) members = new Map();
+      if (isOver || known === "all") known = isOver ? "nothing" : "some";
       store.changed();
     },
   };
@@ -101,7 +90,7 @@ interface Wish {
 }
 
 /** This client's own entry: wished for once, and entered again after every reconnect. */
-export function makeMembership(channel: string, { requests }: Core) {
+export function makeMembership(channel: string, core: Core) {
   let wish: Wish | undefined;
   /** What the server was told last. */
   let told: Wish | undefined;
@@ -128,7 +117,7 @@ export function makeMembership(channel: string, { requests }: Core) {
   };
   const send = (): void => {
     request?.();
-    request = requests.persist(
+    request = core.requests.persist(
       () => ({ op: "presence", channel, ...tell() }),
       (answer) => {
         if (answer.kind === "error") return ended(answer.error);

@@ -1,4 +1,4 @@
-import type { Environment } from "@tutti/protocol";
+import { limits, type Environment } from "@tutti/protocol";
 import type { SessionStorage, StoredPublish } from "./storage.js";
 
 /**
@@ -8,9 +8,11 @@ import type { SessionStorage, StoredPublish } from "./storage.js";
 export interface Session {
   readonly secret: string;
   /** How others see it; known from the first welcome on. */
-  publicId: string | undefined;
+  publicId?: string | undefined;
   /** The user of the last welcome. */
-  user: string | undefined;
+  user?: string | undefined;
+  /** The largest message that the server takes. */
+  messageBytesMax: number;
   /** The highest *n* that was given out, by channel. */
   readonly counts: Map<string, number>;
   /** What an earlier page left. */
@@ -29,20 +31,18 @@ export function makeSession(environment: Environment, storage: SessionStorage | 
     }
   };
   const stored = keep((kept) => kept.load());
-  const { secret, publicId } = stored?.identity ?? { secret: environment.id() + environment.id(), publicId: undefined };
-  if (stored === undefined) keep((kept) => kept.begin({ secret, publicId }));
-  return { secret, publicId, user: undefined, counts: new Map(stored?.counts), left: stored?.publishes ?? [], keep };
+  const identity = stored?.identity ?? { secret: environment.id() + environment.id(), publicId: undefined };
+  if (stored === undefined) keep((kept) => kept.begin(identity));
+  return { ...identity, messageBytesMax: limits.messageBytesMax, counts: new Map(stored?.counts), left: stored?.publishes ?? [], keep };
 }
 
 /** The server's word on who this is. `true` when the session is another than before: the counts start anew. */
 export function identify(session: Session, publicId: string): boolean {
-  const isOther = publicId !== session.publicId;
+  if (publicId === session.publicId) return false;
   session.publicId = publicId;
-  if (isOther) {
-    session.counts.clear();
-    session.keep((storage) => storage.begin({ secret: session.secret, publicId }));
-  }
-  return isOther;
+  session.counts.clear();
+  session.keep((storage) => storage.begin({ secret: session.secret, publicId }));
+  return true;
 }
 
 /** The next *n* of a channel. */
@@ -59,6 +59,6 @@ export function ownCount({ publicId }: Session, eventId: string): number | undef
 }
 
 /** The id of the event of publish `n`. */
-export function eventIdOf({ publicId }: Session, n: number): string {
-  return `${publicId ?? ""}:${n}`;
+export function eventIdOf({ publicId = "" }: Session, n: number): string {
+  return `${publicId}:${n}`;
 }

@@ -1,5 +1,5 @@
 import type { Cancel } from "@tutti/protocol";
-import { Listeners, type Report } from "./emitter.js";
+import { listen, tellAll, type Listeners, type Report } from "./emitter.js";
 
 /** A value that changes. Fits React's `useSyncExternalStore`; both functions may be passed on unbound. */
 export interface ReadonlyStore<T> {
@@ -17,18 +17,18 @@ export interface Store<T> extends ReadonlyStore<T> {
 }
 
 export function makeStore<T>(report: Report, compute: () => T): Store<T> {
-  const listeners = new Listeners<void>(report);
+  const listeners: Listeners<void> = new Set();
   let cached: { readonly value: T } | undefined;
   const invalidate = (): void => {
     cached = undefined;
   };
   return {
-    subscribe: (listener) => listeners.add(listener),
+    subscribe: (listener) => listen(listeners, listener),
     getSnapshot: () => (cached ??= { value: compute() }).value,
     invalidate,
     changed() {
       invalidate();
-      listeners.emit();
+      tellAll(listeners, undefined, report);
     },
   };
 }

@@ -1,0 +1,31 @@
+import type { ClientChannel } from "./channel.js";
+
+/**
+ * The channels of a client: one object for a name, for as long as anybody can tell. Busy ones are kept; of the others only those that the
+ * application still holds, so that visiting many channels does not fill the memory.
+ */
+export function makeChannels(make: (name: string) => ClientChannel) {
+  const busy = new Set<ClientChannel>();
+  const known = new Map<string, WeakRef<ClientChannel>>();
+  const find = (name: string): ClientChannel | undefined => known.get(name)?.deref();
+  const collected = new FinalizationRegistry<string>((name) => {
+    if (find(name) === undefined) known.delete(name);
+  });
+  return {
+    /** Subscribed, or with something to send. */
+    busy,
+    find,
+    of(name: string): ClientChannel {
+      const channel = find(name) ?? make(name);
+      if (find(name) === undefined) {
+        known.set(name, new WeakRef(channel));
+        collected.register(channel, name);
+      }
+      return channel;
+    },
+    keep(channel: ClientChannel, isBusy: boolean): void {
+      if (isBusy) busy.add(channel);
+      else busy.delete(channel);
+    },
+  };
+}
