@@ -181,7 +181,7 @@ export class Scene {
     const random = this.#random;
     return {
       delayMs: this.faults.has("slow-network") ? [5, random.between(100, 1_500)] : [0.5, random.between(2, 60)],
-      bytesPerMs: this.faults.has("narrow-network") ? random.between(1, 20) : Infinity,
+      bytesPerMs: this.faults.has("narrow-network") ? random.between(4, 20) : Infinity,
     };
   }
 

@@ -133,6 +133,12 @@ export class SimulatedConnection {
     this.#toServer?.stall();
   }
 
+  /** What is sent from now on is treated like this; what is under way arrives first. */
+  reshape(conditions: LinkConditions): void {
+    this.#toClient.reshape(conditions);
+    this.#toServer?.reshape(conditions);
+  }
+
   resume(): void {
     this.#toClient.resume();
     this.#toServer?.resume();

@@ -32,7 +32,7 @@ interface Waiting {
 export class Lane {
   readonly #clock: SimulatedClock;
   readonly #random: RandomStream;
-  readonly #conditions: LinkConditions;
+  #conditions: LinkConditions;
   readonly #receiver: EventOwner;
   readonly #drained: () => void;
   #passage: Passage = "open";
@@ -92,6 +92,12 @@ export class Lane {
     this.#waitingBytes = 0;
     for (const message of waiting) this.#carry(message);
     if (wasBuffered && this.bufferedBytes === 0) this.#drained();
+  }
+
+  /** What is sent from now on is treated like this. */
+  reshape(conditions: LinkConditions): void {
+    this.#conditions = conditions;
+    this.#departedAtMs = Math.min(this.#departedAtMs, this.#clock.nowMs);
   }
 
   /** From now on everything vanishes, what is under way included. */

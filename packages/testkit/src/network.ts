@@ -80,6 +80,7 @@ export class SimulatedNetwork {
     this.reach = () => "accepted";
     this.fateOf = () => "arrives";
     for (const connection of this.connections()) {
+      connection.reshape(CALM);
       if (connection.isHalfOpen) connection.cut("healed");
       else connection.resume();
     }
