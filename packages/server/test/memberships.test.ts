@@ -15,7 +15,7 @@ const handleOf = (world: ReturnType<typeof closedRooms>) => world.server.channel
 
 describe("whom the application puts in", () => {
   it("SUB-5 a user is in on all devices, and nobody is asked for permission", async () => {
-    const world = closedRooms();
+    const world = closedRooms(() => expect.unreachable());
     const [phone, laptop, bob] = [await world.peer({ token: "ada" }), await world.peer({ token: "ada" }), await world.peer({ token: "bob" })];
     const { position } = await handleOf(world).publish("note:add", text("before"));
     await handleOf(world).add({ user: "ada" });

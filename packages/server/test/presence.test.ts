@@ -256,6 +256,27 @@ describe("changes", () => {
     expect(handle.members()).toEqual([]);
   });
 
+  it.each([
+    ["waits for permission", 0],
+    ["waits for one before it", 1],
+  ])("PRE-1 is not entered by a request that %s when its channel is left", async (_, index) => {
+    const answers: ((answer: boolean) => void)[] = [];
+    const world = new World({
+      contract: rooms,
+      channels: { "room:{id}": { authorize: ({ action }) => (action === "presence" ? new Promise<boolean>((resolve) => answers.push(resolve)) : true) } },
+    });
+    const peer = await world.peer();
+    await peer.subscribe(room);
+    const ids = [peer.request(entering({ name: "first" })), peer.request(entering({ name: "second" }))];
+    await world.settle();
+    await peer.ask({ op: "unsubscribe", channel: room });
+    for (const answer of answers) answer(true);
+    await world.settle();
+    expect(peer.replyTo(ids[index]!)?.error?.code).toBe("NOT_SUBSCRIBED");
+    expect(answers.length).toBe(1);
+    expect(world.server.channel("room:{id}", { id: "1" }).members()).toEqual([]);
+  });
+
   it("PRE-4 that a slow connection missed are made up for by the whole list, once", async () => {
     const world = new World({ contract: rooms, outboxBytesMax: 4_000 });
     const watcher = await world.peer();

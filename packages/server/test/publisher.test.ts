@@ -149,6 +149,17 @@ describe("a repeat", () => {
     expect((await logOf(world)).length).toBe(1);
   });
 
+  it("PUB-2 of what is under way and fails is told so too", async () => {
+    const { world } = handling();
+    const peer = await world.peer();
+    const release = world.broker.holdNext("append", new TuttiError("UNAVAILABLE"));
+    const ids = [1, 1].map((n) => peer.request(peer.publishing(room, n, text("one"), { retry: true })));
+    await world.settle();
+    release();
+    await world.settle();
+    expect(ids.map((id) => peer.replyTo(id)?.error?.code)).toEqual(["UNAVAILABLE", "UNAVAILABLE"]);
+  });
+
   it("PUB-2 counts for each session and channel by itself", async () => {
     const { world } = handling();
     const [first, second] = [await world.peer(), await world.peer()];
@@ -218,6 +229,25 @@ describe("order", () => {
     const { world } = handling();
     const peer = await world.peer();
     expect(await peer.ask(peer.publishing(room, 3, text("three"), { settled: 3 }))).toMatchObject({ error: { code: "FRAME_INVALID", field: "n" } });
+  });
+
+  it("PUB-3 does not handle what comes after a publish that did not land", async () => {
+    const { world, handled } = handling();
+    const peer = await world.peer();
+    world.broker.failNext("append");
+    expect(await peer.codeOf(peer.publishing(room, 1, text("1")))).toBe("UNAVAILABLE");
+    expect(await peer.codeOf(peer.publishing(room, 2, text("2"), { settled: 0 }))).toBe("OUT_OF_ORDER");
+    expect(handled).toEqual(["1"]);
+  });
+
+  it("PUB-3 does not handle what comes after one that a broker without its data refused", async () => {
+    const { world, handled } = handling();
+    const peer = await world.peer();
+    await peer.ask(peer.publishing(room, 1, text("1")));
+    world.broker.inner = memoryBroker({ environment: world.environment });
+    expect(await peer.codeOf(peer.publishing(room, 2, text("2"), { settled: 0 }))).toBe("OUT_OF_ORDER");
+    expect(await peer.codeOf(peer.publishing(room, 3, text("3"), { settled: 0 }))).toBe("OUT_OF_ORDER");
+    expect(handled).toEqual(["1", "2"]);
   });
 
   it("PUB-3 lets nothing overtake a publish that the broker did not take", async () => {

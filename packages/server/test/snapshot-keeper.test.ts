@@ -81,6 +81,14 @@ describe("history", () => {
     expect(position.seq - floor).toBeGreaterThanOrEqual(10);
   });
 
+  it("REC-7 of clients' publishes is no other", async () => {
+    const world = new World({ contract: rooms, namespaces: { room: { history: { countMin: 10, ageMsMin: 0 } } } });
+    const peer = await world.peer();
+    for (let n = 1; n <= 200; n++) await peer.ask(peer.publishing("room:1", n, text("x")));
+    const { position, floor } = await world.broker.inner.head("room:1");
+    expect(position.seq - floor).toBeLessThan(10 + 64);
+  });
+
   it("REC-3 from below the trimmed floor brings the snapshot, and what follows reduces to the same state", async () => {
     const { world, handle, publish, floor } = tiny();
     const first = await world.peer();

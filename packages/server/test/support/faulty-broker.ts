@@ -47,11 +47,11 @@ export class FaultyBroker implements Broker {
     this.#faults.push({ operation, after: error });
   }
 
-  /** The next such operation waits, until what is returned is called. */
-  holdNext(operation: Operation): () => void {
+  /** The next such operation waits, until what is returned is called; with an error, its answer is lost then. */
+  holdNext(operation: Operation, after?: Error): () => void {
     let release = (): void => {};
     const before = new Promise<void>((resolve) => (release = resolve));
-    this.#faults.push({ operation, before });
+    this.#faults.push({ operation, before, ...(after !== undefined && { after }) });
     return release;
   }
 
