@@ -13,7 +13,7 @@ import { makeMembership, makePeople } from "./presence.js";
 import { ownCount } from "./session.js";
 import { makeThrottle } from "./signals.js";
 import { makeStore, type ReadonlyStore } from "./store.js";
-import { makeSubscription, type Gap, type Subscription, type SubscriptionInfo } from "./subscription.js";
+import { makeSubscription, positionOf, type Gap, type Subscription, type SubscriptionInfo } from "./subscription.js";
 import { makeTyping, TYPING, type Typing } from "./typing.js";
 
 /** What a channel asks of its client, besides what all parts share. */
@@ -225,7 +225,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
       ...(optimistic?.store ?? makeStore(report, () => undefined)),
       canonical: () => optimistic?.canonical(),
       skipped: () => optimistic?.skipped() ?? 0,
-      position: () => subscription.position(),
+      position: () => positionOf(subscription.position()),
     },
     presence: { ...people.store, enter, update: enter, leave: () => membership.set(undefined, subscription.isListening()) },
     on: (type, listener) => emitter.on(type, listener),

@@ -42,7 +42,7 @@ export interface ConnectionInfo {
   readonly reconnectAttempts: number;
   /** When the next attempt starts, Unix ms; for a countdown. */
   readonly retryAt?: number | undefined;
-  /** The round trip of the last ping. */
+  /** The round trip of the last ping; before the first, that of the hello. */
   readonly latencyMs?: number | undefined;
   /** The session's public id, as others see it. */
   readonly session?: string | undefined;
@@ -97,7 +97,7 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
   const store = makeStore(core.report, () => info);
 
   const isUp = (): boolean => machine.phase.kind === "connected" && link !== undefined;
-  const facts = (): Facts => ({ chance: environment.random(), upMs: isUp() ? environment.elapsed() - upAt : 0, heard: heardAt > armedAt });
+  const facts = (): Facts => ({ chance: environment.random(), upMs: machine.phase.kind === "connected" ? environment.elapsed() - upAt : 0, heard: heardAt > armedAt });
   const show = (changes: Partial<ConnectionInfo>): void => {
     const before = info;
     const next = { ...before, ...changes };
@@ -196,6 +196,7 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
   };
   const hello = (): void => {
     session.messageBytesMax = limits.messageBytesMax;
+    pingedAt = environment.elapsed();
     try {
       send({ op: "hello", versions: [PROTOCOL_VERSION], session: session.secret, token, client: options.client });
     } catch (cause) {
@@ -236,7 +237,7 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
     refreshIn(tokenExpiresMs);
     if (info.activity === "idle") send({ op: "activity", activity: "idle" });
     events.up(publicId, user);
-    show({ session: publicId, user, lastConnected: environment.now() });
+    show({ session: publicId, user, lastConnected: environment.now(), latencyMs: environment.elapsed() - pingedAt });
   };
   const answeredPing = (): void => {
     dispatch({ type: "pong" });

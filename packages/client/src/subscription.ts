@@ -57,6 +57,11 @@ export interface Subscription {
   joined(start: SubscriptionStart): void;
 }
 
+/** The position alone, without what was seen there. */
+export function positionOf<P extends Position | undefined>(seen: P): P | Position {
+  return seen && { epoch: seen.epoch, seq: seen.seq };
+}
+
 export function makeSubscription(channel: string, core: Core, events: SubscriptionEvents): Subscription {
   const { environment, config, report } = core;
   const { guards } = config;
@@ -103,7 +108,7 @@ export function makeSubscription(channel: string, core: Core, events: Subscripti
     // What is known of the last event is kept where it is still the last.
     if (position === undefined || !samePosition(position, start.position)) position = start.position;
     // The gap begins where this client is: the server knows only where it was itself.
-    events.started(start, from === undefined ? start.gap : { from, to: start.position });
+    events.started(start, from === undefined ? start.gap : { from: positionOf(from), to: start.position });
   };
   /** The server's answer: from here on the subscription is live. */
   const begin = (start: SubscriptionStart): void => {
@@ -161,7 +166,7 @@ export function makeSubscription(channel: string, core: Core, events: Subscripti
       if (chain.kind === "hole") {
         // One hole is mended at a time: the first at once; when mending brought nothing, the next after a pause.
         if (holes++ === 0) ask();
-        else request = environment.after(backoffMs(environment, holes), ask);
+        else request = environment.after(backoffMs(environment, holes - 2), ask);
         return;
       }
       for (const placed of chain.events) {

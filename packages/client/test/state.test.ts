@@ -1,0 +1,227 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { at, event } from "./support/fake-server.js";
+import { outcome, Stage } from "./support/stage.js";
+
+const note = (text: string) => ({ text });
+const noted = (text: string, eventId = `other:${text}`) => event("note:add", note(text), eventId);
+
+describe("the state of a channel", () => {
+  it("STA-1: is the reduction of the snapshot and the events", () => {
+    const stage = new Stage().live({ position: at(3), snapshot: { version: 2, state: ["a"] } });
+    stage.link.events("board:1", 4, noted("b"), noted("c"));
+    expect(stage.board.state.canonical()).toEqual(["a", "b", "c"]);
+    expect(stage.board.state.position()).toEqual(at(5));
+  });
+
+  it("STA-1: starts from nothing where there is no snapshot", () => {
+    expect(new Stage().live().board.state.getSnapshot()).toEqual([]);
+  });
+
+  it("STA-2: an event that reduce throws at is skipped and counted", () => {
+    const stage = new Stage().live();
+    stage.link.events("board:1", 1, noted("a"), noted("poison"), noted("b"));
+    expect(stage.board.state.getSnapshot()).toEqual(["a", "b"]);
+    expect(stage.board.state.skipped()).toBe(1);
+    expect(stage.errors).toEqual(["INTERNAL"]);
+    expect(stage.board.state.position()).toEqual(at(3));
+  });
+
+  it("STA-2: a pending publish that reduce throws at is not shown", () => {
+    const stage = new Stage().live();
+    void stage.board.publish("note:add", note("poison"));
+    void stage.board.publish("note:add", note("a"));
+    expect(stage.board.state.getSnapshot()).toEqual(["a"]);
+  });
+
+  it("STA-3: a publish is shown at once, others' events are reduced below it, and its event replaces it", () => {
+    const stage = new Stage().live();
+    void stage.board.publish("note:add", note("mine"));
+    expect([stage.board.state.getSnapshot(), stage.board.state.canonical()]).toEqual([["mine"], []]);
+    stage.link.events("board:1", 1, noted("theirs"));
+    expect(stage.board.state.getSnapshot()).toEqual(["theirs", "mine"]);
+    stage.link.events("board:1", 2, noted("mine", "public:1"));
+    expect([stage.board.state.getSnapshot(), stage.board.state.canonical()]).toEqual([["theirs", "mine"], ["theirs", "mine"]]);
+  });
+
+  it("STA-3: is shown while offline too, and before the channel is subscribed", () => {
+    const stage = new Stage();
+    void stage.board.publish("note:add", note("mine"));
+    expect(stage.board.state.getSnapshot()).toEqual(["mine"]);
+    stage.live({ position: at(1), snapshot: { version: 2, state: ["theirs"] } });
+    expect(stage.board.state.getSnapshot()).toEqual(["theirs", "mine"]);
+  });
+
+  it("STA-4: a refused publish leaves the state, and is surfaced", async () => {
+    const stage = new Stage().live();
+    const rollbacks: unknown[] = [];
+    stage.client.on("rollback", ({ channel, type, payload, error }) => rollbacks.push([channel, type, payload, error.code]));
+    const published = stage.board.publish("note:add", note("mine"));
+    stage.link.refuse(stage.link.last("publish"), "CANVAS_LOCKED");
+    expect(stage.board.state.getSnapshot()).toEqual([]);
+    expect(rollbacks).toEqual([["board:1", "note:add", note("mine"), "CANVAS_LOCKED"]]);
+    expect(await outcome(published)).toBe("CANVAS_LOCKED");
+  });
+
+  it("STA-5: an ack changes nothing in canonical state, and the publish is shown until its event is there", () => {
+    const stage = new Stage().live();
+    void stage.board.publish("note:add", note("mine"));
+    stage.link.ack(stage.link.last("publish"), 2);
+    expect([stage.board.state.canonical(), stage.board.state.getSnapshot()]).toEqual([[], ["mine"]]);
+    expect(stage.board.pending.getSnapshot()).toEqual([]);
+    stage.link.events("board:1", 1, noted("theirs"));
+    expect(stage.board.state.getSnapshot()).toEqual(["theirs", "mine"]);
+    stage.link.events("board:1", 2, noted("mine", "public:1"));
+    expect(stage.board.state.getSnapshot()).toEqual(["theirs", "mine"]);
+  });
+
+  it("STA-5: an ack that comes after the event changes nothing", () => {
+    const stage = new Stage().live();
+    void stage.board.publish("note:add", note("mine"));
+    const frame = stage.link.last("publish");
+    stage.link.events("board:1", 1, noted("mine", "public:1"));
+    stage.link.ack(frame, 1);
+    expect(stage.board.state.getSnapshot()).toEqual(["mine"]);
+  });
+
+  it("STA-5: what was acked is shown over a reconnect, and once", () => {
+    const stage = new Stage().live();
+    void stage.board.publish("note:add", note("mine"));
+    stage.link.ack(stage.link.last("publish"), 1);
+    stage.reconnect();
+    expect(stage.board.state.getSnapshot()).toEqual(["mine"]);
+    stage.link.answer(stage.link.last("subscribe"), { position: at(0) });
+    stage.link.events("board:1", 1, noted("mine", "public:1"));
+    expect(stage.board.state.getSnapshot()).toEqual(["mine"]);
+  });
+
+  it("STA-5: what was acked before a snapshot is in it, and not shown twice", () => {
+    const stage = new Stage().live();
+    void stage.board.publish("note:add", note("mine"));
+    stage.link.ack(stage.link.last("publish"), 1);
+    stage.link.say({ op: "gap", channel: "board:1", start: { position: at(4), snapshot: { version: 2, state: ["mine", "theirs"] } } });
+    expect(stage.board.state.getSnapshot()).toEqual(["mine", "theirs"]);
+  });
+
+  it("STA-5: an ack in an epoch that the client has not come to yet keeps the publish shown", () => {
+    const stage = new Stage().live({ position: at(9) });
+    void stage.board.publish("note:add", note("mine"));
+    stage.link.answer(stage.link.last("publish"), { position: at(2, "e2"), eventId: "public:1" });
+    stage.link.events("board:1", 10, noted("theirs"));
+    expect(stage.board.state.getSnapshot()).toEqual(["theirs", "mine"]);
+    stage.link.say({ op: "gap", channel: "board:1", start: { position: at(2, "e2"), snapshot: { version: 2, state: ["mine"] } } });
+    expect(stage.board.state.getSnapshot()).toEqual(["mine"]);
+  });
+
+  it("STA-5: where nothing of the channel arrives, a publish settles by its ack alone", () => {
+    const stage = new Stage().connect();
+    void stage.board.publish("note:add", note("mine"));
+    stage.link.ack(stage.link.last("publish"), 1);
+    expect(stage.board.state.getSnapshot()).toEqual([]);
+  });
+
+  it("STA-6: the snapshot is the same until something changed, and the listeners are told once a message", () => {
+    const stage = new Stage().live();
+    let changes = 0;
+    stage.board.state.subscribe(() => changes++);
+    const before = stage.board.state.getSnapshot();
+    expect(stage.board.state.getSnapshot()).toBe(before);
+    stage.link.events("board:1", 1, noted("a"), noted("b"), noted("c"));
+    expect(changes).toBe(1);
+    const after = stage.board.state.getSnapshot();
+    expect(after).not.toBe(before);
+    stage.link.say({ op: "pong" });
+    expect(stage.board.state.getSnapshot()).toBe(after);
+    expect(stage.board.pending.getSnapshot()).toBe(stage.board.pending.getSnapshot());
+    expect(stage.client.pending.getSnapshot()).toBe(stage.client.pending.getSnapshot());
+  });
+
+  it("STA-7: an event of a type that the contract does not have moves the position and nothing else", () => {
+    const stage = new Stage().live();
+    const everything: string[] = [];
+    stage.client.onAny(({ type }) => everything.push(type));
+    stage.link.events("board:1", 1, event("v2:note.added", { any: 1 }, "other:1"), event("constructor", {}, "other:2"));
+    expect(stage.board.state.getSnapshot()).toEqual([]);
+    expect(stage.board.state.position()).toEqual(at(2));
+    expect([everything, stage.errors]).toEqual([[], []]);
+  });
+
+  it("a payload against the contract surfaces, moves the position, and is reduced as the server did", () => {
+    const stage = new Stage().live();
+    const heard: unknown[] = [];
+    stage.board.on("note:add", (received) => heard.push(received));
+    stage.link.events("board:1", 1, event("note:add", { text: 5 }, "other:1"));
+    expect(stage.board.state.getSnapshot()).toEqual([5]);
+    expect(heard).toEqual([]);
+    expect(stage.board.state.position()).toEqual(at(1));
+  });
+
+  it("PAYLOAD_INVALID: a payload against the contract is an error of the client", async () => {
+    const stage = new Stage().live();
+    stage.link.events("board:1", 1, event("note:add", { text: 5 }, "other:1"));
+    await outcome(Promise.resolve());
+    expect(stage.errors).toEqual(["PAYLOAD_INVALID"]);
+  });
+
+  it("a snapshot of an older version is migrated", () => {
+    const stage = new Stage().live({ position: at(1), snapshot: { version: 1, state: ["a"] } });
+    expect(stage.board.state.getSnapshot()).toEqual(["old a"]);
+  });
+
+  it("VERSION_UNSUPPORTED: a snapshot of a newer version surfaces, and the state stands still until one fits", () => {
+    const stage = new Stage().live({ position: at(1), snapshot: { version: 2, state: ["a"] } });
+    stage.link.say({ op: "gap", channel: "board:1", start: { position: at(5), snapshot: { version: 3, state: { notes: [] } } } });
+    stage.link.events("board:1", 6, noted("b"));
+    expect(stage.errors).toEqual(["VERSION_UNSUPPORTED"]);
+    expect(stage.board.state.getSnapshot()).toEqual(["a"]);
+    stage.link.say({ op: "gap", channel: "board:1", start: { position: at(9), snapshot: { version: 2, state: ["c"] } } });
+    stage.link.events("board:1", 10, noted("d"));
+    expect(stage.board.state.getSnapshot()).toEqual(["c", "d"]);
+  });
+
+  it("a channel without state has none", () => {
+    const stage = new Stage();
+    const feed = stage.client.channel("feed:{id}", { id: "1" });
+    expect(feed.state.getSnapshot()).toBeUndefined();
+    expect(feed.state.canonical()).toBeUndefined();
+  });
+
+  it("STA-5: in whichever order acks and events arrive, every publish is shown exactly once all the time", () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom("publish", "ack", "event", "other"), { maxLength: 40 }), (acts) => {
+        const stage = new Stage({ heartbeatIntervalMs: 10_000_000 }).live();
+        const log: { readonly text: string; readonly eventId: string }[] = [];
+        let made = 0;
+        let landed = 0;
+        let acked = 0;
+        let delivered = 0;
+        const positions: number[] = [];
+        /** The server appends the next publish that it has, if any. */
+        const land = (): void => {
+          if (landed === made) return;
+          landed++;
+          log.push({ text: `mine ${landed}`, eventId: `public:${landed}` });
+          positions.push(log.length);
+        };
+        for (const act of acts) {
+          if (act === "publish") void stage.board.publish("note:add", note(`mine ${++made}`));
+          if (act === "other") log.push({ text: `other ${log.length}`, eventId: `other:${log.length}` });
+          if (act === "ack" && acked < made) {
+            if (acked === landed) land();
+            stage.link.ack(stage.link.of("publish")[acked]!, positions[acked]!);
+            acked++;
+          }
+          if (act === "event") {
+            if (delivered === log.length) land();
+            const next = log[delivered];
+            if (next !== undefined) stage.link.events("board:1", ++delivered, noted(next.text, next.eventId));
+          }
+          const shown = stage.board.state.getSnapshot().filter((text) => text.startsWith("mine"));
+          expect(shown).toEqual(Array.from({ length: made }, (_, index) => `mine ${index + 1}`));
+          expect(stage.board.state.canonical()).toEqual(log.slice(0, delivered).map(({ text }) => text));
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
