@@ -8,7 +8,6 @@ export class Outbox {
   #packets: Packet[] = [];
   #bytes = 0;
   #waiting: (() => void)[] = [];
-  #isClosed = false;
 
   constructor(transport: ServerTransport, bytesMax: number) {
     this.#transport = transport;
@@ -44,9 +43,8 @@ export class Outbox {
     this.notice();
   }
 
-  /** Resolves once the outbox is not pressed, or is closed. Others that waited may have filled it again by then. */
+  /** Resolves once the outbox is not pressed, or is closed; not to be asked after that. Others that waited may have filled it again by then. */
   roomy(): Promise<void> {
-    if (this.#isClosed) return Promise.resolve();
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
     });
@@ -58,9 +56,8 @@ export class Outbox {
     this.#release();
   }
 
-  /** Drops what was not handed over. Nobody waits for room any more. */
+  /** Drops what was not handed over, and lets go who waits for room. */
   close(): void {
-    this.#isClosed = true;
     this.#packets = [];
     this.#bytes = 0;
     this.#release();

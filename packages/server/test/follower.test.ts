@@ -200,6 +200,7 @@ describe("a log that is not the one it was", () => {
     const { epoch } = (await world.broker.inner.head(room)).position;
     expect(peer.of("gap").map(({ start }) => start)).toEqual([{ position: { epoch, seq: 2 }, gap: { from: { epoch, seq: 1 }, to: { epoch, seq: 2 } } }]);
     expect(textsOf(peer)).toEqual(["one", "three", "four"]);
+    expect(peer.frames.map(({ op }) => op).slice(-3)).toEqual(["events", "gap", "events"]);
   });
 
   it("REC-3 a subscription that starts while the node still follows the old log ends up in the new one", async () => {
@@ -273,6 +274,23 @@ describe("a channel of this node", () => {
     expect(world.server.stats().channels).toBe(0);
   });
 
+  it("LIM-4 stays while somebody reads its history, however long that takes", async () => {
+    const { world, peer, publish, pass } = await following({ channelIdleMs: 1_000 });
+    await publish("one");
+    const { position } = await world.broker.inner.head(room);
+    await peer.ask({ op: "unsubscribe", channel: room });
+    const release = world.broker.holdNext("read");
+    const id = peer.request({ op: "subscribe", channel: room, since: position });
+    await pass(5_000);
+    release();
+    await world.settle();
+    expect(peer.replyTo(id)?.success).toBe(true);
+    await publish("two");
+    await world.settle();
+    expect(textsOf(peer)).toEqual(["two"]);
+    expect(world.server.stats().channels).toBe(1);
+  });
+
   it("LIM-4 stays while it opens, however long that takes", async () => {
     const { world, peer, pass } = await following({ channelIdleMs: 1_000 });
     const release = world.broker.holdNext("head");
@@ -296,6 +314,16 @@ describe("a channel of this node", () => {
     await world.advance(1_000);
     expect(peer.replyTo(id)?.success).toBe(true);
     expect(world.server.stats().channels).toBe(1);
+  });
+
+  it("LIM-4 is freed also where nobody could start in it", async () => {
+    const world = new World({ contract: rooms });
+    const peer = await world.peer();
+    world.broker.failNext("read");
+    expect(await peer.codeOf({ op: "subscribe", channel: room, since: { epoch: "x", seq: 0 } })).toBe("UNAVAILABLE");
+    expect(world.server.stats().channels).toBe(1);
+    await world.advance(32_000);
+    expect(world.server.stats().channels).toBe(0);
   });
 
   it("LIM-4 that is closed while it opens leaves the bus", async () => {

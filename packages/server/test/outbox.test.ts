@@ -93,6 +93,24 @@ describe("a turn", () => {
     expect(reading.of("pong").length).toBe(1);
   });
 
+  it("LIM-1 may bring more than the bound to a client that reads", async () => {
+    const { world, reading } = await crowd(4_000);
+    const ids = ["2", "3", "4", "5", "6", "7"];
+    for (const id of ids) await reading.subscribe(`room:${id}`);
+    await Promise.all(ids.map((id) => world.server.channel("room:{id}", { id }).publish("note:add", kilobyte)));
+    await world.environment.tick();
+    expect(reading.closeCode).toBeUndefined();
+    expect(reading.of("events").length).toBe(6);
+  });
+
+  it("PUB-1 fans out a great many events in frames of a size that can be handled", async () => {
+    const { world, reading } = await crowd(10_000_000);
+    const handle = world.server.channel("room:{id}", { id: "1" });
+    for (let index = 0; index < 3_000; index++) await handle.publish("note:add", { text: "x" });
+    await world.settle();
+    expect(reading.of("events").map((frame) => frame.events.length)).toEqual([1_024, 1_024, 952]);
+  });
+
   it("PUB-1 does not end with what one channel fails at", async () => {
     const { world, reading } = await crowd(100_000);
     await reading.subscribe("room:2");

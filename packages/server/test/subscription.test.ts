@@ -97,6 +97,46 @@ describe("recovery", () => {
     expect(textsOf(live)).toEqual(["one", "two", "three", "four"]);
   });
 
+  it("REC-2 does not take what was kept for an earlier replay for all that came since", async () => {
+    const world = new World({ contract: rooms });
+    const [base] = await append(world, "base");
+    const [earlier, later] = [await world.peer(), await world.peer()];
+    const subscribe = async (peer: Peer, meanwhile: string): Promise<void> => {
+      const release = world.broker.holdNext("read");
+      peer.request({ op: "subscribe", channel: room, since: base! });
+      await world.settle();
+      await append(world, meanwhile);
+      release();
+      await world.settle();
+    };
+    await subscribe(earlier, "one");
+    await append(world, "two");
+    await subscribe(later, "three");
+    expect(textsOf(later)).toEqual(["one", "two", "three"]);
+    expectChain(base!, later.eventsOf(room));
+  });
+
+  it("REC-2 does not read again what the node kept for it", async () => {
+    const world = new World({ contract: rooms });
+    const [base] = await append(world, "base", "one");
+    const peer = await world.peer();
+    const release = world.broker.holdNext("subscribe");
+    peer.request({ op: "subscribe", channel: room, since: base! });
+    await world.settle();
+    release();
+    const hold = world.broker.holdNext("read");
+    await world.settle();
+    const start = world.broker.countOf("read");
+    hold();
+    const page = world.broker.holdNext("read");
+    await world.settle();
+    await append(world, "two", "three");
+    page();
+    await world.settle();
+    expect(textsOf(peer)).toEqual(["one", "two", "three"]);
+    expect(world.broker.countOf("read")).toBe(start + 1);
+  });
+
   it("REC-2 goes on after a pause where history cannot be read for a while", async () => {
     const world = new World({ contract: rooms });
     const [first] = await append(world, "one", "two");
@@ -257,18 +297,18 @@ describe("a long recovery", () => {
   });
 
   it("REC-8 waits while the connection is slow, and keeps below its bound", async () => {
-    const { world, since } = await history(400, 1_000, { outboxBytesMax: 100_000 });
+    const { world, since } = await history(400, 1_000, { outboxBytesMax: 20_000 });
     const peer = await world.peer();
     peer.transport.stall();
     peer.request({ op: "subscribe", channel: room, since });
     await world.settle();
     expect(peer.closeCode).toBeUndefined();
-    expect(peer.transport.bufferedBytes).toBeLessThan(100_000);
-    for (let round = 0; round < 50; round++) {
+    expect(peer.transport.bufferedBytes).toBeLessThan(20_000);
+    for (let round = 0; round < 200; round++) {
       peer.transport.drain(peer.events);
       peer.transport.stall();
       await world.settle();
-      expect(peer.transport.bufferedBytes).toBeLessThan(100_000);
+      expect(peer.transport.bufferedBytes).toBeLessThan(20_000);
     }
     peer.transport.drain(peer.events);
     expect(peer.eventsOf(room).length).toBe(400);
@@ -294,6 +334,31 @@ describe("a long recovery", () => {
     }
     expect(peer.closeCode).toBeUndefined();
     for (const id of ids) expect(peer.eventsOf(`room:${id}`).length).toBe(30);
+  });
+
+  it("REC-8 of several channels on a connection that reads all waits for room, and gets it", async () => {
+    const { world } = await history(0, 0, { outboxBytesMax: 20_000 });
+    const peer = await world.peer();
+    for (let id = 10; id < 22; id++) {
+      const handle = world.server.channel("room:{id}", { id: `${id}` });
+      const { position } = await handle.publish("note:add", text("first"));
+      for (let index = 0; index < 30; index++) await handle.publish("note:add", text("x".repeat(1_000)));
+      peer.request({ op: "subscribe", channel: `room:${id}`, since: position });
+    }
+    await world.settle();
+    expect(peer.closeCode).toBeUndefined();
+    for (let id = 10; id < 22; id++) expect(peer.eventsOf(`room:${id}`).length).toBe(30);
+  });
+
+  it("REC-8 of many goes on where those before them in the line are gone", async () => {
+    const { world, since } = await history(500, 200);
+    const peers = await Promise.all(Array.from({ length: 60 }, (_, index) => world.peer({ secret: `${index}`.padEnd(22, "-") })));
+    for (const peer of peers) peer.request({ op: "subscribe", channel: room, since });
+    await world.environment.tick();
+    const staying = peers.splice(50);
+    for (const peer of peers) peer.drop();
+    await world.settle();
+    for (const peer of staying) expect(peer.eventsOf(room).length).toBe(500);
   });
 
   it("REC-8 makes frames of its size also where small events are followed by large ones", async () => {
@@ -350,27 +415,68 @@ describe("a long recovery", () => {
   });
 });
 
-describe("a connection that is cut off while it joins", () => {
-  it("LIM-1 is not among the live ones afterwards", async () => {
+describe("a subscription that has read further than its node has heard", () => {
+  /** The node has heard of one; the log has two and three too, and the peer has read them there. */
+  async function ahead() {
     const world = new World({ contract: rooms, outboxBytesMax: 2_000 });
-    const live = await world.peer();
-    await live.subscribe(room);
+    await (await world.peer()).subscribe(room);
     const [first] = await append(world, "one");
-    const peer = await world.peer();
-    // The bus is silent, so the subscription reads further than the node has heard, and joins ahead of it.
     world.broker.loses = () => true;
-    await append(world, "two");
-    await peer.subscribe(room, { since: first! });
+    await append(world, "two", "three");
     world.broker.loses = () => false;
-    peer.transport.stall();
-    await append(world, "x".repeat(1_500));
+    const peer = await world.peer();
+    await peer.subscribe(room, { since: first! });
+    expect(textsOf(peer)).toEqual(["two", "three"]);
+    return { world, peer, first: first! };
+  }
+
+  it("REC-2 goes on after what it has read", async () => {
+    const { world, peer, first } = await ahead();
+    await append(world, "four", "five");
     await world.settle();
-    await append(world, "y".repeat(1_500));
+    expectChain(first, peer.eventsOf(room));
+    expect(textsOf(peer)).toEqual(["two", "three", "four", "five"]);
+  });
+
+  it("SIG-1 hears signals", async () => {
+    const { world, peer } = await ahead();
+    await world.server.channel("room:{id}", { id: "1" }).signal("cursor:move", { x: 1 });
+    await world.settle();
+    expect(peer.signalsOf(room).length).toBe(1);
+  });
+
+  it("SUB-2 gets nothing after unsubscribe", async () => {
+    const { world, peer } = await ahead();
+    await peer.ask({ op: "unsubscribe", channel: room });
+    expect(world.server.stats().subscriptions).toBe(1);
+    await append(world, "four");
+    await world.settle();
+    expect(textsOf(peer)).toEqual(["two", "three"]);
+  });
+
+  it("REC-3 is told of no gap that it has read past", async () => {
+    const { world, peer, first } = await ahead();
+    await world.broker.inner.trim(room, { ...first, seq: 2 });
+    await append(world, "four");
+    await world.settle();
+    expect(peer.of("gap")).toEqual([]);
+    expectChain(first, peer.eventsOf(room));
+    expect(textsOf(peer)).toEqual(["two", "three", "four"]);
+  });
+
+  it("LIM-1 is not among the live ones once it was cut off", async () => {
+    const { world, peer } = await ahead();
+    peer.transport.stall();
+    peer.send({ op: "ping" });
+    await world.settle();
+    await append(world, "x".repeat(2_100));
     await world.settle();
     expect(peer.closeCode).toBe(4101);
     expect(world.server.stats()).toMatchObject({ connections: 1, subscriptions: 1 });
   });
+});
 
+describe("a connection that is cut off while it joins", () => {
   it("LIM-1 does not become a member where the answer was too much for it", async () => {
     const world = new World({ contract: rooms, outboxBytesMax: 2_000 });
     const handle = world.server.channel("board:{id}", { id: "1" });
