@@ -30,9 +30,9 @@ export type Phase = Common &
  * Between two heartbeats: `resting` until the next ping, `asked` until the pong or its deadline, `answered` until the deadline has passed.
  * `overslept`: asked for a second time, because the machine slept through the first.
  */
-export type Pulse = "resting" | "asked" | "overslept" | "answered";
+type Pulse = "resting" | "asked" | "overslept" | "answered";
 
-export interface Intervals {
+interface Intervals {
   readonly heartbeatMs: number;
   readonly pongMs: number;
 }

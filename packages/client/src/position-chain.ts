@@ -22,7 +22,7 @@ export type Chain =
   | { readonly kind: "hole" };
 
 /** Every event with its position; an event without a `seq` has the number after the one before it. */
-export function place({ epoch, seq, events }: EventBatch): readonly PlacedEvent[] {
+function place({ epoch, seq, events }: EventBatch): readonly PlacedEvent[] {
   let next = seq;
   return events.map((event, index) => {
     const own = index === 0 ? seq : (event.seq ?? next);

@@ -7,7 +7,7 @@ type WithoutId<F> = F extends { readonly correlationId: string } ? Omit<F, "corr
 
 export type OutgoingFrame = Loose<ClientFrame>;
 /** A frame that is answered; it gets its correlation id when it is sent. */
-export type Request = Loose<WithoutId<ClientFrame>>;
+type Request = Loose<WithoutId<ClientFrame>>;
 
 export type Answer =
   | { readonly kind: "success"; readonly data: unknown }
