@@ -4,7 +4,11 @@ import { violationsOf, type Violation } from "./invariants.js";
 import type { Break, Profile } from "./profiles.js";
 import { Scene } from "./scene.js";
 
-/** INV-5's time: so long after the last fault everything has to be as if there had been none. */
+/**
+ * INV-5's time: so long after the last fault everything has to be as if there had been none. It counts from the moment when the network and
+ * the broker are well: a half-open link is then reset, as a router that comes back resets it, and not left to the heartbeat, which takes 30 s
+ * of its own; and clients reconnect with pauses of at most 15 s, since the default of 30 s may by itself take most of the time.
+ */
 const SETTLE_MS = 35_000;
 /** Long enough for a server to notice that nobody is there any more. */
 const EMPTY_MS = 12_000;
