@@ -57,6 +57,43 @@ describe("a call", () => {
     expect(await outcome(called)).toBe("OUTCOME_UNKNOWN");
   });
 
+  it("CALL-1: rejects with what the handler said, its data included", async () => {
+    const stage = new Stage().connect();
+    const called = stage.client.call("board:list", {});
+    const { correlationId } = stage.link.last("call");
+    stage.link.say({ op: "reply", correlationId, success: false, error: { code: "BOARD_LOCKED", message: "locked", data: { by: "ada" } } });
+    await expect(called).rejects.toMatchObject({ code: "BOARD_LOCKED", message: "locked", data: { by: "ada" } });
+  });
+
+  it("CALL-2: the time is an option of the client", async () => {
+    const stage = new Stage({ callTimeoutMs: 2_000 }).connect();
+    const called = stage.client.call("board:list", {});
+    stage.environment.pass(1_999);
+    expect(await outcome(called)).toBe("waits");
+    stage.environment.pass(1);
+    expect(await outcome(called)).toBe("TIMEOUT");
+  });
+
+  it("CALL-2: what was refused for want of a connection, or lost with one, is not sent by the next", async () => {
+    const stage = new Stage().connect();
+    void stage.client.call("board:list", {});
+    stage.link.cut();
+    expect(await outcome(stage.board.call("board:count", { x: 1 }))).toBe("NOT_CONNECTED");
+    stage.environment.pass(1_000);
+    stage.welcome();
+    expect(stage.link.of("call")).toEqual([]);
+  });
+
+  it("CALL-2: one that was given up leaves no timer", () => {
+    const stage = new Stage().connect();
+    const timers = stage.environment.timerCount;
+    const controller = new AbortController();
+    void stage.client.call("board:list", {}, { signal: controller.signal });
+    expect(stage.environment.timerCount).toBe(timers + 1);
+    controller.abort();
+    expect(stage.environment.timerCount).toBe(timers);
+  });
+
   it("is given up by its signal", async () => {
     const stage = new Stage().connect();
     const controller = new AbortController();

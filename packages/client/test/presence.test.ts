@@ -128,4 +128,125 @@ describe("presence", () => {
     stage.link.answer(stage.link.last("subscribe"), { position: at(0) });
     expect(stage.link.last("presence")).not.toHaveProperty("member");
   });
+
+  it("PRE-1: the list is not complete before everybody is known", () => {
+    const stage = new Stage().live({ position: at(0) }, { presence: true });
+    const isComplete = () => stage.board.presence.getSnapshot().complete;
+    expect(isComplete()).toBe(false);
+    stage.link.say({ ...list(member("a")), complete: false });
+    stage.link.say(change("presence:join", member("b")));
+    expect(isComplete()).toBe(false);
+    stage.link.say({ ...change("presence:join", member("c")), complete: true });
+    expect(isComplete()).toBe(true);
+    stage.link.say(change("presence:leave", member("c")));
+    expect([isComplete(), people(stage)]).toEqual([true, ["a: a", "b: b"]]);
+  });
+
+  it("PRE-2: somebody is away when the last device is", () => {
+    const stage = new Stage().live({ position: at(0) }, { presence: true });
+    stage.link.say(list(member("phone", "ada", { away: true }), member("pc", "ada")));
+    expect(people(stage)).toEqual(["ada: phone (away), pc"]);
+    stage.link.say(change("presence:update", member("pc", "ada", { away: true })));
+    expect(people(stage)).toEqual(["ada (away): phone (away), pc (away)"]);
+  });
+
+  it("PRE-3: somebody stays while one device does", () => {
+    const stage = new Stage().live({ position: at(0) }, { presence: true });
+    stage.link.say(list(member("phone", "ada"), member("pc", "ada")));
+    stage.link.say(change("presence:leave", member("phone", "ada")));
+    expect(people(stage)).toEqual(["ada: pc"]);
+  });
+
+  it("PRE-5: who hears a notice finds the list that it belongs to, and the user in the notice", () => {
+    const stage = new Stage().live({ position: at(0) }, { presence: true });
+    stage.link.say(list());
+    const seen: unknown[] = [];
+    stage.board.on("presence:join", (notice) => seen.push([notice, people(stage).length]));
+    const changes = ["a", "b"].map((name) => ({ type: "presence:join", member: member(name, `user ${name}`) }) as const);
+    stage.link.say({ op: "presence", channel: "board:1", changes });
+    expect(seen).toEqual(["a", "b"].map((name) => [{ type: "presence:join", session: name, user: `user ${name}`, state: { mood: name } }, 2]));
+  });
+
+  it("PRE-1: who left unseen while there was no connection is told of after it", () => {
+    const stage = new Stage().live({ position: at(0) }, { presence: true });
+    stage.link.say(list(member("a"), member("b")));
+    const heard = hear(stage);
+    stage.reconnect();
+    stage.link.answer(stage.link.last("subscribe"), { position: at(0) });
+    stage.link.say(list(member("b")));
+    expect(heard).toEqual(["presence:leave a a"]);
+  });
+
+  it("PRE-1: nobody is here after an end by the server, and what comes after an unsubscribe changes nothing", () => {
+    const stage = new Stage().live({ position: at(0) }, { presence: true });
+    void stage.board.unsubscribe();
+    stage.link.say(list(member("a")));
+    expect(people(stage)).toEqual([]);
+    const kicked = new Stage().live({ position: at(0) }, { presence: true });
+    kicked.link.say(list(member("a")));
+    kicked.link.say({ op: "left", channel: "board:1", error: { code: "KICKED", message: "" } });
+    expect(kicked.board.presence.getSnapshot()).toEqual({ complete: false, people: [] });
+  });
+
+  it("PRE-1: is asked for by those who want it alone", () => {
+    const stage = new Stage().live();
+    expect(stage.link.last("subscribe").presence).toBeUndefined();
+    void stage.board.subscribe({ presence: true });
+    expect(stage.link.last("subscribe")).toMatchObject({ presence: true, since: at(0) });
+    stage.link.answer(stage.link.last("subscribe"), { position: at(0) });
+    stage.reconnect();
+    expect(stage.link.last("subscribe").presence).toBe(true);
+  });
+
+  it("PRE-1: what is entered while the subscription is under way waits for it, and goes with it where it can", async () => {
+    const stage = new Stage();
+    void stage.board.subscribe();
+    const done = stage.board.presence.enter({ mood: "calm" });
+    stage.welcome();
+    expect(stage.link.last("subscribe").member).toEqual({ mood: "calm" });
+    expect(await outcome(done)).toBe("waits");
+    stage.link.answer(stage.link.last("subscribe"), { position: at(0) });
+    expect(await outcome(done)).toBeUndefined();
+    expect(stage.link.of("presence").map((frame) => frame.member)).toEqual([]);
+  });
+
+  it("PRE-1: an entry that changed while its subscription was under way is told when it is live", async () => {
+    const stage = new Stage().connect();
+    void stage.board.subscribe({ presence: { state: { mood: "calm" } } });
+    const done = stage.board.presence.update({ mood: "wild" });
+    stage.link.answer(stage.link.last("subscribe"), { position: at(0) });
+    expect(stage.link.of("presence").map((frame) => frame.member)).toEqual([{ mood: "wild" }]);
+    stage.link.answer(stage.link.last("presence"));
+    expect(await outcome(done)).toBeUndefined();
+  });
+
+  it("PRE-1: an entry that was left while its subscription was under way is taken back", async () => {
+    const stage = new Stage().connect();
+    void stage.board.subscribe({ presence: { state: { mood: "calm" } } });
+    void stage.board.presence.leave();
+    stage.link.answer(stage.link.last("subscribe"), { position: at(0) });
+    expect(stage.link.of("presence").map((frame) => frame.member)).toEqual([undefined]);
+  });
+
+  it("PRE-1: an entry that was told when the connection ended waits for the next one", async () => {
+    const stage = new Stage().live();
+    const done = stage.board.presence.enter({ mood: "calm" });
+    stage.reconnect();
+    expect(await outcome(done)).toBe("waits");
+    expect(stage.link.last("subscribe").member).toEqual({ mood: "calm" });
+    stage.link.answer(stage.link.last("subscribe"), { position: at(0) });
+    expect(await outcome(done)).toBeUndefined();
+  });
+
+  it("PRE-1: an entry ends with the subscription, and does not come back with the next one", async () => {
+    const stage = new Stage().live({ position: at(0) }, { presence: { state: { mood: "calm" } } });
+    void stage.board.unsubscribe();
+    void stage.board.subscribe();
+    expect(stage.link.last("subscribe").member).toBeUndefined();
+    expect(stage.link.last("subscribe").presence).toBeUndefined();
+    const kicked = new Stage().live();
+    const done = kicked.board.presence.enter({ mood: "calm" });
+    kicked.link.say({ op: "left", channel: "board:1", error: { code: "KICKED", message: "" } });
+    expect(await outcome(done)).toBe("KICKED");
+  });
 });

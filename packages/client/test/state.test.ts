@@ -1,10 +1,23 @@
 import fc from "fast-check";
+import { channel as describeChannel, defineContract } from "@tutti/protocol";
 import { describe, expect, it } from "vitest";
-import { at, event } from "./support/fake-server.js";
+import { createClient, type Rollback } from "../src/index.js";
+import { contract } from "./support/contract.js";
+import { FakeEnvironment } from "./support/fake-environment.js";
+import { at, event, FakeTransport } from "./support/fake-server.js";
 import { outcome, Stage } from "./support/stage.js";
 
 const note = (text: string) => ({ text });
 const noted = (text: string, eventId = `other:${text}`) => event("note:add", note(text), eventId);
+const state = (stage: Stage) => stage.board.state.getSnapshot();
+const canonical = (stage: Stage) => stage.board.state.canonical();
+const publish = (stage: Stage, text: string) => stage.board.publish("note:add", note(text));
+
+function rollbacksOf(stage: Stage): readonly Rollback[] {
+  const rollbacks: Rollback[] = [];
+  stage.client.on("rollback", (rollback) => rollbacks.push(rollback));
+  return rollbacks;
+}
 
 describe("the state of a channel", () => {
   it("STA-1: is the reduction of the snapshot and the events", () => {
@@ -223,5 +236,124 @@ describe("the state of a channel", () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it("STA-1: canonical state is kept over a reconnect that goes on, and replaced by a snapshot of one that does not", () => {
+    const stage = new Stage().live();
+    stage.link.events("board:1", 1, noted("note 1"));
+    stage.reconnect();
+    stage.link.answer(stage.link.last("subscribe"), { position: at(1) });
+    expect(canonical(stage)).toEqual(["note 1"]);
+    stage.environment.pass(5_000);
+    stage.reconnect();
+    stage.link.answer(stage.link.last("subscribe"), { position: at(50), snapshot: { version: 2, state: ["fifty"] } });
+    expect(canonical(stage)).toEqual(["fifty"]);
+  });
+
+  it("VERSION_UNSUPPORTED: a snapshot whose migration throws surfaces and stands still", () => {
+    const stage = new Stage().live({ position: at(2), snapshot: { version: 1, state: 5 } });
+    stage.link.events("board:1", 3, noted("note 3"));
+    expect(stage.errors).toEqual(["VERSION_UNSUPPORTED"]);
+    expect(canonical(stage)).toEqual([]);
+  });
+
+  it("STA-2: an event that is skipped is told of, as any other", () => {
+    const stage = new Stage().live();
+    const texts: string[] = [];
+    stage.board.on("note:add", ({ payload }) => texts.push(payload.text));
+    stage.link.events("board:1", 1, noted("note 1"), noted("poison"), noted("note 3"));
+    expect(canonical(stage)).toEqual(["note 1", "note 3"]);
+    expect(stage.board.state.skipped()).toBe(1);
+    expect(stage.board.state.position()).toMatchObject(at(3));
+    expect(stage.errors).toEqual(["INTERNAL"]);
+    expect(texts).toEqual(["note 1", "poison", "note 3"]);
+  });
+
+  it("STA-3: a publish is replaced by its event, as the server has made it", () => {
+    const stage = new Stage().live();
+    void publish(stage, "mine");
+    void publish(stage, "mine too");
+    stage.link.events("board:1", 1, noted("as the server says", "public:1"));
+    expect(state(stage)).toEqual(["as the server says", "mine too"]);
+  });
+
+  it("STA-3: a publish is reduced with the id and the user that its event will have", () => {
+    const seen: unknown[] = [];
+    const watched = defineContract({
+      channels: {
+        "board:{id}": describeChannel({
+          events: contract.definition.channels["board:{id}"].events,
+          state: {
+            version: 1,
+            initial: 0,
+            reduce(count, { eventId, user, timestamp }) {
+              seen.push({ eventId, user, timestamp });
+              return count + 1;
+            },
+          },
+        }),
+      },
+    });
+    const environment = new FakeEnvironment();
+    const transport = new FakeTransport();
+    const client = createClient({ url: "ws://server", contract: watched, environment, transport, lifecycle: { watch: () => () => {} } });
+    client.connect();
+    transport.link.open();
+    transport.link.welcome({ user: "ada" });
+    const board = client.channel("board:{id}", { id: "1" });
+    void board.publish("note:add", { text: "a" });
+    expect(board.state.getSnapshot()).toBe(1);
+    expect(seen).toEqual([{ eventId: "public:1", user: "ada", timestamp: environment.startedAt }]);
+  });
+
+  it("STA-4: a publish that is refused for now stays shown", () => {
+    const stage = new Stage().live();
+    const rollbacks = rollbacksOf(stage);
+    void publish(stage, "mine");
+    stage.link.refuse(stage.link.last("publish"), "UNAVAILABLE");
+    expect(state(stage)).toEqual(["mine"]);
+    expect(rollbacks).toEqual([]);
+  });
+
+  it("STA-4: a publish whose outcome is unknown is taken back too, and so is what is open at the end", async () => {
+    const stage = new Stage().live();
+    const rollbacks = rollbacksOf(stage);
+    void publish(stage, "mine");
+    stage.link.cut();
+    stage.environment.pass(1_000);
+    stage.link.open();
+    stage.link.welcome({ session: "another" });
+    expect(state(stage)).toEqual([]);
+    expect(rollbacks.map(({ error }) => error.code)).toEqual(["OUTCOME_UNKNOWN"]);
+    void publish(stage, "again");
+    await stage.client.close();
+    expect(state(stage)).toEqual([]);
+  });
+
+  it("STA-5: an ack at a position behind what canonical state has reached is not shown again", () => {
+    const stage = new Stage().live({ position: at(9), snapshot: { version: 2, state: ["mine"] } });
+    void publish(stage, "mine");
+    stage.link.ack(stage.link.last("publish"), 5);
+    expect(state(stage)).toEqual(["mine"]);
+  });
+
+  it("STA-6: the snapshot of every store is the same reference until something changed", () => {
+    const stage = new Stage().live();
+    const { client, board } = stage;
+    const stores = [client.connection, client.pending, board.status, board.state, board.pending, board.presence, board.typing];
+    const before = stores.map((store) => store.getSnapshot());
+    stores.forEach((store, index) => expect(store.getSnapshot()).toBe(before[index]));
+    void publish(stage, "mine");
+    expect(client.pending.getSnapshot()).not.toBe(before[1]);
+    expect(board.pending.getSnapshot()).not.toBe(before[4]);
+    expect(board.status.getSnapshot()).toBe(before[2]);
+  });
+
+  it("STA-6: an event's listener finds the state that the event has made", () => {
+    const stage = new Stage().live();
+    const seen: unknown[] = [];
+    stage.board.on("note:add", () => seen.push(state(stage)));
+    stage.link.events("board:1", 1, noted("note 1"), noted("note 2"));
+    expect(seen).toEqual([["note 1"], ["note 1", "note 2"]]);
   });
 });
