@@ -171,10 +171,10 @@ export function makeSubscription(channel: string, core: Core, events: Subscripti
       }
       for (const placed of chain.events) {
         holes = 0;
-        const seen = (position = { ...placed.position, eventId: placed.event.eventId });
+        position = { ...placed.position, eventId: placed.event.eventId };
         events.event(placed);
-        // A listener may have ended the subscription, or begun another.
-        if (position !== seen) break;
+        // A listener may have closed the client, ended the subscription, or asked again: the answer brings what follows here.
+        if (!isListening()) break;
       }
       events.passed();
     },
