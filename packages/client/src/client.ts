@@ -1,5 +1,4 @@
 import { channelName, namespaceOf, TuttiError, type Cancel, type Contract, type ServerFrame } from "@tutti/protocol";
-import { activityWatch } from "./activity.js";
 import { browserDebug, browserEnvironment, browserLifecycle } from "./browser-environment.js";
 import { call, type CallOptions } from "./calls.js";
 import { makeChannel, schemaOf, type ChannelHost, type ClientChannel } from "./channel.js";
@@ -37,6 +36,7 @@ function compose(options: ClientOptions) {
   const overdue = (): void => connection.lose(new TuttiError("CONNECTION_LOST", { message: "no answer" }));
   const requests = makeRequests(environment, (frame) => connection.send(frame), config.ackTimeoutMs, overdue);
   let watching: Cancel | undefined;
+  let idle: Cancel | undefined;
 
   const host: ChannelHost = {
     environment,
@@ -117,13 +117,18 @@ function compose(options: ClientOptions) {
   };
   const connection = makeConnection(host, options, transport, debug, { up, down, frame, status: (info) => emitter.emit("status", info) });
 
-  const activity = activityWatch(environment, config.idleAfterMs, connection.setActivity);
+  /** The person was there: idle some time after the last such sign, and without any sign never. */
+  const used = (): void => {
+    idle?.();
+    idle = environment.after(config.idleAfterMs, () => connection.setActivity("idle"));
+    connection.setActivity("active");
+  };
   const become = (world: World) => (): void => connection.dispatch({ type: "world", world });
   const lifecycleEvents: LifecycleEvents = {
     online: become("free"),
     offline: become("offline"),
     visible() {
-      activity.seen();
+      used();
       connection.dispatch({ type: "woke" });
     },
     hidden() {},
@@ -131,7 +136,7 @@ function compose(options: ClientOptions) {
     resumed: become("free"),
     pageHide: become("hidden"),
     pageShow: become("free"),
-    used: activity.seen,
+    used,
   };
   const connect = (): void => {
     watching ??= lifecycle.watch(lifecycleEvents);
@@ -146,7 +151,7 @@ function compose(options: ClientOptions) {
     close(): Promise<void> {
       watching?.();
       watching = undefined;
-      activity.stop();
+      idle?.();
       connection.dispatch({ type: "close" });
       return Promise.resolve();
     },

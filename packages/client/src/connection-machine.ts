@@ -114,7 +114,7 @@ function afterLoss(attempts: number, world: World, reason: TuttiError, chance: n
   const { reconnectAttemptsMax, reconnectDelaysMs: delays, reconnectJitterMs, watchMs: timerMs } = config;
   if (reason.retry === "never") return { kind: "disconnected", attempts: 0, reason };
   if (world !== "free") return { kind: "paused", attempts, reason, timerMs };
-  if (attempts >= reconnectAttemptsMax) return { kind: "failed", attempts, reason: new TuttiError("RETRIES_EXHAUSTED", { message: reason.message, cause: reason }), timerMs };
+  if (attempts >= reconnectAttemptsMax) return { kind: "failed", attempts, reason: new TuttiError("RETRIES_EXHAUSTED", { cause: reason }), timerMs };
   // The server may ask for more patience, never for less: a loop without a pause must not be in its power.
   const delayMs = Math.max(delays[Math.min(attempts, delays.length - 1)] ?? 0, reason.retryAfterMs ?? 0);
   return { kind: "waiting", attempts, reason, timerMs: delayMs + chance * reconnectJitterMs };

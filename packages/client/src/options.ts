@@ -1,4 +1,4 @@
-import { limits, type Contract, type Environment } from "@tutti/protocol";
+import type { Contract, Environment } from "@tutti/protocol";
 import type { Lifecycle } from "./lifecycle.js";
 import type { SessionStorage } from "./storage.js";
 import type { Transport } from "./transport.js";
@@ -78,7 +78,7 @@ const defaults = {
   queueBytesMax: 1024 * 1024,
   inFlightMax: 32,
   idleAfterMs: 60_000,
-  watchMs: limits.heartbeatIntervalMs,
+  watchMs: 25_000,
   guards: {} as Guards,
 };
 

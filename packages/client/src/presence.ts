@@ -94,8 +94,6 @@ export function makeMembership(channel: string, core: Core) {
   let wish: Wish | undefined;
   /** What the server was told last. */
   let told: Wish | undefined;
-  /** Whether the server may have an entry of this session. */
-  let mayBeIn = false;
   let request: Cancel | undefined;
   let wait = new Deferred<void>();
 
@@ -107,7 +105,6 @@ export function makeMembership(channel: string, core: Core) {
   };
   const tell = (): { readonly member: unknown } => {
     told = wish;
-    mayBeIn ||= wish !== undefined;
     return { member: wish?.state };
   };
   const ended = (error: unknown): void => {
@@ -120,10 +117,8 @@ export function makeMembership(channel: string, core: Core) {
     request = core.requests.persist(
       () => ({ op: "presence", channel, ...tell() }),
       (answer) => {
-        if (answer.kind === "error") return ended(answer.error);
-        if (answer.kind === "lost") return;
-        mayBeIn = told !== undefined;
-        settle();
+        if (answer.kind === "error") ended(answer.error);
+        if (answer.kind === "success") settle();
       },
     );
   };
@@ -142,9 +137,9 @@ export function makeMembership(channel: string, core: Core) {
       else if (wish === undefined) settle();
       return promise;
     },
-    /** The subscribe frame was answered. It can enter, and leaves nothing: an entry that is not meant any more is taken back by itself. */
+    /** The subscribe frame was answered. What was wished for meanwhile is told now. */
     entered(): void {
-      if (told === wish && (wish !== undefined || !mayBeIn)) settle();
+      if (told === wish) settle();
       else send();
     },
     lineDown(): void {
