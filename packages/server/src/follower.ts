@@ -66,7 +66,6 @@ export class Follower {
     // First the bus, then the log: what is appended in between is heard, or read, or both.
     this.#unsubscribe = await this.#broker.subscribe(this.#policy.name, (run) => this.#hear(run));
     try {
-      this.#assertOpen();
       await this.#load();
       this.#assertOpen();
     } catch (error) {

@@ -301,6 +301,23 @@ describe("changes", () => {
     expect(watcher.changesOf(room)).toMatchObject([{ type: "presence:update", member: { state: { name: "G" } } }]);
   });
 
+  it("SUB-2 that are owed to a slow connection are forgotten when it unsubscribes", async () => {
+    const world = new World({ contract: rooms, outboxBytesMax: 4_000 });
+    const watcher = await world.peer();
+    await watcher.subscribe(room, { presence: true });
+    const peer = await world.peer();
+    watcher.forget();
+    watcher.transport.stall();
+    await world.server.channel("room:{id}", { id: "1" }).publish("note:add", { text: "x".repeat(2_500) });
+    await world.settle();
+    await peer.subscribe(room, { member: ada });
+    watcher.request({ op: "unsubscribe", channel: room });
+    await world.settle();
+    watcher.transport.drain(watcher.events);
+    await world.settle();
+    expect(watcher.frames.map(({ op }) => op)).toEqual(["events", "reply"]);
+  });
+
   it("PRE-4 follow the list without saying again what stands in it", async () => {
     const world = newWorld();
     const first = await world.peer();

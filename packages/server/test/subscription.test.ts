@@ -263,6 +263,7 @@ describe("a long recovery", () => {
     expect(events.length).toBe(1_500);
     expectChain(since, events);
     expect(Math.max(...peer.of("events").map((frame) => frame.events.length))).toBeLessThanOrEqual(256);
+    expect(peer.of("events").length).toBeLessThan(20);
   });
 
   it("REC-8 leaves live traffic of others its turns", async () => {
@@ -477,6 +478,36 @@ describe("a subscription that has read further than its node has heard", () => {
 });
 
 describe("a connection that is cut off while it joins", () => {
+  /** A stalled connection, with something stuck, that asks for what comes after the first event; more is appended before it joins. */
+  async function joining(outboxBytesMax: number, stuck: string, ...meanwhile: readonly string[]) {
+    const world = new World({ contract: rooms, outboxBytesMax });
+    const peer = await world.peer();
+    await peer.subscribe("room:2");
+    const [first] = await append(world, "first");
+    peer.transport.stall();
+    await world.server.channel("room:{id}", { id: "2" }).publish("note:add", text(stuck));
+    await world.settle();
+    const release = world.broker.holdNext("read");
+    peer.request({ op: "subscribe", channel: room, since: first! });
+    await world.settle();
+    await append(world, ...meanwhile);
+    release();
+    await world.settle();
+    return { world, peer };
+  }
+
+  it("LIM-1 is not live where the last step was too much for it", async () => {
+    const { world, peer } = await joining(4_000, "stuck", "x".repeat(5_000));
+    expect(peer.closeCode).toBe(4101);
+    expect(world.server.stats()).toMatchObject({ connections: 0, subscriptions: 0 });
+  });
+
+  it("LIM-1 waits for room with the last step too", async () => {
+    const { peer } = await joining(8_000, "x".repeat(4_500), ...["1", "2", "3", "4"].map((each) => each.repeat(900)));
+    expect(peer.closeCode).toBeUndefined();
+    expect(peer.transport.bufferedBytes).toBeLessThan(5_500);
+  });
+
   it("LIM-1 does not become a member where the answer was too much for it", async () => {
     const world = new World({ contract: rooms, outboxBytesMax: 2_000 });
     const handle = world.server.channel("board:{id}", { id: "1" });
