@@ -22,7 +22,7 @@ export interface ChannelHost extends Core {
   readonly assertOpen: () => void;
   /** Counts what waits in all channels. @throws TuttiError `QUEUE_FULL` where there is no room */
   readonly weigh: (count: number, bytes: number) => void;
-  /** What the channel has to send, or whether it is subscribed, changed. */
+  /** What the channel has to send, whether it is subscribed, or who listens, changed. */
   readonly changed: (channel: ClientChannel) => void;
   /** Starts the connection where nobody has done so. */
   readonly wake: () => void;
@@ -64,6 +64,8 @@ type Kind = "events" | "signals";
 export function makeChannel(name: string, definition: ChannelDefinition | undefined, host: ChannelHost): ClientChannel {
   const { environment, session, report, error: surface } = host;
   const emitter = makeEmitter(report);
+  /** Who listens: the server may put the session into a channel that the application does not hold. */
+  const listening = new Set<Cancel>();
   let isWatching = false;
   /** Publishes whose schema is at work: what is published meanwhile waits for its turn. */
   let publishing: Promise<unknown> | undefined;
@@ -114,7 +116,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     }
     changed();
   };
-  const queue = makeOutboundQueue(name, host, settled);
+  const queue = makeOutboundQueue(name, host, settled, () => pending.changed());
   const pending = makeStore(report, () => queue.entries().map(({ n, type, payload, attempted }) => ({ n, type, payload, attempted })));
   const changed = (): void => {
     host.changed(channel);
@@ -228,7 +230,16 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
       position: () => positionOf(subscription.position()),
     },
     presence: { ...people.store, enter, update: enter, leave: () => membership.set(undefined, subscription.isListening()) },
-    on: (type, listener) => emitter.on(type, listener),
+    on(type, listener) {
+      const off = emitter.on(type, listener);
+      listening.add(off);
+      host.changed(channel);
+      return () => {
+        off();
+        listening.delete(off);
+        host.changed(channel);
+      };
+    },
     unsubscribe,
     subscribe: ({ presence = isWatching, signal } = {}) =>
       attempt(() => {
@@ -249,7 +260,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
       }),
     signal: (type, payload) => guarded(() => checked(schema("signals", type), payload, (output) => pushSignal(type, output))),
     call: (type, input, options) => attempt(() => call(host, { channel: name, type, input, schemas: schemaOf(definition && (definition.calls ?? {}), type) }, options)),
-    isBusy: () => subscription.isWanted() || queue.entries().length > 0,
+    isBusy: () => subscription.isWanted() || queue.entries().length + listening.size > 0,
     restore: (stored) => guarded(() => add({ ...stored, bytes: measure(name, stored, Number.POSITIVE_INFINITY).bytes })),
     frame(frame) {
       if (frame.op === "events") subscription.batch(frame);

@@ -12,7 +12,7 @@ export function makeChannels(make: (name: string) => ClientChannel) {
     if (find(name) === undefined) known.delete(name);
   });
   return {
-    /** Subscribed, or with something to send. */
+    /** Subscribed, listened to, or with something to send. */
     busy,
     find,
     of(name: string): ClientChannel {

@@ -59,8 +59,9 @@ function compose(options: ClientOptions) {
       totals.bytes += bytes;
     },
     changed(channel) {
+      const { count, bytes } = pending.getSnapshot();
       channels.keep(channel, channel.isBusy());
-      pending.changed();
+      if (count !== totals.count || bytes !== totals.bytes) pending.changed();
     },
     wake() {
       const { kind, reason } = connection.phase();

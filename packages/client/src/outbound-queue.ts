@@ -61,8 +61,11 @@ export interface OutboundQueue {
   pump(): void;
 }
 
-/** @param onSettled hears of an entry before its promise does */
-export function makeOutboundQueue(channel: string, core: Core, onSettled: (entry: Entry, settled: Settled) => void): OutboundQueue {
+/**
+ * @param onSettled hears of an entry before its promise does
+ * @param onAttempted hears that an entry is sent for the first time
+ */
+export function makeOutboundQueue(channel: string, core: Core, onSettled: (entry: Entry, settled: Settled) => void, onAttempted: () => void): OutboundQueue {
   const { environment, config, session } = core;
   let entries: Queued[] = [];
   let pause: Cancel | undefined;
@@ -125,6 +128,8 @@ export function makeOutboundQueue(channel: string, core: Core, onSettled: (entry
     }
     entry.sending = core.requests.ask(publishFrame(channel, entry, settled, attempted), (answer, sending) => answered(entry, n, sending, answer));
     if (config.guards.ack === false) settle(entry, { kind: "acked", result: { position: { epoch: "", seq: 0 }, eventId: eventIdOf(session, n) } });
+    // Last: who hears it may publish, and finds this one on its way.
+    if (!attempted) onAttempted();
   };
   const pump = (): void => {
     for (;;) {
