@@ -122,7 +122,6 @@ export class Follower {
   }
 
   #hear(run: EventRun): void {
-    if (this.#phase.name === "closed") return;
     if (this.#phase.name !== "following") {
       this.#missed = true;
       return;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { memoryBroker, type ServerOptions } from "@tutti/server";
+import { memoryBroker, type EventRun, type ServerOptions } from "@tutti/server";
 import type { Peer } from "./support/peer.js";
 import { rooms } from "./support/rooms.js";
 import { World } from "./support/world.js";
@@ -75,8 +75,10 @@ describe("what the bus loses", () => {
     const { world, publish, pass } = await following({ headCheckMs: 2_000 });
     await pass(2_000);
     const before = world.broker.countOf("head");
+    const reads = world.broker.countOf("read");
     await pass(4_000);
     expect(world.broker.countOf("head")).toBe(before + 2);
+    expect(world.broker.countOf("read")).toBe(reads);
     for (let round = 0; round < 4; round++) {
       await publish("busy");
       await pass(1_000);
@@ -140,6 +142,22 @@ describe("what the bus loses", () => {
     );
   });
 
+  it("REC-5 costs no look at the log where the bus only repeats", async () => {
+    const inner = memoryBroker();
+    const runs: EventRun[] = [];
+    const twice = (listener: (run: EventRun) => void) => (run: EventRun) => {
+      runs.push(run);
+      listener(run);
+      listener({ epoch: run.epoch, events: runs.flatMap(({ events }) => events) });
+    };
+    const { world, peer, publish } = await following({ broker: { ...bound(inner), subscribe: (channel, listener) => inner.subscribe(channel, twice(listener)) } });
+    const before = world.broker.countOf("read");
+    await publish("one", "two", "three");
+    await world.settle();
+    expect(textsOf(peer)).toEqual(["one", "two", "three"]);
+    expect(world.broker.countOf("read")).toBe(before);
+  });
+
   it("REC-5 what is appended while the channel opens is heard, or read, and not both", async () => {
     const world = new World({ contract: rooms });
     const handle = world.server.channel("board:{id}", { id: "1" });
@@ -155,6 +173,80 @@ describe("what the bus loses", () => {
     await handle.publish("note:add", text("after"));
     await world.settle();
     expect(textsOf(peer, board)).toEqual(["after"]);
+  });
+});
+
+describe("a node that opens a channel", () => {
+  it("REC-5 reads what was appended since it asked for the head", async () => {
+    const world = new World({ contract: rooms });
+    const peer = await world.peer();
+    const answer = world.broker.holdAnswerOfNext("head");
+    peer.request({ op: "subscribe", channel: room });
+    await world.settle();
+    await world.server.channel("room:{id}", { id: "1" }).publish("note:add", text("meanwhile"));
+    answer();
+    await world.settle();
+    const [start] = peer.of("reply");
+    const missed = Object(start?.data).position.seq === 0 ? ["meanwhile"] : [];
+    expect(textsOf(peer)).toEqual(missed);
+    await world.server.channel("room:{id}", { id: "1" }).publish("note:add", text("after"));
+    await world.settle();
+    expect(textsOf(peer)).toEqual([...missed, "after"]);
+    expect(world.server.stats().channels).toBe(1);
+    expect((await world.server.channel("room:{id}", { id: "1" }).state()).position.seq).toBe(2);
+  });
+});
+
+describe("a subscription that waits for its node", () => {
+  /** The node follows a log that is gone; a client has seen the head of the new one, and the node's own reads meet `obstacle`. */
+  async function waiting(obstacle: () => Promise<void>) {
+    const world = new World({ contract: rooms });
+    await (await world.peer()).subscribe(room);
+    await world.server.channel("room:{id}", { id: "1" }).publish("note:add", text("old"));
+    await world.settle();
+    const { epoch } = (await world.broker.inner.head(room)).position;
+    world.broker.inner = memoryBroker({ environment: world.environment });
+    const { position } = await world.server.channel("room:{id}", { id: "1" }).publish("note:add", text("new"));
+    let reads = 0;
+    const read = world.broker.read.bind(world.broker);
+    world.broker.read = async (channel, after, options) => {
+      // Without a bound a loop that does not wait would never let the test end.
+      if (++reads > 1_000) throw new Error("asked again and again");
+      if (after.epoch === epoch) await obstacle();
+      return read(channel, after, options);
+    };
+    const timers = world.environment.timerCount;
+    const peer = await world.peer();
+    const id = peer.request({ op: "subscribe", channel: room, since: position });
+    await world.settle();
+    const goOn = async (): Promise<void> => {
+      await world.advance(3_000);
+      await world.server.channel("room:{id}", { id: "1" }).publish("note:add", text("newer"));
+      await world.advance(21_000);
+      expect(peer.replyTo(id)?.success).toBe(true);
+      expect(textsOf(peer)).toEqual(["newer"]);
+      expect(world.environment.timerCount).toBe(timers);
+    };
+    return { reads: () => reads, goOn };
+  }
+
+  it("REC-8 asks again after a pause where the node cannot read now", async () => {
+    let isDown = true;
+    const { reads, goOn } = await waiting(async () => {
+      if (isDown) throw new Error("not now");
+    });
+    expect(reads()).toBeLessThan(10);
+    isDown = false;
+    await goOn();
+  });
+
+  it("REC-8 waits while the node reads", async () => {
+    let release = (): void => {};
+    const gate = new Promise<void>((resolve) => (release = resolve));
+    const { reads, goOn } = await waiting(() => gate);
+    expect(reads()).toBeLessThan(10);
+    release();
+    await goOn();
   });
 });
 

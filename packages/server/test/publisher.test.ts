@@ -152,10 +152,10 @@ describe("a repeat", () => {
   it("PUB-2 of what is under way and fails is told so too", async () => {
     const { world } = handling();
     const peer = await world.peer();
-    const release = world.broker.holdNext("append", new TuttiError("UNAVAILABLE"));
+    const answer = world.broker.holdAnswerOfNext("append");
     const ids = [1, 1].map((n) => peer.request(peer.publishing(room, n, text("one"), { retry: true })));
     await world.settle();
-    release();
+    answer(true);
     await world.settle();
     expect(ids.map((id) => peer.replyTo(id)?.error?.code)).toEqual(["UNAVAILABLE", "UNAVAILABLE"]);
   });

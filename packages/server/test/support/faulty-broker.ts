@@ -7,8 +7,8 @@ interface Fault {
   readonly operation: Operation;
   /** Settles when the operation may go on; rejects where it fails. */
   readonly before?: Promise<void>;
-  /** Fails after it has taken effect: the answer is lost. */
-  readonly after?: Error;
+  /** Settles when the answer may come back, after the operation has taken effect; rejects where the answer is lost. */
+  readonly after?: Promise<void>;
 }
 
 /** A broker that loses, delays and fails as a test wants it; without a wish it does what the one behind it does. */
@@ -36,23 +36,31 @@ export class FaultyBroker implements Broker {
   }
 
   /** The next such operation fails, and nothing has happened. */
-  failNext(operation: Operation, error: Error = new TuttiError("UNAVAILABLE")): void {
-    const before = Promise.reject<void>(error);
-    before.catch(() => {});
-    this.#faults.push({ operation, before });
+  failNext(operation: Operation): void {
+    this.#faults.push({ operation, before: failure() });
   }
 
   /** The next such operation takes effect, and its answer is lost. */
-  loseAnswerOfNext(operation: Operation, error: Error = new TuttiError("UNAVAILABLE")): void {
-    this.#faults.push({ operation, after: error });
+  loseAnswerOfNext(operation: Operation): void {
+    this.#faults.push({ operation, after: failure() });
   }
 
-  /** The next such operation waits, until what is returned is called; with an error, its answer is lost then. */
-  holdNext(operation: Operation, after?: Error): () => void {
-    let release = (): void => {};
-    const before = new Promise<void>((resolve) => (release = resolve));
-    this.#faults.push({ operation, before, ...(after !== undefined && { after }) });
-    return release;
+  /** The next such operation waits, until what is returned is called. */
+  holdNext(operation: Operation): () => void {
+    const { gate, open } = newGate();
+    this.#faults.push({ operation, before: gate });
+    return open;
+  }
+
+  /** The next such operation takes effect, and its answer waits until what is returned is called; with `true` it is lost then. */
+  holdAnswerOfNext(operation: Operation): (isLost?: boolean) => void {
+    const { gate, open } = newGate();
+    let isLost = false;
+    this.#faults.push({ operation, after: gate.then(() => (isLost ? failure() : undefined)) });
+    return (lost = false) => {
+      isLost = lost;
+      open();
+    };
   }
 
   append(channel: string, request: AppendRequest): Promise<Outcome> {
@@ -123,7 +131,20 @@ export class FaultyBroker implements Broker {
   async #doWith<Result>({ before, after }: Fault, act: () => Promise<Result>): Promise<Result> {
     await before;
     const result = await act();
-    if (after !== undefined) throw after;
+    await after;
     return result;
   }
+}
+
+/** A rejection that nobody needs to hear. */
+function failure(): Promise<void> {
+  const failed = Promise.reject<void>(new TuttiError("UNAVAILABLE"));
+  failed.catch(() => {});
+  return failed;
+}
+
+function newGate(): { readonly gate: Promise<void>; readonly open: () => void } {
+  let open = (): void => {};
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  return { gate, open };
 }
