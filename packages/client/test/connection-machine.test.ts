@@ -179,6 +179,15 @@ describe("with losses and timers alone", () => {
     expect(phaseAfter(...wobbly, lost("CONNECTION_LOST", { upMs: 5_000 }))).toMatchObject({ kind: "waiting", attempts: 0, timerMs: 1_000 });
   });
 
+  it("CON-5 the server may ask for more patience than the backoff has, and never for less", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 100_000 }), fc.double({ min: 0, max: 1, noNaN: true }), (retryAfterMs, chance) => {
+        const drained: MachineEvent = { type: "lost", error: new TuttiError("SERVER_DRAINING", { retryAfterMs }), chance, upMs: 0, heard: false };
+        expect(phaseAfter({ type: "connect" }, drained)).toMatchObject({ kind: "waiting", timerMs: Math.max(1_000, retryAfterMs) + chance * 500 });
+      }),
+    );
+  });
+
   it("CON-6 an expired token is forgotten, any other end keeps it", () => {
     const connected = [{ type: "connect" }, { type: "welcomed", intervals }] as const;
     const forgets = (code: ErrorCode): boolean => {

@@ -142,7 +142,7 @@ describe("the outbound queue", () => {
     expect(sent(stage)).toEqual(["1/0 again a"]);
   });
 
-  it("PUB-9 those who watch a channel see what waits", () => {
+  it("PUB-9 those who watch a channel see what waits, and what may have been sent already", () => {
     const stage = new Stage({ inFlightMax: 1 });
     let changes = 0;
     stage.board.pending.subscribe(() => changes++);
@@ -154,6 +154,10 @@ describe("the outbound queue", () => {
     ]);
     expect(changes).toBe(2);
     stage.connect();
+    expect(stage.board.pending.getSnapshot()).toMatchObject([
+      { n: 1, attempted: true },
+      { n: 2, attempted: false },
+    ]);
     stage.link.ack(stage.link.last("publish"), 1);
     expect(stage.board.pending.getSnapshot()).toMatchObject([{ n: 2 }]);
   });

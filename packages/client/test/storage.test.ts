@@ -68,13 +68,14 @@ describe("a session that is stored", () => {
     expect(sent(new Stage({ storage }).connect())).toEqual([{ n: 1, retry: false, text: "a" }]);
   });
 
-  it("PUB-8 over the bound after a reload nothing goes out of order or is lost from the queue without a word", () => {
+  it("PUB-8 a queue that was full before the reload is full after it, and has lost nothing", async () => {
     const storage = memoryStorage();
-    const before = new Stage({ storage });
+    const before = new Stage({ storage, queueCountMax: 3 });
     for (const text of ["a", "b", "c"]) void before.board.publish("note:add", note(text));
     const after = new Stage({ storage, queueCountMax: 3 });
-    expect(after.client.pending.getSnapshot().count).toBe(3);
+    expect(after.client.pending.getSnapshot()).toEqual(before.client.pending.getSnapshot());
     expect(after.board.pending.getSnapshot().map(({ n }) => n)).toEqual([1, 2, 3]);
+    expect(await outcome(after.board.publish("note:add", note("d")))).toBe("QUEUE_FULL");
   });
 
   it("STA-3 shows after a reload what waits, and settles it by its ack", () => {
@@ -122,7 +123,7 @@ describe("a session that is stored", () => {
     expect(storage.load()?.publishes).toEqual([]);
   });
 
-  it.each(["load", "begin", "put", "settle"] as const)("C6: a storage whose %s throws surfaces, and the session goes on in memory", async (broken) => {
+  it.each(["load", "begin", "put", "settle"] as const)("PUB-9 a storage whose %s throws surfaces, and the session goes on in memory", async (broken) => {
     const storage: SessionStorage = {
       ...memoryStorage(),
       [broken]() {
@@ -135,7 +136,7 @@ describe("a session that is stored", () => {
     expect(await outcome(published)).toEqual({ position: at(1), eventId: "public:1" });
   });
 
-  it("C6: memoryStorage keeps the publishes of each channel in the order of their n", () => {
+  it("PUB-9 memoryStorage keeps the publishes of each channel in the order of their n", () => {
     const storage = memoryStorage();
     const publish = (channel: string, n: number, attempted = false): StoredPublish => ({ channel, n, type: "x", payload: n, timestamp: 0, attempted });
     expect(storage.load()).toBeUndefined();
