@@ -90,15 +90,22 @@ describe("what was delivered already", () => {
     expect(seqs).toEqual([1, 2, 3]);
   });
 
-  it("REC-6 is not delivered by a link that was given up", () => {
+  it("REC-6 is not delivered by a link that was given up, which does nothing to the next one either", () => {
     const stage = new Stage().live();
     const { seqs } = heard(stage);
-    const { link } = stage;
+    const { link: old } = stage;
     stage.environment.pass(30_000);
-    expect(link.status).toBe("closed");
-    link.status = "open";
-    link.events("board:1", 1, note(1));
+    expect(old.status).toBe("closed");
+    stage.environment.pass(1_000);
+    stage.welcome();
+    stage.link.answer(stage.link.last("subscribe"), { position: at(0) });
+    // The network was only slow.
+    old.open();
+    old.events("board:1", 1, note(1));
+    old.cut("KICKED");
     expect(seqs).toEqual([]);
+    expect(stage.status).toBe("connected");
+    expect([old, stage.link].map((link) => link.of("hello").length)).toEqual([1, 1]);
   });
 });
 
