@@ -2,7 +2,7 @@ import { errorRegistry, jsonCodec, readClientFrame, TuttiError, type ClientFrame
 import type { Link, LinkEvents, Transport } from "../../src/index.js";
 
 export const PUBLIC_ID = "public";
-export const EPOCH = "e1";
+const EPOCH = "e1";
 
 export const at = (seq: number, epoch = EPOCH): Position => ({ epoch, seq });
 
