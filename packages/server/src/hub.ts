@@ -80,7 +80,7 @@ export class Hub {
     for (const connection of this.node.sessions.of(target)) connection.fail(new TuttiError("KICKED", { message: reason }), "leave");
   }
 
-  /** Takes no more connections and sends away those that are there, spread over `withinMs`. Resolves when nobody is left. */
+  /** Takes no more connections and sends away those that are there, spread over `withinMs`. Resolves when all were told to go. */
   async drain(withinMs: number): Promise<void> {
     const { environment } = this.node.services;
     this.#isDraining = true;

@@ -24,19 +24,23 @@ export interface MemoryBrokerOptions {
   readonly answersMax?: number;
   /** How many idempotency keys are remembered, by channel. */
   readonly keysMax?: number;
+  /** How many publishers are remembered, by channel; the one that was silent for longest goes first. */
+  readonly publishersMax?: number;
+  /** How many channels may be written to; `LIMIT_EXCEEDED` beyond. */
+  readonly channelsMax?: number;
   /** For the testkit alone: switches a guard off, to see that the simulation sees it. */
   readonly guards?: { readonly count?: false };
 }
 
-const DEFAULTS = { deduplicationMs: 24 * 3_600_000, answersMax: 256, keysMax: 10_000 };
+const DEFAULTS = { deduplicationMs: 24 * 3_600_000, answersMax: 256, keysMax: 10_000, publishersMax: 10_000, channelsMax: 100_000 };
 /** Old events are dropped this many at a time, so that an append does not move the whole array. */
 const TRIM_STEP = 64;
 
 type Limits = typeof DEFAULTS;
 
 interface Publisher {
-  highest: number;
-  usedAt: number;
+  readonly highest: number;
+  readonly usedAt: number;
   /** What its latest publishes were answered, by *n*; the oldest first. */
   readonly answers: Map<number, number | WireError>;
 }
@@ -65,6 +69,8 @@ class MemoryBroker implements Broker {
       deduplicationMs: options.deduplicationMs ?? DEFAULTS.deduplicationMs,
       answersMax: options.answersMax ?? DEFAULTS.answersMax,
       keysMax: options.keysMax ?? DEFAULTS.keysMax,
+      publishersMax: options.publishersMax ?? DEFAULTS.publishersMax,
+      channelsMax: options.channelsMax ?? DEFAULTS.channelsMax,
     };
     this.#countsPublishers = options.guards?.count !== false;
     this.#epoch = this.#environment.id().slice(0, 8);
@@ -145,9 +151,13 @@ class MemoryBroker implements Broker {
     if (this.#closed) throw new TuttiError("UNAVAILABLE", { message: "the broker is closed" });
   }
 
-  /** The log of a channel, kept from now on. */
+  /** The log of a channel, kept from now on. Names cost memory, and clients may choose them, so there is a bound. */
   #log(channel: string): ChannelLog {
     const log = this.#known(channel);
+    const { channelsMax } = this.#limits;
+    if (this.#logs.size >= channelsMax && !this.#logs.has(channel)) {
+      throw new TuttiError("LIMIT_EXCEEDED", { message: `channelsMax of the memory broker is ${channelsMax}` });
+    }
     this.#logs.set(channel, log);
     return log;
   }
@@ -240,12 +250,14 @@ class ChannelLog {
 
   /** Settles a publisher's *n*: with the `seq` where it landed, or the error that refused it. */
   answer({ session, n }: PublisherCount, answer: number | WireError): void {
-    let publisher = this.#publishers.get(session);
-    if (publisher === undefined) this.#publishers.set(session, (publisher = { highest: 0, usedAt: 0, answers: new Map() }));
-    publisher.highest = n;
-    publisher.usedAt = this.#environment.elapsed();
-    publisher.answers.set(n, answer);
-    forgetOldest(publisher.answers, this.#limits.answersMax);
+    const { answersMax, publishersMax } = this.#limits;
+    const answers = this.#publishers.get(session)?.answers ?? new Map<number, number | WireError>();
+    answers.set(n, answer);
+    forgetOldest(answers, answersMax);
+    // Deleted first, so that the map is in the order of their last publishes.
+    this.#publishers.delete(session);
+    this.#publishers.set(session, { highest: n, usedAt: this.#environment.elapsed(), answers });
+    forgetOldest(this.#publishers, publishersMax);
   }
 
   read(after: LastSeen, countMax: number): Page {

@@ -57,6 +57,26 @@ describe("what the memory broker remembers", () => {
     expect(position.seq - floor).toBeLessThan(100 + 64);
   });
 
+  it("LIM-5 at most channelsMax channels: one more is refused, those that are there go on, and asking for names costs nothing", async () => {
+    const broker = memoryBroker({ environment: new ManualEnvironment(), channelsMax: 2 });
+    for (const channel of ["room:1", "room:2"]) await broker.append(channel, { event: event("a") });
+    const more = [broker.append("room:3", { event: event("b") }), broker.refuse("room:3", { session: "s", n: 1, settled: 0 }, { code: "FORBIDDEN", message: "" })];
+    for (const each of [...more, broker.subscribe("room:3", () => {})]) await expect(each).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+    expect(await broker.head("room:3")).toMatchObject({ position: { seq: 0 } });
+    expect(await broker.append("room:2", { event: event("c") })).toMatchObject({ outcome: "appended", position: { seq: 2 } });
+  });
+
+  it("LIM-5 of a channel's publishers the publishersMax that published last", async () => {
+    const broker = memoryBroker({ environment: new ManualEnvironment(), publishersMax: 2 });
+    const publish = (session: string, n: number) => broker.append("room:1", { event: event(`${session}:${n}`), publisher: { session, n, settled: n - 1 } });
+    await publish("a", 1);
+    await publish("b", 1);
+    await publish("a", 2);
+    await publish("c", 1);
+    expect(await broker.lookup("room:1", { session: "b", n: 1, settled: 0 })).toBeUndefined();
+    expect(await broker.lookup("room:1", { session: "a", n: 1, settled: 0 })).toMatchObject({ outcome: "repeat", position: { seq: 1 } });
+  });
+
   it("BRK-6 a channel that nobody wrote to is the same when it is asked for again", async () => {
     const broker = memoryBroker({ environment: new ManualEnvironment() });
     const first = await broker.head("room:1");
