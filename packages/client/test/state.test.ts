@@ -250,6 +250,14 @@ describe("the state of a channel", () => {
     expect(canonical(stage)).toEqual(["fifty"]);
   });
 
+  it("STA-1: canonical state goes on from what it was where a gap comes without a snapshot", () => {
+    const stage = new Stage().live();
+    stage.link.events("board:1", 1, noted("note 1"));
+    stage.link.say({ op: "gap", channel: "board:1", start: { position: at(9), gap: { from: at(1), to: at(9) } } });
+    stage.link.events("board:1", 10, noted("note 10"));
+    expect(canonical(stage)).toEqual(["note 1", "note 10"]);
+  });
+
   it("VERSION_UNSUPPORTED: a snapshot whose migration throws surfaces and stands still", () => {
     const stage = new Stage().live({ position: at(2), snapshot: { version: 1, state: 5 } });
     stage.link.events("board:1", 3, noted("note 3"));
