@@ -15,7 +15,7 @@ const concepts = [
   ["rehearsals", "Rehearsals", -80, 0, "teal"],
   ["people", "Who comes", -80, 150, "orange"],
   ["newworld", "Dvořák, From the New World", 200, -215, "blue"],
-  ["premiere", "A new piece by Mira", 200, -125, "pink"],
+  ["premiere", "A new piece", 200, -125, "pink"],
   ["strings", "Strings, on Tuesdays", 200, -30, "teal"],
   ["tutti", "Tutti, from October on", 200, 55, "green"],
   ["poster", "Poster", 200, 135, "amber"],
@@ -35,10 +35,10 @@ const arrows = [
 ] as const;
 
 const chat = [
-  ["Bo Lindqvist", "green", "Shall we open with the premiere?"],
-  ["Mira Okafor", "pink", "Please not first. People are still looking for their seats then."],
-  ["Mira Okafor", "pink", "After the interval?"],
-  ["Ada Reyes", "violet", "After the interval it is. Bo, can you draw that in?"],
+  ["Swift Badger", "green", "Shall we open with the premiere?"],
+  ["Quiet Otter", "pink", "Please not first. People are still looking for their seats then."],
+  ["Quiet Otter", "pink", "After the interval?"],
+  ["Clever Robin", "violet", "After the interval it is. Badger, can you draw that in?"],
 ] as const;
 
 const picture = (name: string) => join(canvasFolder, `../../docs/${name}.png`);
@@ -78,21 +78,21 @@ const server = await startCanvas();
 const browser = await launchChromium();
 try {
   const url = `http://localhost:${server.port}`;
-  const ada = await visit(browser, url, { name: "Ada Reyes", colour: "violet", width: 1120, height: 700, scale: 2 });
+  const ada = await visit(browser, url, { name: "Clever Robin", colour: "violet", width: 1120, height: 700, scale: 2 });
   const path = await makeCanvas(ada, "Autumn concert");
   await fill(server.port, path.replace("/c/", ""));
   await ada.concept("Tickets").waitFor();
   await ada.page.getByRole("button", { name: "Show everything" }).click();
 
-  const bo = await visit(browser, url + path, { name: "Bo Lindqvist", colour: "green", width: 1120, height: 700 });
-  const mira = await visit(browser, url + path, { name: "Mira Okafor", colour: "pink", width: 1120, height: 700 });
+  const bo = await visit(browser, url + path, { name: "Swift Badger", colour: "green", width: 1120, height: 700 });
+  const mira = await visit(browser, url + path, { name: "Quiet Otter", colour: "pink", width: 1120, height: 700 });
   await Promise.all([connected(bo), connected(mira)]);
   await bo.concept("Tutti").click();
   await bo.page.getByLabel("Message", { exact: true }).pressSequentially("Of course", { delay: 20 });
   await pointAt(bo, "Tutti", 40, 30);
   await pointAt(mira, "new piece", -150, 28);
   await ada.cursors.nth(1).waitFor();
-  await ada.page.getByText("Bo Lindqvist is typing").waitFor();
+  await ada.page.getByText("Swift Badger is typing").waitFor();
   await ada.page.waitForTimeout(400);
   await ada.page.screenshot({ path: picture("canvas") });
 
