@@ -177,7 +177,6 @@ export class Follower {
     const from: Position = { epoch: this.#last.epoch, seq: this.#last.seq };
     if (this.#policy.definition.state === undefined) this.#last = resumeAfter(from, gap);
     else await this.#load();
-    if (this.#is("closed")) return;
     this.#events.restarted({ from, to: { epoch: this.#last.epoch, seq: this.#last.seq } });
   }
 

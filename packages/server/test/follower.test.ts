@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { memoryBroker, type EventRun, type ServerOptions } from "@tutti/server";
 import type { Peer } from "./support/peer.js";
+import { ManualEnvironment } from "./support/manual-environment.js";
 import { rooms } from "./support/rooms.js";
 import { World } from "./support/world.js";
 
@@ -176,6 +177,34 @@ describe("what the bus loses", () => {
   });
 });
 
+describe("catching up", () => {
+  it("REC-5 takes what came while the end of the log was on its way", async () => {
+    const { world, peer, publish, lose } = await following();
+    await lose("one");
+    const answers = [world.broker.holdAnswerOfNext("read"), world.broker.holdAnswerOfNext("read")];
+    await publish("two");
+    answers[0]?.();
+    await world.settle();
+    await publish("three");
+    answers[1]?.();
+    await world.settle();
+    expect(textsOf(peer)).toEqual(["one", "two", "three"]);
+  });
+
+  it("REC-5 is not tried again by a channel that was closed meanwhile", async () => {
+    const { world, publish, lose } = await following();
+    await lose("one");
+    const answer = world.broker.holdAnswerOfNext("read");
+    await publish("two");
+    await world.settle();
+    await world.server.close();
+    answer(true);
+    await world.settle();
+    expect(world.environment.timerCount).toBe(0);
+    expect(world.log.warnings).toEqual([]);
+  });
+});
+
 describe("a node that opens a channel", () => {
   it("REC-5 reads what was appended since it asked for the head", async () => {
     const world = new World({ contract: rooms });
@@ -279,6 +308,39 @@ describe("a log that is not the one it was", () => {
       { start: { position, gap: { to: position }, snapshot: { version: 1, state: ["new"] } } },
     ]);
     expect((await handle.state()).state).toEqual(["new"]);
+  });
+
+  it("REC-3 does not take an event of another epoch for the next one, though its place is", async () => {
+    const { world, peer, publish } = await following();
+    await publish("one");
+    await world.settle();
+    const [seen] = peer.eventsOf(room);
+    world.broker.inner = memoryBroker({ environment: world.environment });
+    await publish("anew");
+    const before = (await world.broker.inner.head(room)).position;
+    await publish("two");
+    const page = await world.broker.inner.read(room, before, { countMax: 1 });
+    if (page.outcome === "page") world.broker.bring(page.run);
+    await world.settle();
+    const { position } = await world.broker.inner.head(room);
+    const from = { epoch: seen!.epoch, seq: 1 };
+    expect(peer.of("gap").map(({ start }) => start)).toEqual([{ position, gap: { from, to: position } }]);
+    expect(textsOf(peer)).toEqual(["one"]);
+  });
+
+  it("REC-3 sees that a log of the same epoch lost its tail and went on", async () => {
+    const environment = Object.assign(new ManualEnvironment(), { id: () => "the-same-epoch-and-more" });
+    const { world, peer, publish, pass } = await following({ broker: memoryBroker({ environment }) });
+    await publish("one", "two");
+    await world.settle();
+    const [, second] = peer.eventsOf(room);
+    world.broker.inner = memoryBroker({ environment });
+    await publish("one", "another two", "three");
+    await pass(21_000);
+    const { position } = await world.broker.inner.head(room);
+    expect(position.epoch).toBe(second!.epoch);
+    expect(peer.of("gap").map(({ start }) => start)).toEqual([{ position, gap: { from: { epoch: position.epoch, seq: 2 }, to: position } }]);
+    expect(textsOf(peer)).toEqual(["one", "two"]);
   });
 
   it("REC-3 goes on from the floor where history was trimmed past what the node had taken", async () => {

@@ -1,6 +1,8 @@
 import type { Member } from "@tutti/protocol";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { Presence } from "../src/presence.js";
+import { ManualEnvironment } from "./support/manual-environment.js";
 import type { Peer } from "./support/peer.js";
 import { rooms } from "./support/rooms.js";
 import { World } from "./support/world.js";
@@ -133,6 +135,18 @@ describe("a member whose connection broke", () => {
     expect(typesOf(watcher)).toEqual(["presence:join", "presence:update", "presence:update"]);
     expect(handleOf(world).members()).toMatchObject([{ session: world.sessionOf(after), since }]);
     expect(handleOf(world).members()[0]?.away).toBeUndefined();
+  });
+
+  it("PRE-2 that is away is not away anew", async () => {
+    const environment = new ManualEnvironment();
+    const presence = new Presence(environment, room, 10_000, () => {});
+    presence.enter({ session: "s", user: undefined, state: ada, activity: "active" });
+    presence.away("s");
+    await environment.advance(6_000);
+    presence.away("s");
+    await environment.advance(4_000);
+    expect(presence.members()).toEqual([]);
+    expect(environment.timerCount).toBe(0);
   });
 
   it("HEL-5 is away when its session comes from elsewhere, and back without a leave", async () => {

@@ -46,6 +46,17 @@ describe("a signal", () => {
     expect(receiver.signalsOf(room).map(({ payload }) => payload)).toEqual([{ x: 1 }, { x: 2 }]);
   });
 
+  it("SIG-1 comes once, whatever follows it", async () => {
+    const { world, sender, receiver } = await two();
+    sender.send(at(1));
+    await world.settle();
+    sender.send({ op: "signal", channel: room, type: "cursor:hide", payload: {} });
+    await world.settle();
+    await world.server.channel("room:{id}", { id: "1" }).publish("note:add", { text: "x" });
+    await world.settle();
+    expect(receiver.signalsOf(room).map(({ type }) => type)).toEqual(["cursor:move", "cursor:hide"]);
+  });
+
   it("SIG-1 may come from the server", async () => {
     const { world, receiver } = await two();
     const handle = world.server.channel("room:{id}", { id: "1" });

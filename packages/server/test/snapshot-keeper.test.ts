@@ -133,6 +133,45 @@ describe("snapshots", () => {
     expect(world.broker.countOf("saveSnapshot")).toBe(2);
   });
 
+  it("STA-1 are not saved when the channel closes, where nothing is unsaved", async () => {
+    const { world, publish } = tiny();
+    const peer = await world.peer();
+    await peer.subscribe(board);
+    await publish(3);
+    await peer.ask({ op: "unsubscribe", channel: board });
+    await world.advance(32_000);
+    expect(world.server.stats().channels).toBe(0);
+    expect(world.broker.countOf("saveSnapshot")).toBe(1);
+  });
+
+  it("STA-1 are saved one after the other", async () => {
+    const { world, publish } = tiny();
+    await (await world.peer()).subscribe(board);
+    const answer = world.broker.holdAnswerOfNext("saveSnapshot");
+    await publish(9);
+    expect(world.broker.countOf("saveSnapshot")).toBe(1);
+    answer();
+    await world.settle();
+    await publish(1);
+    expect(world.broker.countOf("saveSnapshot")).toBe(2);
+    expect(await world.broker.inner.loadSnapshot(board)).toMatchObject({ position: { seq: 10 } });
+  });
+
+  it("STA-1 that are replaced, and their history trimmed, while they are loaded are loaded anew", async () => {
+    const inner = memoryBroker();
+    for (let index = 0; index < 5; index++) await inner.append(board, { event: { eventId: `${index}`, type: "note:add", payload: text(`${index}`), timestamp: 0 } });
+    const { position } = await inner.head(board);
+    await inner.saveSnapshot(board, { position: { ...position, seq: 1 }, version: 1, state: ["0"] });
+    const world = new World({ contract: rooms, broker: inner });
+    const release = world.broker.holdNext("read");
+    const opened = world.server.channel("board:{id}", { id: "1" }).state();
+    await world.settle();
+    await inner.saveSnapshot(board, { position: { ...position, seq: 3 }, version: 1, state: ["0", "1", "2"] });
+    await inner.trim(board, { ...position, seq: 3 });
+    release();
+    expect((await opened).state).toEqual(["0", "1", "2", "3", "4"]);
+  });
+
   it("STA-1 that cannot be saved cost nothing but a warning", async () => {
     const { world, handle, publish } = tiny();
     await (await world.peer()).subscribe(board);

@@ -20,7 +20,7 @@ export class FaultyBroker implements Broker {
   /** What was asked of it, in order. */
   readonly calls: Operation[] = [];
   #faults: Fault[] = [];
-  #listeners = 0;
+  readonly #listeners = new Set<(run: EventRun) => void>();
 
   constructor(inner: Broker) {
     this.inner = inner;
@@ -28,7 +28,12 @@ export class FaultyBroker implements Broker {
 
   /** How many subscriptions to the bus there are. */
   get listenerCount(): number {
-    return this.#listeners;
+    return this.#listeners.size;
+  }
+
+  /** The bus brings this to all that listen, whatever stands in the log. */
+  bring(run: EventRun): void {
+    for (const listener of this.#listeners) listener(run);
   }
 
   countOf(operation: Operation): number {
@@ -92,9 +97,9 @@ export class FaultyBroker implements Broker {
       const end = await this.inner.subscribe(channel, (run) => {
         if (!this.loses(run)) listener(run);
       });
-      this.#listeners++;
+      this.#listeners.add(listener);
       return async () => {
-        this.#listeners--;
+        this.#listeners.delete(listener);
         await end();
       };
     });
