@@ -55,6 +55,18 @@ describe("a hole in the positions", () => {
     expect(subscribes(stage)).toHaveLength(3);
   });
 
+  it("REC-4 that comes after one that was mended is mended at once too", () => {
+    const stage = new Stage().live();
+    for (const hole of [1, 3]) {
+      stage.link.events("board:1", hole + 1, note(hole + 1));
+      expect(stage.link.last("subscribe").since).toMatchObject(at(hole - 1));
+      stage.link.answer(stage.link.last("subscribe"), { position: at(hole - 1) });
+      stage.link.events("board:1", hole, ...notes(hole, hole + 1));
+    }
+    expect(stage.board.state.position()).toEqual(at(4));
+    expect(subscribes(stage)).toHaveLength(3);
+  });
+
   it("REC-4 in a log of another epoch, or with another event at the last place, is one too", () => {
     const stage = new Stage().live();
     const { seqs } = heard(stage);

@@ -151,6 +151,15 @@ describe("a refusal", () => {
     expect(stage.errors).toEqual(["FORBIDDEN"]);
   });
 
+  it("SUB-3 what no frame can carry is refused here, and the channel can be had in other ways", async () => {
+    const stage = new Stage().connect();
+    expect(await outcome(stage.board.subscribe({ presence: { state: { mood: "x".repeat(70_000) } } }))).toBe("MESSAGE_TOO_LARGE");
+    expect(info(stage)).toMatchObject({ status: "refused", error: { code: "MESSAGE_TOO_LARGE" } });
+    expect(subscribes(stage)).toEqual([]);
+    stage.link.say({ op: "joined", channel: "board:1", start: { position: at(4) } });
+    expect(info(stage)).toEqual({ status: "live" });
+  });
+
   it("SUB-3 UNAVAILABLE is asked again after 1, 2 and 4 s, each with its part of the jitter", async () => {
     const stage = new Stage({ heartbeatIntervalMs: 600_000 }).connect();
     stage.environment.chance = 0.5;
