@@ -37,6 +37,13 @@ describe("whom the application puts in", () => {
     expect(laptop.of("joined")).toEqual([]);
   });
 
+  it("SUB-5 a session is not taken for a user who is called like it", async () => {
+    const world = closedRooms();
+    const phone = await world.peer({ token: "ada" });
+    await handleOf(world).add({ session: world.sessionOf(phone) });
+    expect((await world.peer({ token: world.sessionOf(phone) })).of("joined")).toEqual([]);
+  });
+
   it("SUB-5 a connection that comes later is put in as well", async () => {
     const world = closedRooms();
     await handleOf(world).add({ user: "ada" });
