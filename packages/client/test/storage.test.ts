@@ -142,6 +142,11 @@ describe("a session that is stored", () => {
     expect(storage.load()).toBeUndefined();
     storage.begin({ secret: "s", publicId: undefined });
     for (const each of [publish("a:1", 1), publish("b:1", 1), publish("a:1", 2), publish("a:1", 1, true)]) storage.put(each);
+    expect(storage.load()?.publishes.map(({ channel, n, attempted }) => [channel, n, attempted])).toEqual([
+      ["a:1", 1, true],
+      ["a:1", 2, false],
+      ["b:1", 1, false],
+    ]);
     storage.settle("a:1", 2);
     storage.settle("a:1", 7);
     expect(storage.load()).toEqual({ identity: { secret: "s", publicId: undefined }, counts: new Map([["a:1", 2], ["b:1", 1]]), publishes: [publish("a:1", 1, true), publish("b:1", 1)] });
