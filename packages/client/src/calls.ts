@@ -1,5 +1,5 @@
-import { TuttiError, validate, type CallSchemas } from "@tutti/protocol";
-import { tellResult, type Core } from "./core.js";
+import { TuttiError, type CallSchemas } from "@tutti/protocol";
+import { checked, tellResult, type Core } from "./core.js";
 import { attempt, Deferred } from "./deferred.js";
 import type { OnAnswer } from "./requests.js";
 
@@ -34,18 +34,12 @@ export function call(core: Core, { channel, type, input, schemas }: Call, { sign
       signal?.removeEventListener("abort", abort);
       const about = { channel, correlationId: id };
       tellResult(core, type, answer.kind === "success" ? { payload: answer.data, ...about } : { error: answer.error, ...about });
-      if (answer.kind === "success") outcome.resolve(attempt(() => checked(schemas?.output, answer.data, (output) => output)));
+      if (answer.kind === "success") outcome.resolve(attempt(() => checked(core, schemas?.output, answer.data, (output) => output)));
       else outcome.reject(answer.error);
     };
     const correlationId = requests.ask({ op: "call", channel, type, payload, timestamp: environment.now() }, answered, timeoutMs);
     signal?.addEventListener("abort", abort);
     return outcome.promise;
   };
-  return attempt(() => checked(schemas?.input, input, ask));
-}
-
-/** Goes on with the schema's output, in this turn where it can be. @throws TuttiError `PAYLOAD_INVALID` */
-export function checked<T>(schema: CallSchemas["input"] | undefined, value: unknown, next: (output: unknown) => T | Promise<T>): T | Promise<T> {
-  const output: unknown = schema === undefined ? value : validate(schema, value);
-  return output instanceof Promise ? output.then(next) : next(output);
+  return attempt(() => checked(core, schemas?.input, input, ask));
 }

@@ -1,8 +1,8 @@
 import { TuttiError, type AnySchema, type Cancel, type ChannelDefinition, type ServerFrameOf, type SubscriptionStart, type WireSignal } from "@tutti/protocol";
-import { call, checked, type CallOptions } from "./calls.js";
+import { call, type CallOptions } from "./calls.js";
 import type { ChannelPresence, ChannelState, PendingPublish, SubscribeOptions } from "./channel-types.js";
 import type { Rollback } from "./client-types.js";
-import { tellResult, type Core } from "./core.js";
+import { checked, tellResult, type Core } from "./core.js";
 import { attempt, handled } from "./deferred.js";
 import { makeEmitter } from "./emitter.js";
 import type { Envelope } from "./envelope.js";
@@ -80,13 +80,13 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
   };
   const knows = (kind: Kind, type: string): boolean => definition === undefined || Object.hasOwn(definition[kind] ?? {}, type);
   /** @throws TuttiError `TYPE_UNKNOWN` */
-  const schema = (kind: Kind, type: string): AnySchema | undefined => schemaOf(definition && (definition[kind] ?? {}), type);
+  const schema = (kind: Kind, type: string): AnySchema | undefined => host.contract?.schemaOf(definition?.[kind], type);
   /** Whether what arrived is in the contract, and as it says; else it surfaces. An asynchronous schema is not waited for: order matters more. */
   const isValid = (kind: Kind, type: string, payload: unknown): boolean => {
     let valid = definition === undefined;
     if (knows(kind, type)) {
       guarded(() => {
-        const checking = checked(schema(kind, type), payload, () => {});
+        const checking = checked(host, schema(kind, type), payload, () => {});
         valid = true;
         return checking;
       });
@@ -213,7 +213,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
   const enter = (state: unknown): Promise<void> =>
     attempt(() => {
       if (!subscription.isWanted()) throw new TuttiError("NOT_SUBSCRIBED");
-      return checked(definition?.presence, state, (output) => membership.set({ state: output }, subscription.isListening()));
+      return checked(host, definition?.presence, state, (output) => membership.set({ state: output }, subscription.isListening()));
     });
 
   const channel: ClientChannel = {
@@ -246,7 +246,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
         signal?.throwIfAborted();
         host.assertOpen();
         if (typeof presence !== "object") return subscribe(presence, presence !== isWatching, signal);
-        return checked(definition?.presence, presence.state, (state) => {
+        return checked(host, definition?.presence, presence.state, (state) => {
           void membership.set({ state }, false);
           return subscribe(true, true, signal);
         });
@@ -254,12 +254,12 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     publish: (type, payload) =>
       attempt(() => {
         host.assertOpen();
-        const output = checked(schema("events", type), payload, (value) => ({ value }));
+        const output = checked(host, schema("events", type), payload, (value) => ({ value }));
         if (!(output instanceof Promise) && publishing === undefined) return publish(type, output.value);
         return publishInTurn(type, Promise.resolve(output));
       }),
-    signal: (type, payload) => guarded(() => checked(schema("signals", type), payload, (output) => pushSignal(type, output))),
-    call: (type, input, options) => attempt(() => call(host, { channel: name, type, input, schemas: schemaOf(definition && (definition.calls ?? {}), type) }, options)),
+    signal: (type, payload) => guarded(() => checked(host, schema("signals", type), payload, (output) => pushSignal(type, output))),
+    call: (type, input, options) => attempt(() => call(host, { channel: name, type, input, schemas: host.contract?.schemaOf(definition?.calls, type) }, options)),
     isBusy: () => subscription.isWanted() || queue.entries().length + listening.size > 0,
     restore: (stored) => guarded(() => add({ ...stored, bytes: measure(name, stored, Number.POSITIVE_INFINITY).bytes })),
     frame(frame) {
@@ -277,10 +277,4 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     },
   };
   return channel;
-}
-
-/** The schema of a type; nothing where there is no contract. @throws TuttiError `TYPE_UNKNOWN` */
-export function schemaOf<S>(schemas: Readonly<Record<string, S>> | undefined, type: string): S | undefined {
-  if (schemas === undefined || Object.hasOwn(schemas, type)) return schemas?.[type];
-  throw new TuttiError("TYPE_UNKNOWN", { message: `the contract has no "${type}"`, field: "type" });
 }

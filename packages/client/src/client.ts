@@ -1,7 +1,7 @@
 import { channelName, namespaceOf, TuttiError, type Cancel, type Contract, type ServerFrame } from "@tutti/protocol";
 import { browserDebug, browserEnvironment, browserLifecycle } from "./browser-environment.js";
 import { call, type CallOptions } from "./calls.js";
-import { makeChannel, schemaOf, type ChannelHost, type ClientChannel } from "./channel.js";
+import { makeChannel, type ChannelHost, type ClientChannel } from "./channel.js";
 import { makeChannels } from "./channels.js";
 import type { UntypedContract } from "./channel-types.js";
 import type { Client } from "./client-types.js";
@@ -39,6 +39,7 @@ function compose(options: ClientOptions) {
   let idle: Cancel | undefined;
 
   const host: ChannelHost = {
+    contract,
     environment,
     config,
     session,
@@ -113,7 +114,8 @@ function compose(options: ClientOptions) {
       case "pong":
         return;
       default:
-        return received satisfies never;
+        // What this client does not understand, from a newer server, it did not ask for.
+        received satisfies never;
     }
   };
   const connection = makeConnection(host, options, transport, debug, { up, down, frame, status: (info) => emitter.emit("status", info) });
@@ -160,7 +162,7 @@ function compose(options: ClientOptions) {
     on: (name: string, listener: (value: never) => void) => (name === "error" ? errors : emitter).on(name, listener),
     onAny: (listener: (value: never) => void) => emitter.on("any", listener),
     call: (type: string, input: unknown, callOptions?: CallOptions) =>
-      attempt(() => call(host, { type, input, schemas: schemaOf(contract && (contract.definition.calls ?? {}), type) }, callOptions)),
+      attempt(() => call(host, { type, input, schemas: contract?.schemaOf(contract.definition.calls, type) }, callOptions)),
     channel: (pattern: string, params: Readonly<Record<string, string>> = {}): ClientChannel => channels.of(channelName(pattern, params)),
   };
 }

@@ -2,9 +2,9 @@ import {
   codeOfClose,
   errorEntry,
   jsonCodec,
-  limits,
+  MESSAGE_BYTES_MAX,
   PROTOCOL_VERSION,
-  readServerFrame,
+  SERVER_DEPTH_MAX,
   subprotocolOf,
   TuttiError,
   type Cancel,
@@ -19,6 +19,7 @@ import { attempt } from "./deferred.js";
 import type { ClientOptions } from "./options.js";
 import { encodeFrame } from "./message.js";
 import type { Answer, OutgoingFrame } from "./requests.js";
+import { assertCounts, readFrame } from "./server-frame.js";
 import { makeStore, type ReadonlyStore } from "./store.js";
 import type { Link, Transport } from "./transport.js";
 
@@ -195,7 +196,7 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
     }
   };
   const hello = (): void => {
-    session.messageBytesMax = limits.messageBytesMax;
+    session.messageBytesMax = MESSAGE_BYTES_MAX;
     pingedAt = environment.elapsed();
     try {
       send({ op: "hello", versions: [PROTOCOL_VERSION], session: session.secret, token, client: options.client });
@@ -206,7 +207,7 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
   const receive = (data: Encoded, isCurrent: () => boolean): void => {
     heardAt = environment.elapsed();
     try {
-      for (const value of jsonCodec.decode(data, limits.serverDepthMax)) {
+      for (const value of jsonCodec.decode(data, SERVER_DEPTH_MAX)) {
         // A frame, or a listener that it called, may have ended this connection.
         if (isCurrent()) take(value);
       }
@@ -215,25 +216,26 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
     }
   };
   const take = (value: unknown): void => {
-    const frame = readKnown(value);
-    debug(describeFrame("←", frame ?? { op: "unknown" }));
+    const frame = readFrame(value);
+    debug(describeFrame("←", frame));
     const isConnected = machine.phase.kind === "connected";
-    if (frame?.op === "error") failed(frame, isConnected);
-    else if (frame?.op === "pong") answeredPing();
-    else if (frame?.op === "welcome" && !isConnected) welcomed(frame);
-    else if (frame !== undefined && isConnected) events.frame(frame);
+    if (frame.op === "error") failed(frame, isConnected);
+    else if (frame.op === "pong") answeredPing();
+    else if (frame.op === "welcome" && !isConnected) welcomed(frame);
+    else if (isConnected) events.frame(frame);
   };
   const welcomed = (frame: ServerFrameOf<"welcome">): void => {
-    const { heartbeat, version } = frame;
+    const { version, heartbeat, limits: { messageBytesMax } } = frame;
     if (version !== PROTOCOL_VERSION) return lose(new TuttiError("VERSION_UNSUPPORTED"));
+    assertCounts(heartbeat.intervalMs, heartbeat.timeoutMs, messageBytesMax);
     welcome = frame;
+    session.messageBytesMax = messageBytesMax;
     dispatch({ type: "welcomed", intervals: { heartbeatMs: config.heartbeatIntervalMs ?? heartbeat.intervalMs, pongMs: config.heartbeatTimeoutMs ?? heartbeat.timeoutMs } });
   };
   const up = (): void => {
     if (welcome === undefined) return;
     const { session: publicId, user, tokenExpiresMs } = welcome;
     upAt = environment.elapsed();
-    session.messageBytesMax = welcome.limits.messageBytesMax;
     refreshIn(tokenExpiresMs);
     if (info.activity === "idle") send({ op: "activity", activity: "idle" });
     events.up(publicId, user);
@@ -287,16 +289,6 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
       show({ activity });
     },
   };
-}
-
-/** The frame, or nothing: what this client does not understand, from a newer server, it did not ask for. @throws TuttiError `FRAME_INVALID` */
-function readKnown(value: unknown): ServerFrame | undefined {
-  try {
-    return readServerFrame(value);
-  } catch (error) {
-    if (error instanceof TuttiError && error.code === "FRAME_UNKNOWN") return undefined;
-    throw error;
-  }
 }
 
 /** What people see of a phase. */

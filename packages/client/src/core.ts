@@ -1,4 +1,4 @@
-import type { Environment, TuttiError } from "@tutti/protocol";
+import type { AnySchema, Contract, Environment, TuttiError } from "@tutti/protocol";
 import type { Envelope } from "./envelope.js";
 import type { Report } from "./emitter.js";
 import type { ClientConfig } from "./options.js";
@@ -11,6 +11,8 @@ import type { Session } from "./session.js";
 
 /** What the parts of a client share. */
 export interface Core {
+  /** Without it nothing is checked. */
+  readonly contract: Contract | undefined;
   readonly environment: Environment;
   readonly config: ClientConfig;
   readonly session: Session;
@@ -25,6 +27,12 @@ export interface Core {
   readonly error: (error: TuttiError, channel?: string) => void;
   /** Tells those who listen to everything. */
   readonly tell: (type: string, about: Partial<Omit<Envelope, "type">>) => void;
+}
+
+/** Goes on with what the contract makes of a value, in this turn where it can be. @throws TuttiError `PAYLOAD_INVALID` */
+export function checked<T>({ contract }: Core, schema: AnySchema | undefined, value: unknown, next: (output: unknown) => T | Promise<T>): T | Promise<T> {
+  const output = schema && contract ? contract.validate(schema, value) : value;
+  return output instanceof Promise ? output.then(next) : next(output);
 }
 
 /** Tells how a request of this type ended: as its result, or as an error of what it is about. */

@@ -1,9 +1,10 @@
-import { isFinal, jsonCodec, publishResult, TuttiError, type Cancel, type Position } from "@tutti/protocol";
+import { isFinal, jsonCodec, TuttiError, type Cancel, type Position } from "@tutti/protocol";
 import { backoffMs } from "./backoff.js";
 import type { Core } from "./core.js";
 import { Deferred } from "./deferred.js";
 import { encodeFrame } from "./message.js";
 import type { Answer } from "./requests.js";
+import { assertCounts } from "./server-frame.js";
 import { count, eventIdOf } from "./session.js";
 
 /** What a publish resolves with. */
@@ -111,8 +112,11 @@ export function makeOutboundQueue(channel: string, core: Core, onSettled: (entry
   const answered = (entry: Queued, n: number, sending: string, answer: Answer): void => {
     // Settled meanwhile by its event, or counted anew for another session.
     if (answer.kind === "lost" || entry.n !== n || !entries.includes(entry)) return;
-    if (answer.kind === "success") settle(entry, { kind: "acked", result: publishResult.read(answer.data, "data") });
-    else if (isFinal(answer.error.code)) settle(entry, { kind: "refused", error: answer.error });
+    if (answer.kind === "success") {
+      const result = answer.data as PublishResult;
+      assertCounts(result.position.seq);
+      settle(entry, { kind: "acked", result });
+    } else if (isFinal(answer.error.code)) settle(entry, { kind: "refused", error: answer.error });
     // An answer to an earlier sending says nothing about the one under way.
     else if (entry.sending === sending) again(n, answer.error);
     pump();

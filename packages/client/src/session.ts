@@ -1,4 +1,4 @@
-import { limits, type Environment } from "@tutti/protocol";
+import { MESSAGE_BYTES_MAX, type Environment } from "@tutti/protocol";
 import type { SessionStorage, StoredPublish } from "./storage.js";
 
 /**
@@ -33,7 +33,7 @@ export function makeSession(environment: Environment, storage: SessionStorage | 
   const stored = keep((kept) => kept.load());
   const identity = stored?.identity ?? { secret: environment.id() + environment.id(), publicId: undefined };
   if (stored === undefined) keep((kept) => kept.begin(identity));
-  return { ...identity, messageBytesMax: limits.messageBytesMax, counts: new Map(stored?.counts), left: stored?.publishes ?? [], keep };
+  return { ...identity, messageBytesMax: MESSAGE_BYTES_MAX, counts: new Map(stored?.counts), left: stored?.publishes ?? [], keep };
 }
 
 /** The server's word on who this is. `true` when the session is another than before: the counts start anew. */

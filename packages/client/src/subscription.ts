@@ -1,9 +1,10 @@
-import { samePosition, subscribeResult, type Cancel, type LastSeen, type Position, type ServerFrameOf, type SubscriptionStart, type TuttiError } from "@tutti/protocol";
+import { samePosition, type Cancel, type LastSeen, type Position, type ServerFrameOf, type SubscriptionStart, type TuttiError } from "@tutti/protocol";
 import { backoffMs } from "./backoff.js";
 import type { Core } from "./core.js";
 import { Deferred } from "./deferred.js";
 import { follow, type PlacedEvent } from "./position-chain.js";
 import type { Answer } from "./requests.js";
+import { assertCounts } from "./server-frame.js";
 import { makeStore, type ReadonlyStore } from "./store.js";
 
 export interface SubscriptionInfo {
@@ -105,6 +106,7 @@ export function makeSubscription(channel: string, core: Core, events: Subscripti
     return true;
   };
   const startOver = (start: SubscriptionStart, from: Position | undefined): void => {
+    assertCounts(start.position.seq);
     // What is known of the last event is kept where it is still the last.
     if (position === undefined || !samePosition(position, start.position)) position = start.position;
     // The gap begins where this client is: the server knows only where it was itself.
@@ -123,7 +125,7 @@ export function makeSubscription(channel: string, core: Core, events: Subscripti
   };
   const answered = (answer: Answer): void => {
     request = undefined;
-    if (answer.kind === "success") begin(subscribeResult.read(answer.data, "data"));
+    if (answer.kind === "success") begin(answer.data as SubscriptionStart);
     else if (answer.kind === "error") end({ status: "refused", error: answer.error }, answer.error);
   };
   const ask = (): void => {

@@ -1,4 +1,4 @@
-import { limits, type Cancel, type WireSignal } from "@tutti/protocol";
+import { TYPING_MS, type Cancel, type WireSignal } from "@tutti/protocol";
 import type { Core } from "./core.js";
 import { makeStore, type ReadonlyStore } from "./store.js";
 
@@ -36,7 +36,7 @@ export function makeTyping({ environment, report }: Core, signal: (isTyping: boo
   /** Says it again, twice in the time that it lasts, as long as `start` is called. */
   const tell = (): void => {
     signal(true);
-    repeat = environment.after(limits.typingMs / 2, () => (environment.elapsed() - startedAt < limits.typingMs ? tell() : stop()));
+    repeat = environment.after(TYPING_MS / 2, () => (environment.elapsed() - startedAt < TYPING_MS ? tell() : stop()));
   };
   const forget = (session: string): void => {
     seen.get(session)?.expire();
@@ -57,7 +57,7 @@ export function makeTyping({ environment, report }: Core, signal: (isTyping: boo
     heard({ session, user, payload }: WireSignal): void {
       forget(session);
       if (payload !== true) return;
-      seen.set(session, { typist: { session, user }, expire: environment.after(limits.typingMs, () => forget(session)) });
+      seen.set(session, { typist: { session, user }, expire: environment.after(TYPING_MS, () => forget(session)) });
       store.changed();
     },
     /** Nothing of the channel arrives any longer. */

@@ -1,5 +1,5 @@
 import { TuttiError } from "./errors.js";
-import { limits } from "./limits.js";
+import { DEPTH_MAX } from "./limits.js";
 
 declare function btoa(binary: string): string;
 declare function atob(base64: string): string;
@@ -22,21 +22,37 @@ function fromBase64(base64: string): Uint8Array {
   let binary: string;
   try {
     binary = atob(base64);
-  } catch (cause) {
-    throw new TuttiError("MESSAGE_MALFORMED", { message: "$bytes is not base64", cause });
+  } catch {
+    return fromWire.refuse("$bytes that is not base64");
   }
   const bytes = new Uint8Array(binary.length);
   for (let index = 0; index < binary.length; index++) bytes[index] = binary.charCodeAt(index);
   return bytes;
 }
 
-function escapedKey([key, ...others]: readonly string[]): string | undefined {
-  return key !== undefined && others.length === 0 && ESCAPED.test(key) ? key : undefined;
+/** What the two ways of one walk differ in. */
+interface Way {
+  readonly refuse: (what: string) => never;
+  /** What becomes of an object with this one key, which is {@link ESCAPED}. */
+  readonly unwrap: (key: string, value: unknown) => unknown;
 }
 
-function refuse(message: string): never {
-  throw new TuttiError("PAYLOAD_INVALID", { message, field: "payload" });
-}
+const toWire: Way = {
+  refuse(what) {
+    throw new TuttiError("PAYLOAD_INVALID", { message: `${what} cannot be sent`, field: "payload" });
+  },
+  unwrap: (key, value) => ({ [`$${key}`]: value }),
+};
+
+const fromWire: Way = {
+  refuse(what) {
+    throw new TuttiError("MESSAGE_MALFORMED", { message: `${what} cannot be read` });
+  },
+  unwrap(key, value) {
+    if (key === "$bytes") return typeof value === "string" ? fromBase64(value) : { [key]: value };
+    return { [key.slice(1)]: value };
+  },
+};
 
 /**
  * The value with its bytes made JSON; the very same value where there are none.
@@ -44,22 +60,16 @@ function refuse(message: string): never {
  * @throws TuttiError `PAYLOAD_INVALID` for what JSON cannot carry (a function, a class instance, `NaN`, …), `MESSAGE_TOO_DEEP`
  */
 export function toJson(value: unknown, depthLeft: number): unknown {
-  switch (typeof value) {
-    case "string":
-    case "boolean":
-    case "undefined":
-      return value;
-    case "number":
-      return Number.isFinite(value) ? value : refuse(`${value} cannot be sent`);
-    case "object":
-      break;
-    default:
-      return refuse(`a ${typeof value} cannot be sent`);
-  }
-  if (value === null) return value;
-  if (depthLeft === 0) throw new TuttiError("MESSAGE_TOO_DEEP");
-  if (value instanceof Uint8Array) return { $bytes: toBase64(value) };
-  return Array.isArray(value) ? listToJson(value, depthLeft) : objectToJson(value, depthLeft);
+  return convert(value, depthLeft, toWire);
+}
+
+/**
+ * The value that {@link toJson} was given, from what `JSON.parse` made of it; the very same value where there are no bytes.
+ *
+ * @throws TuttiError `MESSAGE_TOO_DEEP`, or `MESSAGE_MALFORMED` for a number that is not finite (`1e400`) and a key `__proto__`
+ */
+export function fromJson(value: unknown, depthLeft: number): unknown {
+  return convert(value, depthLeft, fromWire);
 }
 
 /**
@@ -68,15 +78,34 @@ export function toJson(value: unknown, depthLeft: number): unknown {
  * @throws TuttiError as {@link toJson}
  */
 export function assertSendable(payload: unknown): void {
-  toJson(payload, limits.depthMax - 1);
+  toJson(payload, DEPTH_MAX - 1);
 }
 
-function listToJson(list: readonly unknown[], depthLeft: number): readonly unknown[] {
+function convert(value: unknown, depthLeft: number, way: Way): unknown {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+    case "undefined":
+      return value;
+    case "number":
+      return Number.isFinite(value) ? value : way.refuse(`${value}`);
+    case "object":
+      break;
+    default:
+      return way.refuse(`a ${typeof value}`);
+  }
+  if (value === null) return value;
+  if (depthLeft === 0) throw new TuttiError("MESSAGE_TOO_DEEP");
+  if (value instanceof Uint8Array) return { $bytes: toBase64(value) };
+  return Array.isArray(value) ? convertList(value, depthLeft - 1, way) : convertObject(value, depthLeft - 1, way);
+}
+
+function convertList(list: readonly unknown[], depthLeft: number, way: Way): readonly unknown[] {
   let copy: unknown[] | undefined;
   for (let index = 0; index < list.length; index++) {
     const item = list[index];
-    if (item === undefined) refuse("an undefined item cannot be sent");
-    const converted = toJson(item, depthLeft - 1);
+    if (item === undefined) way.refuse("an undefined item");
+    const converted = convert(item, depthLeft, way);
     if (converted !== item) (copy ??= list.slice())[index] = converted;
   }
   return copy ?? list;
@@ -88,48 +117,23 @@ function isPlain(value: object): boolean {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-function objectToJson(value: object, depthLeft: number): object {
+function convertObject(value: object, depthLeft: number, way: Way): unknown {
   // An inheritance need not end in Object, nor have a constructor.
-  if (!isPlain(value)) refuse(`a ${(value.constructor as { name?: string } | undefined)?.name ?? "nameless instance"} cannot be sent`);
-  const keys: string[] = [];
+  if (!isPlain(value)) way.refuse(`a ${(value.constructor as { name?: string } | undefined)?.name ?? "nameless instance"}`);
+  const fields = value as Readonly<Record<string, unknown>>;
   let copy: Record<string, unknown> | undefined;
-  for (const key of Object.keys(value)) {
-    if (key === "__proto__") refuse("the key __proto__ cannot be sent");
-    const item = (value as Record<string, unknown>)[key];
+  let present = 0;
+  let last = "";
+  for (const key of Object.keys(fields)) {
+    if (key === "__proto__") way.refuse("the key __proto__");
+    const item = fields[key];
     // JSON leaves it out, so it does not count for what the object looks like on the wire.
     if (item === undefined) continue;
-    keys.push(key);
-    const converted = toJson(item, depthLeft - 1);
-    if (converted !== item) (copy ??= { ...value })[key] = converted;
+    present++;
+    last = key;
+    const converted = convert(item, depthLeft, way);
+    if (converted !== item) (copy ??= { ...fields })[key] = converted;
   }
-  const escaped = escapedKey(keys);
-  return escaped === undefined ? (copy ?? value) : { [`$${escaped}`]: (copy ?? (value as Record<string, unknown>))[escaped] };
-}
-
-/**
- * The value that {@link toJson} was given, from what `JSON.parse` made of it; changed in place.
- *
- * @throws TuttiError `MESSAGE_TOO_DEEP`, or `MESSAGE_MALFORMED` for a number that is not finite (`1e400`) and a key `__proto__`
- */
-export function fromJson(value: unknown, depthLeft: number): unknown {
-  if (typeof value === "number" && !Number.isFinite(value)) throw new TuttiError("MESSAGE_MALFORMED", { message: "a number is out of range" });
-  if (typeof value !== "object" || value === null) return value;
-  if (depthLeft === 0) throw new TuttiError("MESSAGE_TOO_DEEP");
-  if (Array.isArray(value)) {
-    for (let index = 0; index < value.length; index++) value[index] = fromJson(value[index], depthLeft - 1);
-    return value;
-  }
-  return objectFromJson(value as Record<string, unknown>, depthLeft);
-}
-
-function objectFromJson(value: Record<string, unknown>, depthLeft: number): unknown {
-  const keys = Object.keys(value);
-  const escaped = escapedKey(keys);
-  if (escaped === "$bytes" && typeof value["$bytes"] === "string") return fromBase64(value["$bytes"]);
-  for (const key of keys) {
-    if (key === "__proto__") throw new TuttiError("MESSAGE_MALFORMED", { message: "the key __proto__ is not allowed" });
-    const item = value[key];
-    if (typeof item === "object" || typeof item === "number") value[key] = fromJson(item, depthLeft - 1);
-  }
-  return escaped === undefined || escaped === "$bytes" ? value : { [escaped.slice(1)]: value[escaped] };
+  const result = copy ?? fields;
+  return present === 1 && ESCAPED.test(last) ? way.unwrap(last, result[last]) : result;
 }

@@ -1,6 +1,6 @@
 import { fromJson, toJson } from "./binary.js";
 import { TuttiError } from "./errors.js";
-import { limits } from "./limits.js";
+import { DEPTH_MAX } from "./limits.js";
 
 /** What a transport carries: text or bytes, as the codec makes them. */
 export type Encoded = string | Uint8Array;
@@ -29,13 +29,13 @@ export interface Codec {
 export const jsonCodec: Codec = {
   name: "json",
 
-  encode(frames, depthMax = limits.depthMax) {
+  encode(frames, depthMax = DEPTH_MAX) {
     // Each frame has its depth to itself, so that what may be sent alone may be sent in a batch.
     const values = frames.map((frame) => toJson(frame, depthMax));
     return JSON.stringify(values.length === 1 ? values[0] : values);
   },
 
-  decode(message, depthMax = limits.depthMax) {
+  decode(message, depthMax = DEPTH_MAX) {
     if (typeof message !== "string") throw new TuttiError("MESSAGE_MALFORMED", { message: "a JSON message is text" });
     let value: unknown;
     try {

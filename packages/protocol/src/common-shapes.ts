@@ -1,4 +1,4 @@
-import { errorText } from "./errors.js";
+import { CODE_CHARACTERS_MAX, FIELD_CHARACTERS_MAX, MESSAGE_CHARACTERS_MAX } from "./errors.js";
 import { anything, count, flag, oneOf, optional, record, text, type ValueOf } from "./shape.js";
 
 export const position = record({ epoch: text(32), seq: count });
@@ -6,9 +6,9 @@ export const position = record({ epoch: text(32), seq: count });
 export const lastSeen = record({ epoch: text(32), seq: count, eventId: optional(text(128)) });
 
 export const wireError = record({
-  code: text(errorText.codeMax),
-  message: text(errorText.messageMax),
-  field: optional(text(errorText.fieldMax)),
+  code: text(CODE_CHARACTERS_MAX),
+  message: text(MESSAGE_CHARACTERS_MAX),
+  field: optional(text(FIELD_CHARACTERS_MAX)),
   retryAfterMs: optional(count),
   data: optional(anything),
 });

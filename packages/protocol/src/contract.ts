@@ -1,7 +1,7 @@
 import { TuttiError } from "./errors.js";
 import { isTypeName } from "./names.js";
 import { compilePattern, type Pattern } from "./pattern.js";
-import type { AnySchema, OutputOf } from "./schema.js";
+import { validate, type AnySchema, type OutputOf } from "./schema.js";
 
 export type Schemas = Readonly<Record<string, AnySchema>>;
 
@@ -104,6 +104,11 @@ export interface Contract<D extends ContractDefinition = ContractDefinition> {
   readonly definition: D;
   /** The pattern that a channel's name belongs to; a literal segment wins over a parameter. */
   match(channel: string): ChannelMatch | undefined;
+  /* What follows is here so that a client without a contract does not load it. */
+  /** The schema of a type. @throws TuttiError `TYPE_UNKNOWN` */
+  schemaOf<S>(schemas: Readonly<Record<string, S>> | undefined, type: string): S;
+  /** What the schema makes of `value`; a promise only where the schema is asynchronous. @throws TuttiError `PAYLOAD_INVALID` with the first wrong field */
+  validate(schema: AnySchema, value: unknown): unknown;
 }
 
 function refuse(message: string): never {
@@ -159,6 +164,12 @@ export function defineContract<const D extends ContractDefinition>(definition: D
       }
       return undefined;
     },
+    schemaOf(schemas, type) {
+      const schema = schemas !== undefined && Object.hasOwn(schemas, type) ? schemas[type] : undefined;
+      if (schema === undefined) throw new TuttiError("TYPE_UNKNOWN", { message: `the contract has no "${type}"`, field: "type" });
+      return schema;
+    },
+    validate: (schema, value) => validate(schema, value),
   };
 }
 

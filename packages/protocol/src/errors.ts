@@ -106,7 +106,9 @@ export function isFinal(code: string): boolean {
 }
 
 /** How many characters of an error's texts travel. A path through a payload can be as long as the payload. */
-export const errorText = { codeMax: 64, messageMax: 1024, fieldMax: 256 } as const;
+export const CODE_CHARACTERS_MAX = 64;
+export const MESSAGE_CHARACTERS_MAX = 1024;
+export const FIELD_CHARACTERS_MAX = 256;
 
 /** An error as it travels. */
 export interface WireError {
@@ -160,9 +162,9 @@ export class TuttiError extends Error {
   /** The error as it travels: no stack, no cause, and no text longer than a peer reads. */
   toWire(): WireError {
     return {
-      code: this.code.slice(0, errorText.codeMax),
-      message: this.message.slice(0, errorText.messageMax),
-      ...(this.field !== undefined && { field: this.field.slice(0, errorText.fieldMax) }),
+      code: this.code.slice(0, CODE_CHARACTERS_MAX),
+      message: this.message.slice(0, MESSAGE_CHARACTERS_MAX),
+      ...(this.field !== undefined && { field: this.field.slice(0, FIELD_CHARACTERS_MAX) }),
       ...(this.retryAfterMs !== undefined && { retryAfterMs: this.retryAfterMs }),
       ...(this.data !== undefined && { data: this.data }),
     };

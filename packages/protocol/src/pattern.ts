@@ -16,6 +16,8 @@ export interface Pattern {
   match(segments: readonly string[]): Readonly<Record<string, string>> | undefined;
 }
 
+/** A parameter where it stands in a pattern: all of a segment. */
+const PLACEHOLDER = /(^|:)\{([A-Za-z][A-Za-z0-9]*)\}(?=:|$)/g;
 const PARAMETER = /^\{([A-Za-z][A-Za-z0-9]*)\}$/;
 
 /** @throws TuttiError `CONTRACT_INVALID` */
@@ -50,17 +52,14 @@ export function compilePattern(text: string): Pattern {
  */
 export function channelName<Text extends string>(pattern: Text, params: ParamsOf<Text>): string {
   const values: Readonly<Record<string, string | undefined>> = params;
-  const segments = pattern.split(":").map((segment) => {
-    const param = PARAMETER.exec(segment)?.[1];
-    if (param === undefined) return segment;
+  const name = pattern.replace(PLACEHOLDER, (_placeholder, colon: string, param: string) => {
     const value: unknown = Object.hasOwn(values, param) ? values[param] : undefined;
     // A parameter fills one segment: "1:2" for an id would name another channel than the pattern means.
     if (typeof value !== "string" || !isSegment(value)) {
       throw new TuttiError("CHANNEL_INVALID", { message: `"${String(value).slice(0, 40)}" cannot be the ${param} of ${pattern}`, field: param });
     }
-    return value;
+    return colon + value;
   });
-  const name = segments.join(":");
   assertChannelName(name);
   return name;
 }
