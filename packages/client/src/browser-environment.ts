@@ -1,4 +1,4 @@
-import type { Cancel, Environment } from "@tutti/protocol";
+import { toBase64, type Cancel, type Environment } from "@tutti/protocol";
 import type { Lifecycle } from "./lifecycle.js";
 
 /* The one place where the client meets the clock, the timers, the randomness and the page that it runs in. Node has all but the page. */
@@ -16,11 +16,9 @@ export function browserEnvironment(): Environment {
     },
     defer: (task) => void setTimeout(task, 0),
     random: () => Math.random(),
-    id: () => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)))).replaceAll("+", "-").replaceAll("/", "_").slice(0, 22),
+    id: () => toBase64(crypto.getRandomValues(new Uint8Array(16))).replaceAll("+", "-").replaceAll("/", "_").slice(0, 22),
   };
 }
-
-const isPersisted = (event: Event): boolean => "persisted" in event && event.persisted === true;
 
 /** What the page that runs the client goes through; nothing where there is no page. */
 export function browserLifecycle(): Lifecycle {
@@ -28,11 +26,11 @@ export function browserLifecycle(): Lifecycle {
     watch(events): Cancel {
       if (typeof document === "undefined") return () => {};
       const over = new AbortController();
-      const on = (target: EventTarget, name: string, listener: (event: Event) => void): void => target.addEventListener(name, listener, { passive: true, signal: over.signal });
+      const on = (target: EventTarget, name: string, listener: (event: PageTransitionEvent) => void): void => target.addEventListener(name, listener as (event: Event) => void, { passive: true, signal: over.signal });
       on(window, "online", events.online);
       on(window, "offline", events.offline);
-      on(window, "pagehide", (event) => events.pageHide(isPersisted(event)));
-      on(window, "pageshow", (event) => events.pageShow(isPersisted(event)));
+      on(window, "pagehide", (event) => events.pageHide(event.persisted));
+      on(window, "pageshow", (event) => events.pageShow(event.persisted));
       on(document, "freeze", events.frozen);
       on(document, "resume", events.resumed);
       on(document, "visibilitychange", () => (document.hidden ? events.hidden() : events.visible()));

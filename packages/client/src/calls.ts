@@ -1,6 +1,6 @@
 import { TuttiError, type CallSchemas } from "@tutti/protocol";
 import { checked, tellResult, type Core } from "./core.js";
-import { attempt, Deferred } from "./deferred.js";
+import { abortable, attempt, deferred } from "./deferred.js";
 import type { OnAnswer } from "./requests.js";
 
 export interface CallOptions {
@@ -25,21 +25,17 @@ export function call(core: Core, { channel, type, input, schemas }: Call, { sign
     signal?.throwIfAborted();
     if (!core.isUp()) throw new TuttiError("NOT_CONNECTED");
     if (requests.count() >= config.queueCountMax) throw new TuttiError("LIMIT_EXCEEDED");
-    const outcome = new Deferred<unknown>();
-    const abort = (): void => {
-      requests.forget(correlationId);
-      outcome.reject(signal?.reason);
-    };
-    const answered: OnAnswer = (answer, id) => {
-      signal?.removeEventListener("abort", abort);
-      const about = { channel, correlationId: id };
-      tellResult(core, type, answer.kind === "success" ? { payload: answer.data, ...about } : { error: answer.error, ...about });
-      if (answer.kind === "success") outcome.resolve(attempt(() => checked(core, schemas?.output, answer.data, (output) => output)));
-      else outcome.reject(answer.error);
+    const outcome = deferred<unknown>();
+    const answered: OnAnswer = ({ data, error }, id) => {
+      tellResult(core, type, { payload: data, error, channel, correlationId: id });
+      if (error === undefined) outcome.resolve(attempt(() => checked(core, schemas?.output, data, (output) => output)));
+      else outcome.reject(error);
     };
     const correlationId = requests.ask({ op: "call", channel, type, payload, timestamp: environment.now() }, answered, timeoutMs);
-    signal?.addEventListener("abort", abort);
-    return outcome.promise;
+    return abortable(outcome.promise, signal, () => {
+      requests.forget(correlationId);
+      outcome.reject(signal?.reason);
+    });
   };
   return attempt(() => checked(core, schemas?.input, input, ask));
 }

@@ -3,7 +3,7 @@ import { call, type CallOptions } from "./calls.js";
 import type { ChannelPresence, ChannelState, PendingPublish, SubscribeOptions } from "./channel-types.js";
 import type { Rollback } from "./client-types.js";
 import { checked, tellResult, type Core } from "./core.js";
-import { attempt, handled } from "./deferred.js";
+import { abortable, attempt, handled } from "./deferred.js";
 import { makeEmitter } from "./emitter.js";
 import type { Envelope } from "./envelope.js";
 import { makeOptimisticState } from "./optimistic-state.js";
@@ -51,7 +51,7 @@ export interface ClientChannel {
   isBusy(): boolean;
   /** Takes up what an earlier page left. */
   restore(publish: Omit<Entry, "bytes">): void;
-  frame(frame: ServerFrameOf<"events" | "signals" | "presence">): void;
+  frame(frame: ServerFrameOf<"events" | "signals" | "presence" | "gap" | "joined" | "left">): void;
   /** The promises that wait for the connection reject; what is wanted stays so. */
   abandon(error: TuttiError): void;
   /** The session has another public id: what is pending has other event ids. */
@@ -83,7 +83,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
   const schema = (kind: Kind, type: string): AnySchema | undefined => host.contract?.schemaOf(definition?.[kind], type);
   /** Whether what arrived is in the contract, and as it says; else it surfaces. An asynchronous schema is not waited for: order matters more. */
   const isValid = (kind: Kind, type: string, payload: unknown): boolean => {
-    let valid = definition === undefined;
+    let valid = false;
     if (knows(kind, type)) {
       guarded(() => {
         const checking = checked(host, schema(kind, type), payload, () => {});
@@ -202,13 +202,10 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     const live = subscription.start(again);
     host.changed(channel);
     host.wake();
-    const abort = (): void => {
+    return abortable(live, signal, () => {
       subscription.abandon(signal?.reason);
       void unsubscribe();
-    };
-    signal?.addEventListener("abort", abort);
-    void handled(live.finally(() => signal?.removeEventListener("abort", abort)));
-    return live;
+    });
   };
   const enter = (state: unknown): Promise<void> =>
     attempt(() => {
@@ -265,11 +262,18 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     frame(frame) {
       if (frame.op === "events") subscription.batch(frame);
       else if (frame.op === "signals") frame.signals.forEach(signalled);
-      else if (subscription.isWanted()) people.take(frame);
+      else if (frame.op === "gap") subscription.gap(frame.start);
+      else if (frame.op === "joined") {
+        subscription.joined(frame.start);
+        host.changed(channel);
+      } else if (frame.op === "left") {
+        const error = TuttiError.fromWire(frame.error);
+        subscription.end({ status: "left", error }, error);
+      } else if (frame.op === "presence" && subscription.isWanted()) people.take(frame);
     },
     abandon(error) {
       subscription.abandon(error);
-      membership.settle(error);
+      membership.abandon(error);
     },
     renamed() {
       queue.renew();

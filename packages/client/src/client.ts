@@ -89,34 +89,14 @@ function compose(options: ClientOptions) {
     if (kind === "disconnected" && reason !== undefined) error(reason);
   };
   const frame = (received: ServerFrame): void => {
-    switch (received.op) {
-      case "reply":
-        return requests.answer(received);
-      case "events":
-      case "signals":
-      case "presence":
-        return channels.find(received.channel)?.frame(received);
-      case "gap":
-        return channels.find(received.channel)?.subscription.gap(received.start);
-      case "joined": {
-        const channel = channels.of(received.channel);
-        channel.subscription.joined(received.start);
-        host.changed(channel);
-        return emitter.emit("joined", received.channel);
-      }
-      case "left": {
-        const left = TuttiError.fromWire(received.error);
-        return void channels.find(received.channel)?.subscription.end({ status: "left", error: left }, left);
-      }
-      case "error":
-        return error(TuttiError.fromWire(received.error), received.channel);
-      case "welcome":
-      case "pong":
-        return;
-      default:
-        // What this client does not understand, from a newer server, it did not ask for.
-        received satisfies never;
+    if (received.op === "reply") requests.answer(received);
+    else if (received.op === "error") error(TuttiError.fromWire(received.error), received.channel);
+    else if (received.op === "joined") {
+      channels.of(received.channel).frame(received);
+      emitter.emit("joined", received.channel);
     }
+    // What this client does not understand, from a newer server, it did not ask for.
+    else if ("channel" in received) channels.find(received.channel)?.frame(received);
   };
   const connection = makeConnection(host, options, transport, debug, { up, down, frame, status: (info) => emitter.emit("status", info) });
 

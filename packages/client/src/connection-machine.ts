@@ -88,6 +88,11 @@ export interface MachineConfig {
 
 export const initialMachine: Machine = { phase: { kind: "disconnected", attempts: 0 }, world: "free" };
 
+/** Whether there is a link, or one is on its way. */
+function isActive({ kind }: Phase): boolean {
+  return kind === "opening" || kind === "connected";
+}
+
 function enter(machine: Machine, phase: Phase, ...effects: readonly Effect[]): Step {
   return { machine: { ...machine, phase }, effects, timerMs: phase.timerMs };
 }
@@ -105,7 +110,7 @@ function open(machine: Machine, attempts: number, config: MachineConfig): Step {
 
 function lose(machine: Machine, error: TuttiError, { chance, upMs }: Facts, config: MachineConfig): Step {
   const { phase, world } = machine;
-  if (phase.kind !== "opening" && phase.kind !== "connected") return stay(machine);
+  if (!isActive(phase)) return stay(machine);
   const attempts = upMs < config.stableAfterMs ? phase.attempts : 0;
   return enter(machine, afterLoss(attempts, world, error, chance, config), "release", ...(error.retry === "refresh" ? (["forget-token"] as const) : []));
 }
@@ -122,21 +127,10 @@ function afterLoss(attempts: number, world: World, reason: TuttiError, chance: n
 
 function wake(machine: Machine, config: MachineConfig): Step {
   const { phase, world } = machine;
-  switch (phase.kind) {
-    case "disconnected":
-    case "closed":
-      return stay(machine);
-    case "connected":
-      return check(machine);
-    case "opening":
-      return stay(machine, { ...phase, attempts: 0 });
-    case "waiting":
-    case "paused":
-    case "failed":
-      return world === "free" ? open(machine, 0, config) : stay(machine);
-    default:
-      return phase satisfies never;
-  }
+  if (phase.kind === "connected") return check(machine);
+  if (phase.kind === "opening") return stay(machine, { ...phase, attempts: 0 });
+  // What has no timer was ended, and does not come back by itself.
+  return phase.timerMs !== undefined && world === "free" ? open(machine, 0, config) : stay(machine);
 }
 
 /**
@@ -152,9 +146,8 @@ function check(machine: Machine): Step {
 function change(machine: Machine, config: MachineConfig): Step {
   const { phase, world } = machine;
   if (world === "free") return wake(machine, config);
-  const isActive = phase.kind === "opening" || phase.kind === "connected";
   // A page that goes away would be kept out of the back-forward cache by what it has open.
-  if (phase.kind === "waiting" || (world === "hidden" && isActive)) {
+  if (phase.kind === "waiting" || (world === "hidden" && isActive(phase))) {
     return enter(machine, { kind: "paused", attempts: 0, reason: phase.reason ?? new TuttiError("CONNECTION_LOST"), timerMs: config.watchMs }, "bye", "release");
   }
   // "Offline" may be wrong, and a connection that goes on is worth more than a message about it.
@@ -170,14 +163,9 @@ function onTimer(machine: Machine, facts: Facts, config: MachineConfig): Step {
       return open(machine, phase.attempts + 1, config);
     case "connected":
       return beat(machine, phase, facts, config);
-    case "paused":
-    case "failed":
-      return stay(machine, phase, config.watchMs);
-    case "disconnected":
-    case "closed":
-      return stay(machine);
     default:
-      return phase satisfies never;
+      // `paused` and `failed` look again; the others have no timer.
+      return stay(machine, phase, phase.timerMs);
   }
 }
 
@@ -194,7 +182,7 @@ export function transition(machine: Machine, event: MachineEvent, config: Machin
   const { phase } = machine;
   switch (event.type) {
     case "connect":
-      return phase.kind === "opening" || phase.kind === "connected" ? stay(machine) : open(machine, 0, config);
+      return isActive(phase) ? stay(machine) : open(machine, 0, config);
     case "close":
       return enter(machine, { kind: "closed", attempts: 0, reason: new TuttiError("CLIENT_CLOSED") }, "bye", "release");
     case "welcomed": {

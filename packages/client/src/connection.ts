@@ -128,30 +128,23 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
     const { phase } = next;
     const isOther = phase.kind !== before.kind;
     machine = next;
-    for (const effect of effects) carryOut(effect, before);
+    for (const effect of effects) carryOut[effect](before);
     if (timerMs !== undefined) startTimer(timerMs);
     if (isOther && phase.kind === "connected") up();
     if (isOther && (before.kind === "connected" || phase.kind === "disconnected" || phase.kind === "closed")) events.down(phase);
     show({ ...describe(phase), retryAt: phase === before ? info.retryAt : phase.kind === "waiting" ? environment.now() + phase.timerMs : undefined });
   };
-  const carryOut = (effect: Effect, before: Phase): void => {
-    switch (effect) {
-      case "bye":
-        if (before.kind === "connected") send({ op: "bye" });
-        return;
-      case "release":
-        return release();
-      case "open":
-        return open();
-      case "ping":
-        pingedAt = environment.elapsed();
-        return send({ op: "ping" });
-      case "forget-token":
-        token = undefined;
-        return;
-      default:
-        effect satisfies never;
-    }
+  const carryOut: Readonly<Record<Effect, (before: Phase) => void>> = {
+    bye: ({ kind }) => kind === "connected" && send({ op: "bye" }),
+    release: () => release(),
+    open: () => open(),
+    ping() {
+      pingedAt = environment.elapsed();
+      send({ op: "ping" });
+    },
+    "forget-token"() {
+      token = undefined;
+    },
   };
   const startTimer = (delayMs: number): void => {
     armedAt = environment.elapsed();
@@ -297,18 +290,6 @@ function describe({ kind, attempts, reason }: Phase) {
 }
 
 function statusOf(kind: Phase["kind"], reason: TuttiError | undefined): ConnectionStatus {
-  switch (kind) {
-    case "opening":
-      return reason === undefined ? "connecting" : "reconnecting";
-    case "waiting":
-    case "paused":
-      return "reconnecting";
-    case "disconnected":
-    case "connected":
-    case "failed":
-    case "closed":
-      return kind;
-    default:
-      return kind satisfies never;
-  }
+  if (kind === "opening" && reason === undefined) return "connecting";
+  return kind === "opening" || kind === "waiting" || kind === "paused" ? "reconnecting" : kind;
 }

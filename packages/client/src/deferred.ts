@@ -1,25 +1,41 @@
+/** A promise and its two ends. */
+export interface Deferred<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T | Promise<T>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /**
- * A promise and its two ends. An application that does not look at it is not punished by an unhandled rejection: what went wrong also
+ * Makes a promise for later. An application that does not look at it is not punished by an unhandled rejection: what went wrong also
  * surfaces in the client's events.
  */
-export class Deferred<T> {
-  readonly promise: Promise<T>;
-  resolve!: (value: T) => void;
-  reject!: (error: unknown) => void;
+export function deferred<T>(): Deferred<T> {
+  let resolve!: Deferred<T>["resolve"];
+  let reject!: Deferred<T>["reject"];
+  const promise = handled(
+    new Promise<T>((...ends) => {
+      [resolve, reject] = ends;
+    }),
+  );
+  return { promise, resolve, reject };
+}
 
-  constructor() {
-    this.promise = handled(
-      new Promise<T>((resolve, reject) => {
-        this.resolve = resolve;
-        this.reject = reject;
-      }),
-    );
-  }
+/** Ends the promise of somebody who only waits: with an error, it rejects. */
+export function settle({ resolve, reject }: Deferred<void>, error: unknown): void {
+  if (error === undefined) resolve();
+  else reject(error);
 }
 
 /** The same promise, whose rejection nobody has to look at. */
 export function handled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
+  return promise;
+}
+
+/** The same promise; where the signal comes before it settles, `abort` is called. */
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined, abort: () => void): Promise<T> {
+  signal?.addEventListener("abort", abort);
+  void handled(promise.finally(() => signal?.removeEventListener("abort", abort)));
   return promise;
 }
 

@@ -38,8 +38,8 @@ export function makeOptimisticState(channel: string, core: Core, definition: Sta
   let canonical: unknown = initial;
   let overlay: Overlaid[] = [];
   let skipped = 0;
-  /** `unusable`: of a version that cannot be read; it stands still until a snapshot fits. */
-  let condition: "usable" | "unusable" = "usable";
+  /** Not where it is of a version that cannot be read: it stands still until a snapshot fits. */
+  let isUsable = true;
 
   const reduce = (state: unknown, { type, payload, eventId, timestamp, user }: WireEvent): unknown =>
     definition.reduce(state, { type, payload, eventId, timestamp, ...(user !== undefined && { user }) });
@@ -62,9 +62,9 @@ export function makeOptimisticState(channel: string, core: Core, definition: Sta
     try {
       if (version !== ownVersion && (migrate === undefined || version > ownVersion)) throw new TuttiError("VERSION_UNSUPPORTED");
       canonical = version === ownVersion ? state : migrate?.(state, version);
-      condition = "usable";
+      isUsable = true;
     } catch (cause) {
-      condition = "unusable";
+      isUsable = false;
       error(new TuttiError("VERSION_UNSUPPORTED", { message: `a state of version ${version}`, cause }), channel);
     }
   };
@@ -88,7 +88,7 @@ export function makeOptimisticState(channel: string, core: Core, definition: Sta
     },
     event({ position, event }) {
       try {
-        if (condition === "usable" && knows(event.type)) canonical = reduce(canonical, event);
+        if (isUsable && knows(event.type)) canonical = reduce(canonical, event);
       } catch (cause) {
         skipped++;
         error(new TuttiError("INTERNAL", { message: "reduce threw", cause }), channel);

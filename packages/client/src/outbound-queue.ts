@@ -1,7 +1,7 @@
 import { isFinal, jsonCodec, TuttiError, type Cancel, type Position } from "@tutti/protocol";
 import { backoffMs } from "./backoff.js";
 import type { Core } from "./core.js";
-import { Deferred } from "./deferred.js";
+import { deferred, type Deferred } from "./deferred.js";
 import { encodeFrame } from "./message.js";
 import type { Answer } from "./requests.js";
 import { assertCounts } from "./server-frame.js";
@@ -147,7 +147,7 @@ export function makeOutboundQueue(channel: string, core: Core, onSettled: (entry
   return {
     entries: () => entries,
     add(publish) {
-      const entry: Queued = { attempted: false, ...publish, n: publish.n ?? count(session, channel), outcome: new Deferred() };
+      const entry: Queued = { attempted: false, ...publish, n: publish.n ?? count(session, channel), outcome: deferred() };
       entries.push(entry);
       store(entry);
       return entry;

@@ -21,28 +21,19 @@ export type Chain =
   /** Something is missing before them, or the log is not the one that was seen. */
   | { readonly kind: "hole" };
 
-/** Every event with its position; an event without a `seq` has the number after the one before it. */
-function place({ epoch, seq, events }: EventBatch): readonly PlacedEvent[] {
-  let next = seq;
-  return events.map((event, index) => {
-    const own = index === 0 ? seq : (event.seq ?? next);
-    next = own + 1;
-    return { position: { epoch, seq: own }, event };
-  });
-}
-
-/** Joins a batch to the last event that was seen. */
-export function follow(last: LastSeen, batch: EventBatch, guards: Guards = {}): Chain {
+/** Joins a batch to the last event that was seen. An event without a `seq` has the number after the one before it. */
+export function follow(last: LastSeen, { epoch, seq: first, prev = first - 1, events: batch }: EventBatch, guards: Guards = {}): Chain {
   const minds = guards.recovery !== false;
-  if (minds && batch.epoch !== last.epoch) return { kind: "hole" };
+  if (minds && epoch !== last.epoch) return { kind: "hole" };
   const events: PlacedEvent[] = [];
-  let previous = batch.prev ?? batch.seq - 1;
-  for (const placed of place(batch)) {
-    const { seq } = placed.position;
+  let previous = prev;
+  for (const [index, event] of batch.entries()) {
+    const seq = index === 0 ? first : (event.seq ?? previous + 1);
     // Another event at the place that was seen: the log lost its tail and went on.
-    if (minds && seq === last.seq && last.eventId !== undefined && placed.event.eventId !== last.eventId) return { kind: "hole" };
-    if (minds && seq > last.seq && events.length === 0 && previous !== last.seq) return { kind: "hole" };
-    if (seq > last.seq || guards.dedupe === false) events.push(placed);
+    const isOther = seq === last.seq && last.eventId !== undefined && event.eventId !== last.eventId;
+    const isEarly = seq > last.seq && events.length === 0 && previous !== last.seq;
+    if (minds && (isOther || isEarly)) return { kind: "hole" };
+    if (seq > last.seq || guards.dedupe === false) events.push({ position: { epoch, seq }, event });
     previous = seq;
   }
   return { kind: "follows", events };

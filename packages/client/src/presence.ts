@@ -1,6 +1,6 @@
 import type { Cancel, Member, ServerFrameOf } from "@tutti/protocol";
 import type { Core } from "./core.js";
-import { Deferred } from "./deferred.js";
+import { deferred, settle } from "./deferred.js";
 import { makeStore } from "./store.js";
 
 export interface Device<State = unknown> {
@@ -95,13 +95,12 @@ export function makeMembership(channel: string, core: Core) {
   /** What the server was told last. */
   let told: Wish | undefined;
   let request: Cancel | undefined;
-  let wait = new Deferred<void>();
+  let wait = deferred<void>();
 
-  const settle = (error?: unknown): void => {
-    const { resolve, reject } = wait;
-    wait = new Deferred();
-    if (error === undefined) resolve();
-    else reject(error);
+  const abandon = (error?: unknown): void => {
+    const waiting = wait;
+    wait = deferred();
+    settle(waiting, error);
   };
   const tell = (): { readonly member: unknown } => {
     told = wish;
@@ -110,7 +109,7 @@ export function makeMembership(channel: string, core: Core) {
   const ended = (error: unknown): void => {
     request?.();
     wish = undefined;
-    settle(error);
+    abandon(error);
   };
   const send = (): void => {
     request?.();
@@ -118,7 +117,7 @@ export function makeMembership(channel: string, core: Core) {
       () => ({ op: "presence", channel, ...tell() }),
       (answer) => {
         if (answer.kind === "error") ended(answer.error);
-        if (answer.kind === "success") settle();
+        if (answer.kind === "success") abandon();
       },
     );
   };
@@ -126,7 +125,8 @@ export function makeMembership(channel: string, core: Core) {
   return {
     /** What stands in a subscribe frame that is sent now. */
     tell,
-    settle,
+    /** Whoever waits hears that it is done, or the error. */
+    abandon,
     /** The subscription ended, and with it the entry. */
     ended,
     /** Enters with the state, or leaves; `live`: told now, else by the next subscribe frame. Resolves when the server knows. */
@@ -134,12 +134,12 @@ export function makeMembership(channel: string, core: Core) {
       wish = next && { state: next.state ?? null };
       const { promise } = wait;
       if (isLive) send();
-      else if (wish === undefined) settle();
+      else if (wish === undefined) abandon();
       return promise;
     },
     /** The subscribe frame was answered. What was wished for meanwhile is told now. */
     entered(): void {
-      if (told === wish) settle();
+      if (told === wish) abandon();
       else send();
     },
     lineDown(): void {

@@ -10,10 +10,9 @@ export type OutgoingFrame = Loose<ClientFrame>;
 type Request = Loose<WithoutId<ClientFrame>>;
 
 export type Answer =
-  | { readonly kind: "success"; readonly data: unknown }
-  | { readonly kind: "error"; readonly error: TuttiError }
-  /** The connection ended first: whether the server did it is not known. */
-  | { readonly kind: "lost"; readonly error: TuttiError };
+  | { readonly kind: "success"; readonly data: unknown; readonly error?: undefined }
+  /** `lost`: the connection ended first; whether the server did it is not known. */
+  | { readonly kind: "error" | "lost"; readonly data?: undefined; readonly error: TuttiError };
 
 export type OnAnswer = (answer: Answer, correlationId: string) => void;
 

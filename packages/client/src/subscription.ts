@@ -1,7 +1,7 @@
 import { samePosition, type Cancel, type LastSeen, type Position, type ServerFrameOf, type SubscriptionStart, type TuttiError } from "@tutti/protocol";
 import { backoffMs } from "./backoff.js";
 import type { Core } from "./core.js";
-import { Deferred } from "./deferred.js";
+import { deferred, settle, type Deferred } from "./deferred.js";
 import { follow, type PlacedEvent } from "./position-chain.js";
 import type { Answer } from "./requests.js";
 import { assertCounts } from "./server-frame.js";
@@ -90,8 +90,7 @@ export function makeSubscription(channel: string, core: Core, events: Subscripti
   const abandon = (error?: unknown): void => {
     const waiting = wait;
     wait = undefined;
-    if (error === undefined) waiting?.resolve();
-    else waiting?.reject(error);
+    if (waiting !== undefined) settle(waiting, error);
   };
   const end = (next: SubscriptionInfo, error: TuttiError): boolean => {
     if (!isWanted()) return false;
@@ -147,7 +146,7 @@ export function makeSubscription(channel: string, core: Core, events: Subscripti
     abandon,
     end,
     start(again) {
-      const { promise } = (wait ??= new Deferred());
+      const { promise } = (wait ??= deferred());
       if (again || !isWanted()) ask();
       else if (isListening()) abandon();
       return promise;

@@ -11,7 +11,7 @@ declare function atob(base64: string): string;
 const ESCAPED = /^\$+bytes$/;
 const CHUNK = 0x8000;
 
-function toBase64(bytes: Uint8Array): string {
+export function toBase64(bytes: Uint8Array): string {
   let binary = "";
   // Function arguments are limited in number, so a large array goes in parts.
   for (let start = 0; start < bytes.length; start += CHUNK) binary += String.fromCharCode(...bytes.subarray(start, start + CHUNK));

@@ -144,7 +144,7 @@ export class TuttiError extends Error {
   readonly data: unknown;
 
   constructor(code: ErrorCode | (string & {}), options: TuttiErrorOptions = {}) {
-    super(options.message ?? code, options.cause === undefined ? undefined : { cause: options.cause });
+    super(options.message ?? code, options);
     this.code = code;
     this.field = options.field;
     this.retryAfterMs = options.retryAfterMs;

@@ -56,7 +56,7 @@ export type {
   StateOf,
   UntypedContract,
 } from "./contract-types.js";
-export { assertSendable } from "./binary.js";
+export { assertSendable, toBase64 } from "./binary.js";
 export { jsonCodec, type Codec, type Encoded } from "./codec.js";
 export { correlationIdOf } from "./frame-reader.js";
 export { clientShapes, readClientFrame, type ClientFrame, type ClientFrameOf } from "./client-frames.js";
