@@ -26,11 +26,11 @@ export function browserLifecycle(): Lifecycle {
     watch(events): Cancel {
       if (typeof document === "undefined") return () => {};
       const over = new AbortController();
-      const on = (target: EventTarget, name: string, listener: (event: PageTransitionEvent) => void): void => target.addEventListener(name, listener as (event: Event) => void, { passive: true, signal: over.signal });
+      const on = (target: EventTarget, name: string, listener: (event: Event & { readonly persisted?: boolean }) => void): void => target.addEventListener(name, listener, { passive: true, signal: over.signal });
       on(window, "online", events.online);
       on(window, "offline", events.offline);
-      on(window, "pagehide", (event) => events.pageHide(event.persisted));
-      on(window, "pageshow", (event) => events.pageShow(event.persisted));
+      on(window, "pagehide", ({ persisted = false }) => events.pageHide(persisted));
+      on(window, "pageshow", ({ persisted = false }) => events.pageShow(persisted));
       on(document, "freeze", events.frozen);
       on(document, "resume", events.resumed);
       on(document, "visibilitychange", () => (document.hidden ? events.hidden() : events.visible()));

@@ -13,7 +13,7 @@ export {
   type WireError,
 } from "./errors.js";
 export { remedies } from "./remedies.js";
-export { HEARTBEAT_INTERVAL_MS, limits, MESSAGE_BYTES_MAX, SERVER_DEPTH_MAX, TYPING_MS } from "./limits.js";
+export { limits, MESSAGE_BYTES_MAX, SERVER_DEPTH_MAX, TYPING_MS } from "./limits.js";
 export { formatPosition, parsePosition, samePosition, type LastSeen, type Position } from "./position.js";
 export { assertChannelName, isChannelName, isTypeName, namespaceOf } from "./names.js";
 export { channelName, type ParamsOf } from "./pattern.js";

@@ -6,8 +6,6 @@ export const DEPTH_MAX = 32;
 export const SERVER_DEPTH_MAX = 128;
 /** The largest message that a client may send, in bytes. */
 export const MESSAGE_BYTES_MAX = 64 * 1024;
-/** How often the client pings. */
-export const HEARTBEAT_INTERVAL_MS = 25_000;
 /** How long a typing signal lasts after its last repeat. */
 export const TYPING_MS = 4_000;
 
@@ -18,7 +16,8 @@ export const limits = {
   messageBytesMax: MESSAGE_BYTES_MAX,
   /** How many frames a batch may hold. */
   batchFramesMax: 256,
-  heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
+  /** How often the client pings. */
+  heartbeatIntervalMs: 25_000,
   /** How long the client waits for the pong. */
   heartbeatTimeoutMs: 5_000,
   /** After how much silence either side takes the other for dead. */
