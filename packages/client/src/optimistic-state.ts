@@ -2,6 +2,7 @@ import { TuttiError, type Position, type StateDefinition, type Schemas, type Sub
 import type { Core } from "./core.js";
 import type { Entry } from "./outbound-queue.js";
 import type { PlacedEvent } from "./position-chain.js";
+import type { Loose } from "./requests.js";
 import { eventIdOf } from "./session.js";
 import { makeStore, type Store } from "./store.js";
 
@@ -41,11 +42,11 @@ export function makeOptimisticState(channel: string, core: Core, definition: Sta
   /** Not where it is of a version that cannot be read: it stands still until a snapshot fits. */
   let isUsable = true;
 
-  const reduce = (state: unknown, { type, payload, eventId, timestamp, user }: WireEvent): unknown =>
+  const reduce = (state: unknown, { type, payload, eventId, timestamp, user }: Loose<WireEvent>): unknown =>
     definition.reduce(state, { type, payload, eventId, timestamp, ...(user !== undefined && { user }) });
   const replay = (below: unknown, { entry }: Overlaid): unknown => {
     try {
-      return reduce(below, { eventId: eventIdOf(session, entry.n), type: entry.type, payload: entry.payload, timestamp: entry.timestamp, user: session.user } as WireEvent);
+      return reduce(below, { ...entry, eventId: eventIdOf(session, entry.n), user: session.user });
     } catch {
       return below;
     }
