@@ -28,6 +28,15 @@ describe("a WebSocket frame", () => {
     expect(await readBack(websocketFrame(Uint8Array.from(bytes)))).toEqual([{ data: bytes, isBinary: true }]);
   });
 
+  it.each([
+    [125, 2],
+    [126, 4],
+    [65_535, 4],
+    [65_536, 10],
+  ])("WIRE-1 of %i bytes has the shortest header there is: %i", (length, headerLength) => {
+    expect(websocketFrame("x".repeat(length)).length - length).toBe(headerLength);
+  });
+
   it("WIRE-1 has the length of its bytes, not of its characters", async () => {
     const text = "ä€😀".repeat(60);
     expect(await readBack(websocketFrame(text))).toEqual([{ data: text, isBinary: false }]);
