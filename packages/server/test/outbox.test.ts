@@ -93,6 +93,17 @@ describe("a turn", () => {
     expect(reading.of("pong").length).toBe(1);
   });
 
+  it("LIM-1 stops at its bound also where a single turn brings it all", async () => {
+    const { world, stalled } = await crowd(4_000);
+    const ids = Array.from({ length: 20 }, (_, index) => `${index + 10}`);
+    for (const id of ids) await stalled.subscribe(`room:${id}`);
+    stalled.transport.stall();
+    await Promise.all(ids.map((id) => world.server.channel("room:{id}", { id }).publish("note:add", kilobyte)));
+    await world.environment.tick();
+    expect(stalled.closeCode).toBe(4101);
+    expect(stalled.transport.bufferedBytes).toBeLessThanOrEqual(4_000);
+  });
+
   it("LIM-1 may bring more than the bound to a client that reads", async () => {
     const { world, reading } = await crowd(4_000);
     const ids = ["2", "3", "4", "5", "6", "7"];

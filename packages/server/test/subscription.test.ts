@@ -1,30 +1,12 @@
-import fc from "fast-check";
 import type { Position } from "@tutti/protocol";
 import { describe, expect, it } from "vitest";
-import { unfold, type Peer, type ReceivedEvent } from "./support/peer.js";
+import { memoryBroker } from "@tutti/server";
+import { room, text, textsOf } from "./support/following.js";
+import { append, expectChain } from "./support/history.js";
+import { jumpingBroker } from "./support/jumping-broker.js";
+import type { Peer } from "./support/peer.js";
 import { rooms } from "./support/rooms.js";
 import { World } from "./support/world.js";
-
-const room = "room:1";
-const text = (value: string) => ({ text: value });
-
-async function append(world: World<typeof rooms>, ...values: readonly string[]): Promise<Position[]> {
-  const handle = world.server.channel("room:{id}", { id: "1" });
-  const positions: Position[] = [];
-  for (const value of values) positions.push((await handle.publish("note:add", text(value))).position);
-  return positions;
-}
-
-const textsOf = (peer: Peer): unknown[] => peer.payloadsOf(room).map((payload) => Object(payload).text);
-
-/** Each event follows the one before it, from `start` on. */
-function expectChain(start: Position, events: readonly ReceivedEvent[]): void {
-  let { epoch, seq } = start;
-  for (const event of events) {
-    expect({ epoch: event.epoch, prev: event.prev }).toEqual({ epoch, prev: seq });
-    ({ epoch, seq } = event);
-  }
-}
 
 describe("recovery", () => {
   it("REC-1 shows positions that rise, with nothing left out", async () => {
@@ -38,6 +20,37 @@ describe("recovery", () => {
     const events = peer.eventsOf(room);
     expect(events.length).toBe(10);
     expectChain(start.position, events);
+  });
+
+  it("REC-1 goes by what the broker says of its positions, and not by their distance", async () => {
+    const world = new World({ contract: rooms, snapshotEvery: 2, namespaces: { board: { history: { countMin: 1, ageMsMin: 0 } } }, broker: jumpingBroker(memoryBroker()) });
+    const peer = await world.peer();
+    const { position } = await peer.subscribe(room);
+    await append(world, "one", "two");
+    await world.settle();
+    await append(world, "three");
+    await world.settle();
+    expectChain(position, peer.eventsOf(room));
+    const seqs = peer.eventsOf(room).map(({ seq }) => seq);
+    expect(seqs).toEqual([7, 14, 21]);
+
+    const late = await world.peer();
+    await late.subscribe(room, { since: { ...position, seq: 7 } });
+    world.broker.loses = () => true;
+    await append(world, "four");
+    world.broker.loses = () => false;
+    await append(world, "five");
+    await world.settle();
+    expectChain({ ...position, seq: 7 }, late.eventsOf(room));
+    expect(textsOf(late)).toEqual(["two", "three", "four", "five"]);
+
+    const board = world.server.channel("board:{id}", { id: "1" });
+    await (await world.peer()).subscribe("board:1");
+    for (const each of ["a", "b", "c", "d", "e"]) {
+      await board.publish("note:add", text(each));
+      await world.advance(10);
+    }
+    expect(await board.state()).toMatchObject({ position: { seq: 35 }, state: ["a", "b", "c", "d", "e"] });
   });
 
   it("REC-2 gets every event after the position, once, then live ones", async () => {
@@ -128,7 +141,7 @@ describe("recovery", () => {
     await world.settle();
     const start = world.broker.countOf("read");
     hold();
-    const page = world.broker.holdNext("read");
+    const page = world.broker.holdAnswerOfNext("read");
     await world.settle();
     await append(world, "two", "three");
     page();
@@ -246,176 +259,6 @@ describe("a gap", () => {
   });
 });
 
-describe("a long recovery", () => {
-  /** A log of `total` events of about `bytes` each. */
-  async function history(total: number, bytes = 20, options: { readonly outboxBytesMax?: number } = {}) {
-    const world = new World({ contract: rooms, ...options });
-    const [first] = await append(world, "first");
-    await append(world, ...Array.from({ length: total }, (_, index) => `${index}`.padEnd(bytes, ".")));
-    return { world, since: first! };
-  }
-
-  it("REC-8 is paged, and complete", async () => {
-    const { world, since } = await history(1_500);
-    const peer = await world.peer();
-    await peer.subscribe(room, { since });
-    const events = peer.eventsOf(room);
-    expect(events.length).toBe(1_500);
-    expectChain(since, events);
-    expect(Math.max(...peer.of("events").map((frame) => frame.events.length))).toBeLessThanOrEqual(256);
-    expect(peer.of("events").length).toBeLessThan(20);
-  });
-
-  it("REC-8 leaves live traffic of others its turns", async () => {
-    const { world, since } = await history(3_000, 200);
-    const other = await world.peer();
-    await other.subscribe("room:2");
-    const peer = await world.peer();
-    peer.request({ op: "subscribe", channel: room, since });
-    await world.environment.tick();
-    const before = peer.eventsOf(room).length;
-    expect(before).toBeLessThan(100);
-    other.request(other.publishing("room:2", 1, text("in between")));
-    await world.environment.tick();
-    expect(other.payloadsOf("room:2")).toEqual([text("in between")]);
-    expect(peer.eventsOf(room).length).toBeLessThan(1_000);
-    await world.settle();
-    expect(peer.eventsOf(room).length).toBe(3_000);
-  });
-
-  it("REC-8 of many at once goes on for a few in each turn", async () => {
-    const { world, since } = await history(1_000, 200);
-    const peers = await Promise.all(Array.from({ length: 40 }, (_, index) => world.peer({ secret: `${index}`.padEnd(22, "-") })));
-    for (const peer of peers) peer.request({ op: "subscribe", channel: room, since });
-    await world.environment.tick();
-    const writes = (): number => peers.reduce((sum, { transport }) => sum + transport.writes, 0);
-    await world.environment.tick();
-    const before = writes();
-    await world.environment.tick();
-    expect(writes() - before).toBeLessThanOrEqual(16);
-    await world.settle();
-    for (const peer of peers) expect(peer.eventsOf(room).length).toBe(1_000);
-  });
-
-  it("REC-8 waits while the connection is slow, and keeps below its bound", async () => {
-    const { world, since } = await history(400, 1_000, { outboxBytesMax: 20_000 });
-    const peer = await world.peer();
-    peer.transport.stall();
-    peer.request({ op: "subscribe", channel: room, since });
-    await world.settle();
-    expect(peer.closeCode).toBeUndefined();
-    expect(peer.transport.bufferedBytes).toBeLessThan(20_000);
-    for (let round = 0; round < 200; round++) {
-      peer.transport.drain(peer.events);
-      peer.transport.stall();
-      await world.settle();
-      expect(peer.transport.bufferedBytes).toBeLessThan(20_000);
-    }
-    peer.transport.drain(peer.events);
-    expect(peer.eventsOf(room).length).toBe(400);
-    expectChain(since, peer.eventsOf(room));
-  });
-
-  it("REC-8 of several channels on one slow connection keeps below its bound too", async () => {
-    const { world } = await history(0, 0, { outboxBytesMax: 60_000 });
-    const ids = Array.from({ length: 12 }, (_, index) => `${index + 10}`);
-    const starts = new Map<string, Position>();
-    for (const id of ids) {
-      const handle = world.server.channel("room:{id}", { id });
-      starts.set(id, (await handle.publish("note:add", text("first"))).position);
-      for (let index = 0; index < 30; index++) await handle.publish("note:add", text("x".repeat(1_000)));
-    }
-    const peer = await world.peer();
-    peer.transport.stall();
-    for (const id of ids) peer.request({ op: "subscribe", channel: `room:${id}`, since: starts.get(id)! });
-    for (let round = 0; round < 60; round++) {
-      await world.settle();
-      peer.transport.drain(peer.events);
-      peer.transport.stall();
-    }
-    expect(peer.closeCode).toBeUndefined();
-    for (const id of ids) expect(peer.eventsOf(`room:${id}`).length).toBe(30);
-  });
-
-  it("REC-8 of several channels on a connection that reads all waits for room, and gets it", async () => {
-    const { world } = await history(0, 0, { outboxBytesMax: 20_000 });
-    const peer = await world.peer();
-    for (let id = 10; id < 22; id++) {
-      const handle = world.server.channel("room:{id}", { id: `${id}` });
-      const { position } = await handle.publish("note:add", text("first"));
-      for (let index = 0; index < 30; index++) await handle.publish("note:add", text("x".repeat(1_000)));
-      peer.request({ op: "subscribe", channel: `room:${id}`, since: position });
-    }
-    await world.settle();
-    expect(peer.closeCode).toBeUndefined();
-    for (let id = 10; id < 22; id++) expect(peer.eventsOf(`room:${id}`).length).toBe(30);
-  });
-
-  it("REC-8 of many goes on where those before them in the line are gone", async () => {
-    const { world, since } = await history(500, 200);
-    const peers = await Promise.all(Array.from({ length: 60 }, (_, index) => world.peer({ secret: `${index}`.padEnd(22, "-") })));
-    for (const peer of peers) peer.request({ op: "subscribe", channel: room, since });
-    await world.environment.tick();
-    const staying = peers.splice(50);
-    for (const peer of peers) peer.drop();
-    await world.settle();
-    for (const peer of staying) expect(peer.eventsOf(room).length).toBe(500);
-  });
-
-  it("REC-8 makes frames of its size also where small events are followed by large ones", async () => {
-    const { world } = await history(0);
-    const handle = world.server.channel("room:{id}", { id: "9" });
-    const { position } = await handle.publish("note:add", text("first"));
-    for (let index = 0; index < 600; index++) await handle.publish("note:add", text("small"));
-    for (let index = 0; index < 60; index++) await handle.publish("note:add", text("L".repeat(30_000)));
-    const peer = await world.peer();
-    await peer.subscribe("room:9", { since: position });
-    expect(peer.eventsOf("room:9").length).toBe(660);
-    expect(Math.max(...peer.transport.messages.map((message) => message.length))).toBeLessThan(140_000);
-  });
-
-  it("REC-8 ends with its connection, and leaves nothing behind", async () => {
-    const { world, since } = await history(400, 1_000, { outboxBytesMax: 100_000 });
-    const peer = await world.peer();
-    peer.transport.stall();
-    peer.request({ op: "subscribe", channel: room, since });
-    await world.settle();
-    peer.drop();
-    await world.settle();
-    expect(world.server.stats()).toMatchObject({ connections: 0, subscriptions: 0 });
-    await world.advance(32_000);
-    expect(world.server.stats().channels).toBe(0);
-  });
-
-  it("REC-8 ends where it is too much for its connection, and leaves nothing behind", async () => {
-    const { world, since } = await history(3, 5_000, { outboxBytesMax: 4_000 });
-    const peer = await world.peer();
-    peer.transport.stall();
-    peer.request({ op: "subscribe", channel: room, since, presence: true, member: { name: "Ada" } });
-    await world.settle();
-    peer.send({ op: "ping" });
-    await world.settle();
-    for (let count = 0; count < 200; count++) peer.send({ op: "ping" });
-    await world.settle();
-    expect(peer.closeCode).toBe(4101);
-    await world.advance(45_000);
-    expect(world.server.stats()).toMatchObject({ connections: 0, channels: 0 });
-  });
-
-  it("REC-8 can be ended by unsubscribe in the middle", async () => {
-    const { world, since } = await history(2_000, 200);
-    const peer = await world.peer();
-    peer.request({ op: "subscribe", channel: room, since });
-    await world.environment.tick();
-    const id = peer.request({ op: "unsubscribe", channel: room });
-    await world.settle();
-    const ops = peer.frames.map(({ op }) => op);
-    expect(peer.replyTo(id)?.success).toBe(true);
-    expect(ops.lastIndexOf("events")).toBeLessThan(ops.lastIndexOf("reply"));
-    expect(peer.eventsOf(room).length).toBeLessThan(2_000);
-  });
-});
-
 describe("a subscription that has read further than its node has heard", () => {
   /** The node has heard of one; the log has two and three too, and the peer has read them there. */
   async function ahead() {
@@ -521,67 +364,5 @@ describe("a connection that is cut off while it joins", () => {
     expect(peer.closeCode).toBe(4101);
     expect(handle.members()).toEqual([]);
     expect(world.server.stats()).toMatchObject({ connections: 0, subscriptions: 0 });
-  });
-});
-
-type Step =
-  | { readonly kind: "append"; readonly count: number }
-  | { readonly kind: "tick" }
-  | { readonly kind: "lose"; readonly isLost: boolean }
-  | { readonly kind: "hold" }
-  | { readonly kind: "release" }
-  | { readonly kind: "resubscribe" }
-  | { readonly kind: "drain" };
-
-const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant("append" as const), count: fc.integer({ min: 1, max: 12 }) }) },
-  { weight: 3, arbitrary: fc.constant({ kind: "tick" as const }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("lose" as const), isLost: fc.boolean() }) },
-  { weight: 2, arbitrary: fc.constant({ kind: "hold" as const }) },
-  { weight: 2, arbitrary: fc.constant({ kind: "release" as const }) },
-  { weight: 1, arbitrary: fc.constant({ kind: "resubscribe" as const }) },
-  { weight: 2, arbitrary: fc.constant({ kind: "drain" as const }) },
-);
-
-describe("replay and live", () => {
-  it("REC-2 join without a hole or a repeat, whatever is appended, lost, slow and asked for again meanwhile", async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 0, max: 40 }), fc.array(step, { maxLength: 40 }), async (behind, steps) => {
-        const world = new World({ contract: rooms, outboxBytesMax: 1_500 });
-        const [first] = await append(world, "first");
-        await append(world, ...Array.from({ length: behind }, (_, index) => `old ${index}`));
-        const live = await world.peer();
-        await live.subscribe(room, { since: first! });
-        const peer = await world.peer();
-        peer.transport.stall();
-        let request = peer.request({ op: "subscribe", channel: room, since: first! });
-        const releases: (() => void)[] = [];
-        for (const each of steps) {
-          if (each.kind === "append") await append(world, ...Array.from({ length: each.count }, (_, index) => `new ${index}`));
-          else if (each.kind === "tick") await world.environment.tick();
-          else if (each.kind === "lose") world.broker.loses = () => each.isLost;
-          else if (each.kind === "hold") releases.push(world.broker.holdNext("read"));
-          else if (each.kind === "release") releases.shift()?.();
-          else if (each.kind === "drain") peer.transport.drain(peer.events);
-          else request = peer.request({ op: "subscribe", channel: room, since: first! });
-        }
-        for (const release of releases) release();
-        world.broker.loses = () => false;
-        for (let round = 0; round < 30; round++) {
-          peer.transport.drain(peer.events);
-          await world.advance(1_000);
-        }
-        const { position } = await world.broker.inner.head(room);
-        // Only the last subscription counts: the client forgets what the ones before it brought.
-        const answered = peer.frames.findIndex((frame) => frame.op === "reply" && frame.correlationId === request);
-        const events = peer.frames.slice(answered < 0 ? peer.frames.length : answered).reduce<ReceivedEvent[]>((list, frame) => (frame.op === "events" ? list.concat(unfold(frame)) : list), []);
-        expectChain(first!, events);
-        expectChain(first!, live.eventsOf(room));
-        expect(live.eventsOf(room).length).toBe(position.seq - 1);
-        if (peer.closeCode === undefined) expect(events.length).toBe(position.seq - 1);
-        else expect(peer.closeCode).toBe(4101);
-      }),
-      { numRuns: 200 },
-    );
   });
 });
