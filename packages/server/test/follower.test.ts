@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { memoryBroker, type EventRun } from "@tutti/server";
 import { bound, following, room, text, textsOf } from "./support/following.js";
 import { ManualEnvironment } from "./support/manual-environment.js";
+import type { Peer } from "./support/peer.js";
 import { rooms } from "./support/rooms.js";
 import { World } from "./support/world.js";
 
@@ -200,7 +201,7 @@ describe("a node that opens a channel", () => {
 });
 
 describe("a subscription that waits for its node", () => {
-  /** The node follows a log that is gone; two clients have seen the head of the new one, and the node's own reads meet `obstacle`. */
+  /** The node follows a log that is gone; three clients have seen the head of the new one, and the node's own reads meet `obstacle`. */
   async function waiting(obstacle: () => Promise<void>) {
     const world = new World({ contract: rooms });
     await (await world.peer()).subscribe(room);
@@ -218,8 +219,12 @@ describe("a subscription that waits for its node", () => {
       return read(channel, after, options);
     };
     const timers = world.environment.timerCount;
-    const peers = [await world.peer(), await world.peer()];
-    for (const peer of peers) peer.request({ op: "subscribe", channel: room, since: position });
+    const peers = [await world.peer(), await world.peer(), await world.peer()];
+    const [first, second, late] = peers;
+    const subscribe = (peer: Peer | undefined) => peer?.request({ op: "subscribe", channel: room, since: position });
+    for (const peer of [first, second]) subscribe(peer);
+    await world.settle();
+    subscribe(late);
     await world.settle();
     const goOn = async (): Promise<void> => {
       await world.advance(3_000);
@@ -237,8 +242,8 @@ describe("a subscription that waits for its node", () => {
       if (isDown) throw new Error("not now");
     });
     expect(reads()).toBeLessThan(10);
-    // One for the node, and one for each of the two.
-    expect(timers()).toBe(3);
+    // One for the node, and one for each of the three.
+    expect(timers()).toBe(4);
     isDown = false;
     await goOn();
   });
