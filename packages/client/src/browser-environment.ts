@@ -42,12 +42,12 @@ export function browserLifecycle(): Lifecycle {
 }
 
 /** The debug switch of a page: `localStorage.debug = "tutti"`. */
-export function browserDebug(): (line: string) => void {
+export function browserDebug(): ((line: string) => void) | undefined {
   try {
     // oxlint-disable-next-line no-console -- what the switch is for
     if (typeof window !== "undefined" && /\btutti\b/.test(localStorage.getItem("debug") ?? "")) return (line) => console.debug(line);
   } catch {
     // A page without permission to store.
   }
-  return () => {};
+  return undefined;
 }

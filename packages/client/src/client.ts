@@ -131,12 +131,11 @@ function compose(options: ClientOptions) {
     connection: connection.info,
     pending,
     connect,
-    close(): Promise<void> {
+    async close(): Promise<void> {
       watching?.();
       watching = undefined;
       idle?.();
       connection.dispatch({ type: "close" });
-      return Promise.resolve();
     },
     setActivity: connection.setActivity,
     on: (name: string, listener: (value: never) => void) => (name === "error" ? errors : emitter).on(name, listener),

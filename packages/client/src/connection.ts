@@ -77,7 +77,7 @@ export interface Connection {
 const SLEEP_MS_MIN = 5_000;
 const CLOSE_NORMAL = 1000;
 
-export function makeConnection(core: Core, options: ClientOptions, transport: Transport, debug: (line: string) => void, events: ConnectionEvents): Connection {
+export function makeConnection(core: Core, options: ClientOptions, transport: Transport, debug: ((line: string) => void) | undefined, events: ConnectionEvents): Connection {
   const { environment, config, session, error: surface } = core;
   const inbox: MachineEvent[] = [];
   let machine: Machine = initialMachine;
@@ -110,7 +110,7 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
   };
   const send = (frame: OutgoingFrame): void => {
     const { message } = encodeFrame(frame, session.messageBytesMax);
-    debug(describeFrame("→", frame));
+    debug?.(describeFrame("→", frame));
     link?.send(message);
   };
   const dispatch = (event: MachineEvent): void => {
@@ -210,7 +210,7 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
   };
   const take = (value: unknown): void => {
     const frame = readFrame(value);
-    debug(describeFrame("←", frame));
+    debug?.(describeFrame("←", frame));
     const isConnected = machine.phase.kind === "connected";
     if (frame.op === "error") failed(frame, isConnected);
     else if (frame.op === "pong") answeredPing();

@@ -24,14 +24,11 @@ export function makeTyping({ environment, report }: Core, signal: (isTyping: boo
   let startedAt = 0;
   let repeat: Cancel | undefined;
 
-  const quiet = (): boolean => {
-    const wasTyping = repeat !== undefined;
-    repeat?.();
-    repeat = undefined;
-    return wasTyping;
-  };
   const stop = (): void => {
-    if (quiet()) signal(false);
+    if (repeat === undefined) return;
+    repeat();
+    repeat = undefined;
+    signal(false);
   };
   /** Says it again, twice in the time that it lasts, as long as `start` is called. */
   const tell = (): void => {
@@ -60,9 +57,9 @@ export function makeTyping({ environment, report }: Core, signal: (isTyping: boo
       seen.set(session, { typist: { session, user }, expire: environment.after(TYPING_MS, () => forget(session)) });
       store.changed();
     },
-    /** Nothing of the channel arrives any longer. */
+    /** Nothing of the channel arrives any longer, and no signal is sent. */
     clear(): void {
-      quiet();
+      stop();
       for (const session of seen.keys()) forget(session);
     },
   };
