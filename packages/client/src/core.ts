@@ -1,4 +1,4 @@
-import type { AnySchema, Contract, Environment, TuttiError } from "@tutti/protocol";
+import { namespaceOf, type AnySchema, type Contract, type Environment, type TuttiError } from "@tutti/protocol";
 import type { Envelope } from "./envelope.js";
 import type { Report } from "./emitter.js";
 import type { ClientConfig } from "./options.js";
@@ -37,5 +37,5 @@ export function checked<T>({ contract }: Core, schema: AnySchema | undefined, va
 
 /** Tells how a request of this type ended: as its result, or as an error of what it is about. */
 export function tellResult(core: Core, type: string, about: Partial<Omit<Envelope, "type">>): void {
-  core.tell(about.error === undefined ? `${type}:result` : `error:${type.replace(/:.*/, "")}`, about);
+  core.tell(about.error === undefined ? `${type}:result` : `error:${namespaceOf(type)}`, about);
 }

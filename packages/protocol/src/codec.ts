@@ -26,16 +26,16 @@ export interface Codec {
 }
 
 /** The default: readable JSON, one object for one frame, an array for a batch. */
-export const jsonCodec: Codec = {
+export const jsonCodec = {
   name: "json",
 
-  encode(frames, depthMax = DEPTH_MAX) {
+  encode(frames: readonly object[], depthMax: number = DEPTH_MAX): string {
     // Each frame has its depth to itself, so that what may be sent alone may be sent in a batch.
     const values = frames.map((frame) => toJson(frame, depthMax));
     return JSON.stringify(values.length === 1 ? values[0] : values);
   },
 
-  decode(message, depthMax = DEPTH_MAX) {
+  decode(message: Encoded, depthMax: number = DEPTH_MAX): readonly unknown[] {
     if (typeof message !== "string") throw new TuttiError("MESSAGE_MALFORMED", { message: "a JSON message is text" });
     let value: unknown;
     try {
@@ -46,4 +46,4 @@ export const jsonCodec: Codec = {
     const frames: unknown[] = Array.isArray(value) ? value : [value];
     return frames.map((frame) => fromJson(frame, depthMax));
   },
-};
+} satisfies Codec;

@@ -1,6 +1,7 @@
 import { TuttiError } from "./errors.js";
 
 const CHANNEL_CHARACTERS_MAX = 128;
+const NAME = /^[\p{L}\p{N}_.~@=+-]+(:[\p{L}\p{N}_.~@=+-]+){1,2}$/u;
 const SEGMENT = /^[\p{L}\p{N}_.~@=+-]+$/u;
 const TYPE = /^[A-Za-z0-9_.:-]{1,64}$/;
 
@@ -11,9 +12,7 @@ export function isSegment(text: string): boolean {
 
 /** Whether `name` is a channel's name: `entity:id` or `entity:id:subgroup`, in Unicode's NFC. */
 export function isChannelName(name: string): boolean {
-  if (name.length > CHANNEL_CHARACTERS_MAX || name !== name.normalize("NFC")) return false;
-  const segments = name.split(":");
-  return (segments.length === 2 || segments.length === 3) && segments.every(isSegment);
+  return name.length <= CHANNEL_CHARACTERS_MAX && name === name.normalize("NFC") && NAME.test(name);
 }
 
 /** @throws TuttiError `CHANNEL_INVALID` */
@@ -22,9 +21,9 @@ export function assertChannelName(name: string): void {
   throw new TuttiError("CHANNEL_INVALID", { message: `"${name.slice(0, 40)}" is not a channel's name`, field: "channel" });
 }
 
-/** The first segment of a channel's name, which carries policy. */
-export function namespaceOf(channel: string): string {
-  return channel.slice(0, channel.indexOf(":"));
+/** The first segment of a channel's name, which carries policy; or of a type. */
+export function namespaceOf(name: string): string {
+  return name.replace(/:.*/, "");
 }
 
 /** Whether `type` can name an event, signal or call, as in `concept:update` or `v1:item.updated`. */

@@ -53,7 +53,8 @@ export function compilePattern(text: string): Pattern {
 export function channelName<Text extends string>(pattern: Text, params: ParamsOf<Text>): string {
   const values: Readonly<Record<string, string | undefined>> = params;
   const name = pattern.replace(PLACEHOLDER, (_placeholder, colon: string, param: string) => {
-    const value: unknown = Object.hasOwn(values, param) ? values[param] : undefined;
+    // What an object inherits is no text.
+    const value: unknown = values[param];
     // A parameter fills one segment: "1:2" for an id would name another channel than the pattern means.
     if (typeof value !== "string" || !isSegment(value)) {
       throw new TuttiError("CHANNEL_INVALID", { message: `"${String(value).slice(0, 40)}" cannot be the ${param} of ${pattern}`, field: param });
