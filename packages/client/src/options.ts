@@ -1,4 +1,4 @@
-import type { Contract, Environment } from "@tutti/protocol";
+import { present, type Contract, type Environment } from "@tutti/protocol";
 import type { Lifecycle } from "./lifecycle.js";
 import type { SessionStorage } from "./storage.js";
 import type { Transport } from "./transport.js";
@@ -88,6 +88,5 @@ export interface ClientConfig extends ClientNumbers {
 }
 
 export function configOf(options: ClientOptions): ClientConfig {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return { ...defaults, ...Object.fromEntries(given) };
+  return { ...defaults, ...present(options) };
 }

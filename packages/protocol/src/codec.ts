@@ -25,6 +25,15 @@ export interface Codec {
   decode(message: Encoded, depthMax?: number): readonly unknown[];
 }
 
+function parse(message: Encoded): unknown {
+  try {
+    if (typeof message === "string") return JSON.parse(message);
+  } catch {
+    // Told below, as the bytes are.
+  }
+  throw new TuttiError("MESSAGE_MALFORMED", { message: "not JSON" });
+}
+
 /** The default: readable JSON, one object for one frame, an array for a batch. */
 export const jsonCodec = {
   name: "json",
@@ -36,13 +45,7 @@ export const jsonCodec = {
   },
 
   decode(message: Encoded, depthMax: number = DEPTH_MAX): readonly unknown[] {
-    if (typeof message !== "string") throw new TuttiError("MESSAGE_MALFORMED", { message: "a JSON message is text" });
-    let value: unknown;
-    try {
-      value = JSON.parse(message);
-    } catch (cause) {
-      throw new TuttiError("MESSAGE_MALFORMED", { message: "not JSON", cause });
-    }
+    const value = parse(message);
     const frames: unknown[] = Array.isArray(value) ? value : [value];
     return frames.map((frame) => fromJson(frame, depthMax));
   },

@@ -1,3 +1,5 @@
+import { present } from "./present.js";
+
 /** What the client's application does about an error, by category (requirement E1). */
 export type ErrorCategory =
   | "connection"
@@ -161,12 +163,11 @@ export class TuttiError extends Error {
 
   /** The error as it travels: no stack, no cause, and no text longer than a peer reads. */
   toWire(): WireError {
+    const { code, message, field, retryAfterMs, data } = this;
     return {
-      code: this.code.slice(0, CODE_CHARACTERS_MAX),
-      message: this.message.slice(0, MESSAGE_CHARACTERS_MAX),
-      ...(this.field !== undefined && { field: this.field.slice(0, FIELD_CHARACTERS_MAX) }),
-      ...(this.retryAfterMs !== undefined && { retryAfterMs: this.retryAfterMs }),
-      ...(this.data !== undefined && { data: this.data }),
+      code: code.slice(0, CODE_CHARACTERS_MAX),
+      message: message.slice(0, MESSAGE_CHARACTERS_MAX),
+      ...present({ field: field?.slice(0, FIELD_CHARACTERS_MAX), retryAfterMs, data }),
     };
   }
 

@@ -14,6 +14,7 @@ export {
 } from "./errors.js";
 export { remedies } from "./remedies.js";
 export { limits, MESSAGE_BYTES_MAX, SERVER_DEPTH_MAX, TYPING_MS } from "./limits.js";
+export { present } from "./present.js";
 export { formatPosition, parsePosition, samePosition, type LastSeen, type Position } from "./position.js";
 export { assertChannelName, isChannelName, isTypeName, namespaceOf } from "./names.js";
 export { channelName, type ParamsOf } from "./pattern.js";
