@@ -94,7 +94,7 @@ function isActive({ kind }: Phase): boolean {
 }
 
 function enter(machine: Machine, phase: Phase, ...effects: readonly Effect[]): Step {
-  return { machine: { ...machine, phase }, effects, timerMs: phase.timerMs };
+  return stay(machine, phase, phase.timerMs, ...effects);
 }
 
 /** The same phase, perhaps with something in it changed: what it has, it keeps. */

@@ -136,8 +136,22 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
   };
   const carryOut: Readonly<Record<Effect, (before: Phase) => void>> = {
     bye: ({ kind }) => kind === "connected" && send({ op: "bye" }),
-    release: () => release(),
-    open: () => open(),
+    release() {
+      const ended = link;
+      timer?.();
+      refreshTimer?.();
+      timer = link = attempted = undefined;
+      ended?.close(CLOSE_NORMAL, "");
+    },
+    /** One attempt: a token, a link, the hello. The application and the transport may answer when it is over. */
+    open() {
+      const mine = (attempted = {});
+      const isCurrent = (): boolean => attempted === mine;
+      fetchToken(
+        () => isCurrent() && openLink(isCurrent),
+        (error) => isCurrent() && lose(error),
+      );
+    },
     ping() {
       pingedAt = environment.elapsed();
       send({ op: "ping" });
@@ -155,23 +169,6 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
       if (timer === mine) dispatch({ type: "timer", ...facts() });
     });
     timer = mine;
-  };
-  const release = (): void => {
-    const ended = link;
-    timer?.();
-    refreshTimer?.();
-    timer = link = attempted = undefined;
-    ended?.close(CLOSE_NORMAL, "");
-  };
-
-  /** One attempt: a token, a link, the hello. The application and the transport may answer when it is over. */
-  const open = (): void => {
-    const mine = (attempted = {});
-    const isCurrent = (): boolean => attempted === mine;
-    fetchToken(
-      () => isCurrent() && openLink(isCurrent),
-      (error) => isCurrent() && lose(error),
-    );
   };
   const openLink = (isCurrent: () => boolean): void => {
     try {
@@ -213,8 +210,10 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
     debug?.(describeFrame("←", frame));
     const isConnected = machine.phase.kind === "connected";
     if (frame.op === "error") failed(frame, isConnected);
-    else if (frame.op === "pong") answeredPing();
-    else if (frame.op === "welcome" && !isConnected) welcomed(frame);
+    else if (frame.op === "pong") {
+      dispatch({ type: "pong" });
+      show({ latencyMs: environment.elapsed() - pingedAt });
+    } else if (frame.op === "welcome" && !isConnected) welcomed(frame);
     else if (isConnected) events.frame(frame);
   };
   const welcomed = (frame: ServerFrameOf<"welcome">): void => {
@@ -233,10 +232,6 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
     if (info.activity === "idle") send({ op: "activity", activity: "idle" });
     events.up(publicId, user);
     show({ session: publicId, user, lastConnected: environment.now(), latencyMs: environment.elapsed() - pingedAt });
-  };
-  const answeredPing = (): void => {
-    dispatch({ type: "pong" });
-    show({ latencyMs: environment.elapsed() - pingedAt });
   };
   const failed = (frame: ServerFrameOf<"error">, isConnected: boolean): void => {
     events.frame(frame);
