@@ -16,11 +16,11 @@ export function makeChannels(make: (name: string) => ClientChannel) {
     busy,
     find,
     of(name: string): ClientChannel {
-      const channel = find(name) ?? make(name);
-      if (find(name) === undefined) {
-        known.set(name, new WeakRef(channel));
-        collected.register(channel, name);
-      }
+      const held = find(name);
+      if (held !== undefined) return held;
+      const channel = make(name);
+      known.set(name, new WeakRef(channel));
+      collected.register(channel, name);
       return channel;
     },
     keep(channel: ClientChannel, isBusy: boolean): void {

@@ -42,21 +42,22 @@ export interface PresenceNotice<State = unknown> {
 /** Who is here, from what the server tells. */
 export function makePeople({ report, session }: Core, notify: (notice: PresenceNotice) => void) {
   let members = new Map<string, Member>();
-  let known: "nothing" | "some" | "all" = "nothing";
-  const store = makeStore<PresenceList>(report, () => ({ complete: known === "all", people: peopleOf(members.values(), session.publicId) }));
+  /** Whether everybody is known; `undefined` before the first list. */
+  let complete: boolean | undefined;
+  const store = makeStore<PresenceList>(report, () => ({ complete: complete === true, people: peopleOf(members.values(), session.publicId) }));
 
   return {
     store,
     /** The whole list, or what changed in it. Whatever is different from before is told; a first list is no news. */
     take(frame: ServerFrameOf<"presence">): void {
       const before = members;
-      const isFirst = known === "nothing";
+      const isFirst = complete === undefined;
       members = new Map(frame.members?.map((member) => [member.session, member]) ?? before);
       for (const { type, member } of frame.changes ?? []) {
         if (type === "presence:leave") members.delete(member.session);
         else members.set(member.session, member);
       }
-      known = (frame.complete ?? known === "all") ? "all" : "some";
+      complete = frame.complete ?? complete === true;
       store.changed();
       for (const [id, { user, state }] of isFirst ? [] : new Map([...before, ...members])) {
         const [old, now] = [before, members].map((list) => JSON.stringify(list.get(id)));
@@ -67,7 +68,7 @@ export function makePeople({ report, session }: Core, notify: (notice: PresenceN
     /** Others may come and go unseen: the list is what it was, and says so; or it is over, and there is none. */
     stale(isOver: boolean): void {
       if (isOver) members = new Map();
-      if (isOver || known === "all") known = isOver ? "nothing" : "some";
+      complete = isOver ? undefined : complete && false;
       store.changed();
     },
   };
