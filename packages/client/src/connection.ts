@@ -285,6 +285,6 @@ function describe({ kind, attempts, reason }: Phase) {
 }
 
 function statusOf(kind: Phase["kind"], reason: TuttiError | undefined): ConnectionStatus {
-  if (kind === "opening" && reason === undefined) return "connecting";
-  return kind === "opening" || kind === "waiting" || kind === "paused" ? "reconnecting" : kind;
+  if (kind === "opening") return reason === undefined ? "connecting" : "reconnecting";
+  return kind === "waiting" || kind === "paused" ? "reconnecting" : kind;
 }
