@@ -26,7 +26,7 @@ export function browserLifecycle(): Lifecycle {
     watch(events): Cancel {
       if (typeof document === "undefined") return () => {};
       const over = new AbortController();
-      const on = (target: EventTarget, name: string, listener: (event: Event & { readonly persisted?: boolean }) => void): void => target.addEventListener(name, listener, { passive: true, signal: over.signal });
+      const on = (target: EventTarget, name: string, listener: (event: Event & { readonly persisted?: boolean }) => void): void => target.addEventListener(name, listener, { signal: over.signal });
       on(window, "online", events.online);
       on(window, "offline", events.offline);
       on(window, "pagehide", ({ persisted = false }) => events.pageHide(persisted));

@@ -256,7 +256,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
         return publishInTurn(type, Promise.resolve(output));
       }),
     signal: (type, payload) => guarded(() => checked(host, schema("signals", type), payload, (output) => pushSignal(type, output))),
-    call: (type, input, options) => attempt(() => call(host, { channel: name, type, input, schemas: host.contract?.schemaOf(definition?.calls, type) }, options)),
+    call: (type, input, options) => call(host, { channel: name, type, input, calls: definition?.calls }, options),
     isBusy: () => subscription.isWanted() || queue.entries().length + listening.size > 0,
     restore: (stored) => guarded(() => add({ ...stored, bytes: measure(name, stored, Number.POSITIVE_INFINITY).bytes })),
     frame(frame) {

@@ -7,7 +7,6 @@ import type { UntypedContract } from "./channel-types.js";
 import type { Client } from "./client-types.js";
 import { makeConnection } from "./connection.js";
 import type { Phase, World } from "./connection-machine.js";
-import { attempt } from "./deferred.js";
 import { makeEmitter } from "./emitter.js";
 import type { LifecycleEvents } from "./lifecycle.js";
 import { configOf, type ClientOptions } from "./options.js";
@@ -140,8 +139,7 @@ function compose(options: ClientOptions) {
     setActivity: connection.setActivity,
     on: (name: string, listener: (value: never) => void) => (name === "error" ? errors : emitter).on(name, listener),
     onAny: (listener: (value: never) => void) => emitter.on("any", listener),
-    call: (type: string, input: unknown, callOptions?: CallOptions) =>
-      attempt(() => call(host, { type, input, schemas: contract?.schemaOf(contract.definition.calls, type) }, callOptions)),
+    call: (type: string, input: unknown, callOptions?: CallOptions) => call(host, { type, input, calls: contract?.definition.calls }, callOptions),
     channel: (pattern: string, params: Readonly<Record<string, string>> = {}): ClientChannel => channels.of(channelName(pattern, params)),
   };
 }
