@@ -26,14 +26,14 @@ export function browserLifecycle(): Lifecycle {
     watch(events): Cancel {
       if (typeof document === "undefined") return () => {};
       const over = new AbortController();
-      const on = (target: EventTarget, name: string, listener: (event: Event & { readonly persisted?: boolean }) => void): void => target.addEventListener(name, listener, { signal: over.signal });
+      const on = (target: EventTarget, name: string, listener: () => void): void => target.addEventListener(name, listener, { signal: over.signal });
       on(window, "online", events.online);
       on(window, "offline", events.offline);
-      on(window, "pagehide", ({ persisted = false }) => events.pageHide(persisted));
-      on(window, "pageshow", ({ persisted = false }) => events.pageShow(persisted));
+      on(window, "pagehide", events.pageHide);
+      on(window, "pageshow", events.pageShow);
       on(document, "freeze", events.frozen);
       on(document, "resume", events.resumed);
-      on(document, "visibilitychange", () => (document.hidden ? events.hidden() : events.visible()));
+      on(document, "visibilitychange", () => document.hidden || events.visible());
       for (const name of ["pointermove", "pointerdown", "keydown"]) on(window, name, events.used);
       if (!navigator.onLine) events.offline();
       return () => over.abort();

@@ -57,8 +57,6 @@ export interface ReceivedSignal<Type extends string = string, Payload = unknown>
 export interface SubscribeOptions<State = unknown> {
   /** `true`: the members are watched. With a state: this client enters as well. */
   readonly presence?: boolean | { readonly state: State };
-  /** Gives up while the subscription is not live yet; the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
 }
 
 export interface ChannelState<State> extends ReadonlyStore<State> {

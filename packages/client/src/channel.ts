@@ -3,7 +3,7 @@ import { call, type CallOptions } from "./calls.js";
 import type { ChannelPresence, ChannelState, PendingPublish, SubscribeOptions } from "./channel-types.js";
 import type { Rollback } from "./client-types.js";
 import { checked, tellResult, type Core } from "./core.js";
-import { abortable, attempt, handled } from "./deferred.js";
+import { attempt, handled } from "./deferred.js";
 import { makeEmitter } from "./emitter.js";
 import type { Envelope } from "./envelope.js";
 import { makeOptimisticState } from "./optimistic-state.js";
@@ -197,15 +197,12 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
       else resolve();
     });
   };
-  const subscribe = (watching: boolean, again: boolean, signal: AbortSignal | undefined): Promise<void> => {
+  const subscribe = (watching: boolean, again: boolean): Promise<void> => {
     isWatching = watching;
     const live = subscription.start(again);
     host.changed(channel);
     host.wake();
-    return abortable(live, signal, () => {
-      subscription.abandon(signal?.reason);
-      void unsubscribe();
-    });
+    return live;
   };
   const enter = (state: unknown): Promise<void> =>
     attempt(() => {
@@ -238,14 +235,13 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
       };
     },
     unsubscribe,
-    subscribe: ({ presence = isWatching, signal } = {}) =>
+    subscribe: ({ presence = isWatching } = {}) =>
       attempt(() => {
-        signal?.throwIfAborted();
         host.assertOpen();
-        if (typeof presence !== "object") return subscribe(presence, presence !== isWatching, signal);
+        if (typeof presence !== "object") return subscribe(presence, presence !== isWatching);
         return checked(host, definition?.presence, presence.state, (state) => {
           void membership.set({ state }, false);
-          return subscribe(true, true, signal);
+          return subscribe(true, true);
         });
       }),
     publish: (type, payload) =>

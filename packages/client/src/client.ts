@@ -32,7 +32,7 @@ function compose(options: ClientOptions) {
   const totals = { count: 0, bytes: 0 };
   const pending = makeStore(report, () => ({ ...totals }));
   const isUp = (): boolean => connection.isUp();
-  const overdue = (): void => connection.lose(new TuttiError("CONNECTION_LOST", { message: "no answer" }));
+  const overdue = (): void => connection.lose(new TuttiError("CONNECTION_LOST"));
   const requests = makeRequests(environment, (frame) => connection.send(frame), config.ackTimeoutMs, overdue);
   let watching: Cancel | undefined;
   let idle: Cancel | undefined;
@@ -113,7 +113,6 @@ function compose(options: ClientOptions) {
       used();
       connection.dispatch({ type: "woke" });
     },
-    hidden() {},
     frozen: become("frozen"),
     resumed: become("free"),
     pageHide: become("hidden"),

@@ -117,8 +117,12 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
     inbox.push(event);
     if (isStepping) return;
     isStepping = true;
-    for (let next = inbox.shift(); next !== undefined; next = inbox.shift()) step(next);
-    isStepping = false;
+    try {
+      for (let next = inbox.shift(); next !== undefined; next = inbox.shift()) step(next);
+    } finally {
+      // A debug line or a transport that throws must not leave the machine at a standstill.
+      isStepping = false;
+    }
   };
   const lose = (error: TuttiError): void => dispatch({ type: "lost", error, ...facts() });
 
@@ -178,7 +182,7 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
         closed(closeCode, reason) {
           if (!isCurrent()) return;
           link = undefined;
-          lose(new TuttiError(codeOfClose(closeCode), { message: reason || `closed with ${closeCode}` }));
+          lose(new TuttiError(codeOfClose(closeCode), { message: `${closeCode} ${reason}` }));
         },
       });
     } catch (cause) {
@@ -202,7 +206,7 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
         if (isCurrent()) take(value);
       }
     } catch (cause) {
-      lose(new TuttiError("CONNECTION_LOST", { message: "the server sent what cannot be read", cause }));
+      lose(new TuttiError("CONNECTION_LOST", { cause }));
     }
   };
   const take = (value: unknown): void => {

@@ -5,13 +5,12 @@ export interface LifecycleEvents {
   readonly online: () => void;
   readonly offline: () => void;
   readonly visible: () => void;
-  readonly hidden: () => void;
   /** The page's tasks stop. */
   readonly frozen: () => void;
   readonly resumed: () => void;
-  /** The page goes away; `persisted`: it may come back from the back-forward cache. */
-  readonly pageHide: (persisted: boolean) => void;
-  readonly pageShow: (persisted: boolean) => void;
+  /** The page goes away, and may come back from the back-forward cache. */
+  readonly pageHide: () => void;
+  readonly pageShow: () => void;
   /** The person did something: moved, typed, touched. */
   readonly used: () => void;
 }

@@ -92,7 +92,7 @@ export function makeOptimisticState(channel: string, core: Core, definition: Sta
         if (isUsable && knows(event.type)) canonical = reduce(canonical, event);
       } catch (cause) {
         skipped++;
-        error(new TuttiError("INTERNAL", { message: "reduce threw", cause }), channel);
+        error(new TuttiError("INTERNAL", { cause }), channel);
       }
       reach(position, "event");
     },

@@ -77,8 +77,8 @@ export function makeRequests(environment: Environment, send: (frame: OutgoingFra
     ask,
     persist,
     forget,
-    answer({ correlationId, success, data, error = { code: "INTERNAL", message: "" } }) {
-      settle(correlationId, success ? { kind: "success", data } : { kind: "error", error: TuttiError.fromWire(error) });
+    answer({ correlationId, data, error }) {
+      settle(correlationId, error === undefined ? { kind: "success", data } : { kind: "error", error: TuttiError.fromWire(error) });
     },
     drop(error) {
       for (const correlationId of open.keys()) settle(correlationId, { kind: "lost", error });

@@ -13,8 +13,6 @@ export interface Link {
   send(data: Encoded): void;
   /** Ends the link; `closed` is not called for it. */
   close(closeCode: number, reason: string): void;
-  /** What waits to be sent, in bytes. */
-  readonly bufferedBytes: number;
 }
 
 /** Moves messages between the client and a server. */

@@ -90,7 +90,6 @@ describe("the client's connection", () => {
     const stage = new Stage({ reconnectAttemptsMax: 0 }).connect();
     stage.link.cut();
     expect(stage.status).toBe("failed");
-    stage.page?.hidden();
     stage.page?.visible();
     expect(stage.status).toBe("reconnecting");
     expect(stage.transport.links).toHaveLength(2);
@@ -275,8 +274,8 @@ describe("the client's connection", () => {
       stage.page?.visible();
       stage.client.connect();
       stage.welcome();
-      stage.page?.pageHide(true);
-      stage.page?.pageShow(true);
+      stage.page?.pageHide();
+      stage.page?.pageShow();
       stage.environment.pass(12_000);
     }
     expect(stage.transport.liveMax).toBe(1);
@@ -285,12 +284,12 @@ describe("the client's connection", () => {
   it("CON-10: a page that is left says bye and closes, and connects again from the back-forward cache", () => {
     const stage = new Stage().connect();
     const { link } = stage;
-    stage.page?.pageHide(true);
+    stage.page?.pageHide();
     expect(link.sent.at(-1)).toEqual({ op: "bye" });
     expect(link.status).toBe("closed");
     stage.environment.pass(600_000);
     expect(stage.transport.links).toHaveLength(1);
-    stage.page?.pageShow(true);
+    stage.page?.pageShow();
     stage.welcome();
     expect(stage.status).toBe("connected");
   });

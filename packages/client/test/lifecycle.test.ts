@@ -27,7 +27,7 @@ const ways = [
   ["the page becomes visible", (stage: Stage) => stage.page?.visible()],
   ["the network comes back", (stage: Stage) => (stage.page?.offline(), stage.page?.online())],
   ["a frozen page is resumed", (stage: Stage) => (stage.page?.frozen(), stage.page?.resumed())],
-  ["a page comes back from the back-forward cache", (stage: Stage) => (stage.page?.pageHide(true), stage.page?.pageShow(true))],
+  ["a page comes back from the back-forward cache", (stage: Stage) => (stage.page?.pageHide(), stage.page?.pageShow())],
   ["the application says try now", (stage: Stage) => stage.client.connect()],
   ["the machine wakes up", (stage: Stage) => (stage.environment.sleep(3_600_000), stage.environment.pass(0))],
 ] as const;
@@ -83,28 +83,21 @@ describe("what happens to the page", () => {
     expect(links(stage)).toBe(21);
   });
 
-  it("CON-4 a tab in the background stays connected", () => {
-    const stage = new Stage().connect();
-    stage.page?.hidden();
-    expect(stage.status).toBe("connected");
-    expect(stage.link.sent.map(({ op }) => op)).toEqual(["hello"]);
-  });
-
   it("CON-10 a page that is left while it connects or waits holds no link and tries nothing", () => {
     const opening = new Stage();
     opening.client.connect();
-    opening.page?.pageHide(true);
+    opening.page?.pageHide();
     expect(opening.link.status).toBe("closed");
     const waiting = struggling();
     const before = links(waiting);
-    waiting.page?.pageHide(true);
+    waiting.page?.pageHide();
     for (const stage of [opening, waiting]) stage.environment.pass(3_600_000);
     expect([links(opening), links(waiting)]).toEqual([1, before]);
   });
 
   it("CON-10 a page that comes back without having been away changes nothing but to ask", () => {
     const stage = new Stage().connect();
-    stage.page?.pageShow(false);
+    stage.page?.pageShow();
     expect(links(stage)).toBe(1);
     expect(stage.link.of("ping")).toHaveLength(1);
   });
@@ -113,8 +106,8 @@ describe("what happens to the page", () => {
     const stage = new Stage().connect();
     const { page } = stage;
     await stage.client.close();
-    page?.pageHide(true);
-    page?.pageShow(true);
+    page?.pageHide();
+    page?.pageShow();
     page?.online();
     page?.visible();
     expect(links(stage)).toBe(1);
@@ -123,9 +116,9 @@ describe("what happens to the page", () => {
 
   it("CON-10 subscriptions and what waits are taken up again after the back-forward cache", () => {
     const stage = new Stage().live();
-    stage.page?.pageHide(true);
+    stage.page?.pageHide();
     void stage.board.publish("note:add", { text: "a" });
-    stage.page?.pageShow(true);
+    stage.page?.pageShow();
     stage.welcome();
     expect(stage.link.sent.map(({ op }) => op)).toEqual(["hello", "subscribe", "publish"]);
   });

@@ -1,7 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { TuttiError } from "@tutti/protocol";
 import { at } from "./support/fake-server.js";
-import { turns } from "./support/fake-environment.js";
 import { note, notes, seqsOf } from "./support/notes.js";
 import { outcome, Stage } from "./support/stage.js";
 
@@ -105,23 +103,6 @@ describe("a subscription", () => {
     stage.link.answer(asked, { position: at(3) });
     expect(info(stage)).toEqual({ status: "unsubscribed" });
     expect(stage.board.state.position()).toBeUndefined();
-  });
-
-  it("SUB-2 a signal of AbortSignal gives up while it waits, and does nothing once it is live", async () => {
-    const stage = new Stage().connect();
-    const giveUp = new AbortController();
-    const done = stage.board.subscribe({ signal: giveUp.signal });
-    giveUp.abort(new TuttiError("GIVEN_UP"));
-    expect(await outcome(done)).toBe("GIVEN_UP");
-    expect(stage.link.of("unsubscribe")).toHaveLength(1);
-    expect(info(stage)).toEqual({ status: "unsubscribed" });
-
-    const tooLate = new AbortController();
-    const live = new Stage().live({ position: at(0) }, { signal: tooLate.signal });
-    await turns();
-    tooLate.abort();
-    expect(info(live)).toEqual({ status: "live" });
-    expect(await outcome(live.board.subscribe({ signal: AbortSignal.abort(new TuttiError("GIVEN_UP")) }))).toBe("GIVEN_UP");
   });
 });
 

@@ -23,7 +23,7 @@ function fromBase64(base64: string): Uint8Array {
   try {
     binary = atob(base64);
   } catch {
-    return fromWire.refuse("$bytes that is not base64");
+    return fromWire.refuse("$bytes");
   }
   const bytes = new Uint8Array(binary.length);
   for (let index = 0; index < binary.length; index++) bytes[index] = binary.charCodeAt(index);
@@ -104,7 +104,7 @@ function convertList(list: readonly unknown[], depthLeft: number, way: Way): rea
   let copy: unknown[] | undefined;
   for (let index = 0; index < list.length; index++) {
     const item = list[index];
-    if (item === undefined) way.refuse("an undefined item");
+    if (item === undefined) way.refuse("undefined");
     const converted = convert(item, depthLeft, way);
     if (converted !== item) (copy ??= list.slice())[index] = converted;
   }
@@ -119,13 +119,13 @@ function isPlain(value: object): boolean {
 
 function convertObject(value: object, depthLeft: number, way: Way): unknown {
   // An inheritance need not end in Object, nor have a constructor.
-  if (!isPlain(value)) way.refuse(`a ${(value.constructor as { name?: string } | undefined)?.name ?? "nameless instance"}`);
+  if (!isPlain(value)) way.refuse(`an instance of ${(value.constructor as { name?: string } | undefined)?.name}`);
   const fields = value as Readonly<Record<string, unknown>>;
   let copy: Record<string, unknown> | undefined;
   let present = 0;
   let last = "";
   for (const key of Object.keys(fields)) {
-    if (key === "__proto__") way.refuse("the key __proto__");
+    if (key === "__proto__") way.refuse(key);
     const item = fields[key];
     // JSON leaves it out, so it does not count for what the object looks like on the wire.
     if (item === undefined) continue;

@@ -1,4 +1,4 @@
-import { CODE_CHARACTERS_MAX, FIELD_CHARACTERS_MAX, MESSAGE_CHARACTERS_MAX } from "./errors.js";
+import { CODE_CHARACTERS_MAX, FIELD_CHARACTERS_MAX, MESSAGE_CHARACTERS_MAX } from "./wire-error.js";
 import { anything, count, flag, oneOf, optional, record, text, type ValueOf } from "./shape.js";
 
 export const position = record({ epoch: text(32), seq: count });

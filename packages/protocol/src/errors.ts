@@ -1,4 +1,3 @@
-import { present } from "./present.js";
 
 /** What the client's application does about an error, by category (requirement E1). */
 export type ErrorCategory =
@@ -107,11 +106,6 @@ export function isFinal(code: string): boolean {
   return retry === "never" || retry === "once";
 }
 
-/** How many characters of an error's texts travel. A path through a payload can be as long as the payload. */
-export const CODE_CHARACTERS_MAX = 64;
-export const MESSAGE_CHARACTERS_MAX = 1024;
-export const FIELD_CHARACTERS_MAX = 256;
-
 /** An error as it travels. */
 export interface WireError {
   readonly code: string;
@@ -159,16 +153,6 @@ export class TuttiError extends Error {
 
   get retry(): RetryPolicy {
     return errorEntry(this.code).retry;
-  }
-
-  /** The error as it travels: no stack, no cause, and no text longer than a peer reads. */
-  toWire(): WireError {
-    const { code, message, field, retryAfterMs, data } = this;
-    return {
-      code: code.slice(0, CODE_CHARACTERS_MAX),
-      message: message.slice(0, MESSAGE_CHARACTERS_MAX),
-      ...present({ field: field?.slice(0, FIELD_CHARACTERS_MAX), retryAfterMs, data }),
-    };
   }
 
   static fromWire(error: WireError): TuttiError {

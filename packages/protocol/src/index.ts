@@ -12,6 +12,7 @@ export {
   type TuttiErrorOptions,
   type WireError,
 } from "./errors.js";
+export { wireErrorOf } from "./wire-error.js";
 export { remedies } from "./remedies.js";
 export { limits, MESSAGE_BYTES_MAX, SERVER_DEPTH_MAX, TYPING_MS } from "./limits.js";
 export { present } from "./present.js";

@@ -2,22 +2,16 @@ import { TuttiError } from "./errors.js";
 
 const CHANNEL_CHARACTERS_MAX = 128;
 const NAME = /^[\p{L}\p{N}_.~@=+-]+(:[\p{L}\p{N}_.~@=+-]+){1,2}$/u;
-const SEGMENT = /^[\p{L}\p{N}_.~@=+-]+$/u;
 const TYPE = /^[A-Za-z0-9_.:-]{1,64}$/;
-
-/** Whether `text` can stand between two colons of a channel's name. */
-export function isSegment(text: string): boolean {
-  return SEGMENT.test(text);
-}
 
 /** Whether `name` is a channel's name: `entity:id` or `entity:id:subgroup`, in Unicode's NFC. */
 export function isChannelName(name: string): boolean {
   return name.length <= CHANNEL_CHARACTERS_MAX && name === name.normalize("NFC") && NAME.test(name);
 }
 
-/** @throws TuttiError `CHANNEL_INVALID` */
-export function assertChannelName(name: string): void {
-  if (isChannelName(name)) return;
+/** @throws TuttiError `CHANNEL_INVALID`, also where the name has another number of segments than it should */
+export function assertChannelName(name: string, segments = name.split(":").length): void {
+  if (isChannelName(name) && name.split(":").length === segments) return;
   throw new TuttiError("CHANNEL_INVALID", { message: `"${name.slice(0, 40)}" is not a channel's name`, field: "channel" });
 }
 

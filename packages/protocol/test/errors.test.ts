@@ -1,4 +1,4 @@
-import { codeOfClose, errorEntry, errorRegistry, isFinal, remedies, TuttiError, type ErrorCode } from "@tutti/protocol";
+import { codeOfClose, errorEntry, errorRegistry, isFinal, remedies, TuttiError, wireErrorOf, type ErrorCode } from "@tutti/protocol";
 import { describe, expect, it } from "vitest";
 
 const codes = Object.keys(errorRegistry) as ErrorCode[];
@@ -66,8 +66,8 @@ describe("the registry of errors", () => {
 describe("a TuttiError", () => {
   it("ERR-1: arrives as it was sent, without stack and cause", () => {
     const sent = new TuttiError("CANVAS_LOCKED", { message: "Ada is presenting.", field: "payload.id", retryAfterMs: 5, data: { by: "ada" }, cause: new Error("secret") });
-    expect(JSON.stringify(sent.toWire())).not.toMatch(/secret|errors\.test/);
-    const arrived = TuttiError.fromWire(sent.toWire());
+    expect(JSON.stringify(wireErrorOf(sent))).not.toMatch(/secret|errors\.test/);
+    const arrived = TuttiError.fromWire(wireErrorOf(sent));
     expect(arrived).toMatchObject({ code: "CANVAS_LOCKED", message: "Ada is presenting.", field: "payload.id", retryAfterMs: 5, data: { by: "ada" }, category: "application", retry: "never" });
     expect(arrived.cause).toBeUndefined();
   });
@@ -79,6 +79,6 @@ describe("a TuttiError", () => {
     expect(error.cause).toBe(cause);
     expect(error).toBeInstanceOf(Error);
     expect(error).toMatchObject({ name: "TuttiError", category: "server", retry: "backoff" });
-    expect(Object.keys(error.toWire())).toEqual(["code", "message"]);
+    expect(Object.keys(wireErrorOf(error))).toEqual(["code", "message"]);
   });
 });

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { correlationIdOf, readClientFrame, readServerFrame, TuttiError } from "@tutti/protocol";
+import { correlationIdOf, readClientFrame, readServerFrame, TuttiError, wireErrorOf } from "@tutti/protocol";
 import { describe, expect, it } from "vitest";
 import { goldenClientFrames, goldenServerFrames } from "./golden.js";
 
@@ -92,7 +92,7 @@ describe("reading a frame of a server", () => {
 
   it("WIRE-5: an error of an application's own, with texts of any length, reaches the client", () => {
     const error = new TuttiError("X".repeat(200), { message: "m".repeat(5_000), field: `payload.${"k".repeat(5_000)}` });
-    expect(verdict(readServerFrame, { op: "reply", correlationId: "1", success: false, error: error.toWire() })).toBe("ok");
+    expect(verdict(readServerFrame, { op: "reply", correlationId: "1", success: false, error: wireErrorOf(error) })).toBe("ok");
   });
 });
 

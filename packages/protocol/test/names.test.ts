@@ -76,11 +76,12 @@ describe("a channel's name from its pattern", () => {
     expect(() => channelName("canvas:{id}", { id })).toThrow(expect.objectContaining({ code: "CHANNEL_INVALID" }));
   });
 
-  it("WIRE-7: a parameter that is missing, or no text, is CHANNEL_INVALID with its name", () => {
+  it("WIRE-7: a parameter that is missing, or makes no name, is CHANNEL_INVALID; a number is as good as its digits", () => {
     const untyped: (pattern: string, params: object) => string = channelName;
-    for (const params of [{}, { id: undefined }, { id: null }, { id: 7 }, { id: ["a"] }]) {
-      expect(() => untyped("canvas:{id}", params)).toThrow(expect.objectContaining({ code: "CHANNEL_INVALID", field: "id" }));
+    for (const params of [{}, { id: undefined }, { id: null }, { id: {} }, { id: "1:2" }, { id: () => 1 }]) {
+      expect(() => untyped("canvas:{id}", params)).toThrow(expect.objectContaining({ code: "CHANNEL_INVALID", field: "channel" }));
     }
+    expect(untyped("canvas:{id}", { id: 7 })).toBe("canvas:7");
     expect(() => untyped("canvas:{toString}", {})).toThrow(TuttiError);
   });
 });

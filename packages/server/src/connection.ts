@@ -6,6 +6,7 @@ import {
   jsonCodec,
   limits,
   readClientFrame,
+  wireErrorOf,
   type Cancel,
   type ClientFrame,
   type ClientFrameOf,
@@ -146,7 +147,7 @@ export class Connection implements ConnectionEvents {
   /** Ends the connection with an error whose code closes. The client hears the code, if it still hears anything. */
   fail(error: TuttiError, members: "leave" | "away" = "away"): void {
     if (this.#phase.name === "closed") return;
-    const wire = error.toWire();
+    const wire = wireErrorOf(error);
     // Where the outbox is full the close code has to do; it must not become that of a slow client.
     this.outbox.push(Packet.of(this.codec, [{ op: "error", error: wire }]));
     this.outbox.flush();
@@ -220,8 +221,8 @@ export class Connection implements ConnectionEvents {
   #complain(cause: unknown, correlationId: string | undefined): void {
     const error = tuttiError(cause, this.#node.services.log, { connection: this.id });
     if (errorEntry(error.code).closeCode !== undefined) this.fail(error);
-    else if (correlationId === undefined) this.send({ op: "error", error: error.toWire() });
-    else this.send({ op: "reply", correlationId, success: false, error: error.toWire() });
+    else if (correlationId === undefined) this.send({ op: "error", error: wireErrorOf(error) });
+    else this.send({ op: "reply", correlationId, success: false, error: wireErrorOf(error) });
   }
 
   #greet(hello: ClientFrameOf<"hello">): void {

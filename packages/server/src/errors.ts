@@ -1,4 +1,4 @@
-import { TuttiError, assertSendable } from "@tutti/protocol";
+import { TuttiError, assertSendable, wireErrorOf } from "@tutti/protocol";
 import type { Log, LogFields } from "./log.js";
 
 /** The error as the client may see it: what is no `TuttiError` is logged and becomes `INTERNAL`, without a detail. It can always be sent. */
@@ -12,7 +12,7 @@ export function tuttiError(error: unknown, log: Log, where: LogFields): TuttiErr
 function sendable(error: TuttiError, log: Log, where: LogFields): TuttiError {
   const { data, retryAfterMs } = error;
   if (data === undefined && retryAfterMs === undefined) return error;
-  const { data: _data, retryAfterMs: _retryAfterMs, ...rest } = error.toWire();
+  const { data: _data, retryAfterMs: _retryAfterMs, ...rest } = wireErrorOf(error);
   return new TuttiError(error.code, { ...rest, ...sendableData(error, log, where), ...wholeMs(retryAfterMs) });
 }
 

@@ -1,4 +1,4 @@
-import { TuttiError, isFinal, type ClientFrameOf, type Position } from "@tutti/protocol";
+import { TuttiError, isFinal, wireErrorOf, type ClientFrameOf, type Position } from "@tutti/protocol";
 import type { Outcome, PublisherCount } from "./broker.js";
 import { tuttiError } from "./errors.js";
 import type { Caller } from "./handlers.js";
@@ -114,7 +114,7 @@ export class Publisher {
 
   /** Takes the count with the refusal, so that neither a repeat nor what was sent before can land later. */
   async #refuse(count: PublisherCount, error: TuttiError, reply: PublishReply): Promise<void> {
-    const outcome = await this.#services.broker.refuse(this.#policy.name, count, error.toWire());
+    const outcome = await this.#services.broker.refuse(this.#policy.name, count, wireErrorOf(error));
     if (outcome.outcome !== "out-of-order") this.#issued = Math.max(this.#issued, count.n);
     this.#answer(outcome, count, reply);
   }

@@ -1,4 +1,4 @@
-import { TuttiError, type ClientFrame, type ClientFrameOf, type ServerFrame } from "@tutti/protocol";
+import { TuttiError, wireErrorOf, type ClientFrame, type ClientFrameOf, type ServerFrame } from "@tutti/protocol";
 import { tuttiError } from "./errors.js";
 import type { Caller, User } from "./handlers.js";
 import type { NodeState } from "./node-state.js";
@@ -86,13 +86,13 @@ export class SessionRequests {
     } catch (cause) {
       const error = tuttiError(cause, this.#node.services.log, { channel });
       // Where the client has asked for the channel meanwhile, it has not left.
-      if (!this.subscriptions.has(channel)) this.#replier.send({ op: "left", channel, error: error.toWire() });
+      if (!this.subscriptions.has(channel)) this.#replier.send({ op: "left", channel, error: wireErrorOf(error) });
     }
   }
 
   /** The server ends a subscription; nothing of the channel is sent after this. */
   evict(channel: string, error: TuttiError): void {
-    if (this.subscriptions.evict(channel, error)) this.#replier.send({ op: "left", channel, error: error.toWire() });
+    if (this.subscriptions.evict(channel, error)) this.#replier.send({ op: "left", channel, error: wireErrorOf(error) });
   }
 
   /** The connection is gone. What waits for its turn is dropped: the client was not answered, and sends it again. */
@@ -189,7 +189,7 @@ export class SessionRequests {
     const { name } = subscription.channel;
     const complain = (cause: unknown): void => {
       const error = tuttiError(cause, this.#node.services.log, { channel: name, type });
-      this.#replier.send({ op: "error", channel: name, error: error.toWire() });
+      this.#replier.send({ op: "error", channel: name, error: wireErrorOf(error) });
     };
     this.#waiting++;
     const put = valid.then(
@@ -228,7 +228,7 @@ export class SessionRequests {
 
   #fail(correlationId: string, cause: unknown, op: string): void {
     const error = tuttiError(cause, this.#node.services.log, { op, session: this.#caller.session });
-    this.#replier.send({ op: "reply", correlationId, success: false, error: error.toWire() });
+    this.#replier.send({ op: "reply", correlationId, success: false, error: wireErrorOf(error) });
   }
 
   /** Sends what the application made. @throws Error, which is told as a failure of the server, where it cannot be encoded */

@@ -165,9 +165,6 @@ export class SimulatedConnection {
   #clientEnd(): Link {
     const toServer = (): Lane | undefined => this.#toServer;
     return {
-      get bufferedBytes() {
-        return toServer()?.bufferedBytes ?? 0;
-      },
       send: (data) => {
         if (this.#linkEvents === undefined) return;
         const arrive = (): void => this.#serverEvents?.message(data);

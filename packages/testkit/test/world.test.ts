@@ -80,10 +80,10 @@ describe("a simulated world", () => {
     const { client } = open("ada", lifecycle);
     client.connect();
     await world.clock.advance(1_000);
-    lifecycle.tell((events) => events.pageHide(true));
+    lifecycle.tell((events) => events.pageHide());
     await world.clock.advance(60_000);
     expect(client.connection.getSnapshot().status).not.toBe("connected");
-    lifecycle.tell((events) => events.pageShow(true));
+    lifecycle.tell((events) => events.pageShow());
     await world.clock.advance(1_000);
     expect(client.connection.getSnapshot().status).toBe("connected");
   });

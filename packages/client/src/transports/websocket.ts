@@ -1,3 +1,4 @@
+import type { Encoded } from "@tutti/protocol";
 import type { Link, LinkEvents, Transport } from "../transport.js";
 
 interface WebSocketEvent {
@@ -8,8 +9,6 @@ interface WebSocketEvent {
 
 /** The part of a `WebSocket` that is used; the browser's has it, and that of `ws`. */
 export interface WebSocketLike {
-  binaryType: string;
-  readonly bufferedAmount: number;
   addEventListener(type: string, listener: (event: WebSocketEvent) => void): void;
   send(data: string | Uint8Array): void;
   close(code?: number, reason?: string): void;
@@ -37,9 +36,9 @@ function link(socket: WebSocketLike, events: LinkEvents): Link {
   // After `close` nobody listens any more.
   let isOver = false;
   const on = (type: string, listener: (event: WebSocketEvent) => void): void => socket.addEventListener(type, (event) => isOver || listener(event));
-  socket.binaryType = "arraybuffer";
   on("open", () => events.opened());
-  on("message", ({ data }) => events.message(typeof data === "string" ? data : new Uint8Array(data as ArrayBuffer)));
+  // The JSON codec is text; what is none it refuses.
+  on("message", ({ data }) => events.message(data as Encoded));
   on("close", ({ code = 0, reason = "" }) => events.closed(code, reason));
   // Always followed by a close, which says more; without a listener `ws` would throw.
   on("error", () => {});
@@ -48,9 +47,6 @@ function link(socket: WebSocketLike, events: LinkEvents): Link {
     close(code, reason) {
       isOver = true;
       socket.close(code, reason);
-    },
-    get bufferedBytes() {
-      return socket.bufferedAmount;
     },
   };
 }

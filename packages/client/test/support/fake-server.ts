@@ -1,4 +1,4 @@
-import { errorRegistry, jsonCodec, readClientFrame, TuttiError, type ClientFrame, type ClientFrameOf, type ErrorCode, type Position, type ServerFrame, type WireEvent } from "@tutti/protocol";
+import { errorRegistry, jsonCodec, readClientFrame, TuttiError, wireErrorOf, type ClientFrame, type ClientFrameOf, type ErrorCode, type Position, type ServerFrame, type WireEvent } from "@tutti/protocol";
 import type { Link, LinkEvents, Transport } from "../../src/index.js";
 
 export const PUBLIC_ID = "public";
@@ -11,7 +11,6 @@ export class FakeLink implements Link {
   readonly sent: ClientFrame[] = [];
   readonly messages: string[] = [];
   readonly #events: LinkEvents;
-  bufferedBytes = 0;
   status: "opening" | "open" | "closed" = "opening";
   /** What the client closed it with. */
   closedBy: number | undefined;
@@ -64,7 +63,7 @@ export class FakeLink implements Link {
   cut(code: ErrorCode | "lost" = "lost", retryAfterMs?: number): void {
     const entry = code === "lost" ? undefined : errorRegistry[code];
     const error = code === "lost" ? undefined : new TuttiError(code, { ...(retryAfterMs !== undefined && { retryAfterMs }) });
-    if (error !== undefined) this.say({ op: "error", error: error.toWire() });
+    if (error !== undefined) this.say({ op: "error", error: wireErrorOf(error) });
     if (this.status === "closed") return;
     this.status = "closed";
     this.#events.closed(entry !== undefined && "closeCode" in entry ? entry.closeCode : 1006, "");
