@@ -36,7 +36,7 @@ export class Actor {
     this.#scene = scene;
     this.#guards = guards;
     this.#random = new RandomStream(seed, `acts of ${name}`);
-    this.#paceMs = this.#random.between(400, 3_500);
+    this.#paceMs = this.#random.between(600, 4_500);
     [this.#page, this.#client] = this.#load();
   }
 

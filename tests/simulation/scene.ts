@@ -72,8 +72,8 @@ export class Scene {
     this.network = this.#world.network;
     this.#director = this.#world.process("scene");
     // Most runs are short, and some long enough for heartbeats to find a dead peer while faults go on.
-    this.endsAtMs = this.#random.chance(0.25) ? this.#random.between(30_000, 60_000) : this.#random.between(6_000, 24_000);
-    this.fillerChance = this.#random.chance(0.1) ? 0.7 : 0.05;
+    this.endsAtMs = this.#random.chance(0.15) ? this.#random.between(30_000, 60_000) : this.#random.between(6_000, 24_000);
+    this.fillerChance = this.#random.chance(0.05) ? 0.7 : 0.05;
     this.network.conditions = this.#drawConditions();
     this.network.fateOf = this.#drawFates();
     this.hinder(() => "accepted");
