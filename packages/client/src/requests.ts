@@ -1,4 +1,4 @@
-import { isFinal, TuttiError, type Cancel, type ClientFrame, type Environment, type ServerFrameOf } from "@tutti/protocol";
+import { isFinal, TuttiError, type Cancel, type ClientFrame, type Environment, type ServerFrameOf, type WireError } from "@tutti/protocol";
 import { backoffMs } from "./backoff.js";
 
 /** A frame whose optional fields may also be `undefined`: they are left out on the wire. */
@@ -77,8 +77,9 @@ export function makeRequests(environment: Environment, send: (frame: OutgoingFra
     ask,
     persist,
     forget,
-    answer({ correlationId, data, error }) {
-      settle(correlationId, error === undefined ? { kind: "success", data } : { kind: "error", error: TuttiError.fromWire(error) });
+    answer({ correlationId, success, data, error }) {
+      // A failure without an error throws here, which ends the connection: it must not pass for a success.
+      settle(correlationId, success ? { kind: "success", data } : { kind: "error", error: TuttiError.fromWire(error as WireError) });
     },
     drop(error) {
       for (const correlationId of open.keys()) settle(correlationId, { kind: "lost", error });

@@ -65,6 +65,14 @@ describe("a call", () => {
     await expect(called).rejects.toMatchObject({ code: "BOARD_LOCKED", message: "locked", data: { by: "ada" } });
   });
 
+  it("WIRE-5: a failure without an error is no success: the connection ends, and what became of the call is unknown", async () => {
+    const stage = new Stage().connect();
+    const called = stage.client.call("board:list", {});
+    stage.link.say({ op: "reply", correlationId: stage.link.last("call").correlationId, success: false });
+    expect(stage.statuses.at(-1)).toBe("reconnecting CONNECTION_LOST");
+    expect(await outcome(called)).toBe("OUTCOME_UNKNOWN");
+  });
+
   it("CALL-2: the time is an option of the client", async () => {
     const stage = new Stage({ callTimeoutMs: 2_000 }).connect();
     const called = stage.client.call("board:list", {});

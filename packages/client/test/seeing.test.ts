@@ -82,6 +82,19 @@ describe("seeing what happens", () => {
     expect(log).toContain("RATE_LIMITED");
   });
 
+  it("SEE-2 CON-8: a debug log that throws leaves a client that can still be closed", async () => {
+    let isBroken = false;
+    const debug = (): void => {
+      if (isBroken) throw new Error("the log is full");
+    };
+    const stage = new Stage({ debug }).connect();
+    isBroken = true;
+    expect(() => stage.environment.pass(25_000)).toThrow("the log is full");
+    isBroken = false;
+    await stage.client.close();
+    expect(stage.status).toBe("closed");
+  });
+
   it("SEE-2: the switch in the page's storage writes to its console", async () => {
     const written = vi.spyOn(console, "debug").mockImplementation(() => {});
     vi.stubGlobal("window", {});
