@@ -10,11 +10,14 @@ const below = {
   "@tutti/server": ["@tutti/protocol"],
   "@tutti/client": ["@tutti/protocol"],
   "@tutti/testkit": ["@tutti/protocol", "@tutti/server", "@tutti/client"],
+  // A broker knows the server's interface, and nothing of clients.
+  "@tutti/lmdb": ["@tutti/protocol", "@tutti/server"],
   // The testkit reaches people as tutti/testing, and from no other door.
   tutti: ["@tutti/protocol", "@tutti/server", "@tutti/client", "@tutti/testkit"],
   // An application uses what people install, so that it shows that this is enough.
-  "@tutti/canvas": ["tutti"],
-  "@tutti/tests": ["@tutti/protocol", "@tutti/server", "@tutti/client", "@tutti/testkit", "tutti", "@tutti/canvas"],
+  "@tutti/canvas": ["tutti", "@tutti/lmdb"],
+  "@tutti/bench": ["@tutti/protocol", "@tutti/server", "@tutti/client", "@tutti/lmdb"],
+  "@tutti/tests": ["@tutti/protocol", "@tutti/server", "@tutti/client", "@tutti/testkit", "@tutti/lmdb", "tutti", "@tutti/canvas"],
 };
 
 /** A package's tests may also use the testkit, whose suites and clocks they run on. */

@@ -75,9 +75,13 @@ export const errorRegistry = {
   OUTCOME_UNKNOWN: { category: "delivery", retry: "never" },
   CONDITION_FAILED: { category: "delivery", retry: "never" },
   QUEUE_FULL: { category: "delivery", retry: "never" },
+  QUEUE_EXPIRED: { category: "delivery", retry: "never" },
+  STORAGE_FAILED: { category: "delivery", retry: "never" },
+  REWIND_UNSUPPORTED: { category: "validation", retry: "never" },
   TIMEOUT: { category: "delivery", retry: "once" },
 
   UNAVAILABLE: { category: "server", retry: "backoff" },
+  STORAGE_IN_USE: { category: "server", retry: "never" },
   INTERNAL: { category: "server", retry: "once" },
 } as const satisfies Record<string, ErrorEntry>;
 

@@ -48,12 +48,16 @@ export interface AppendRequest {
   readonly retention?: Retention;
 }
 
-/** Events are kept while either wants them kept, up to `countMax`. */
+/** Events are kept while `countMin` or `ageMsMin` wants them kept, up to `countMax` of them and `bytesMax` of what they take encoded. */
 export interface Retention {
   readonly countMin: number;
   readonly ageMsMin: number;
   readonly countMax: number;
+  readonly bytesMax: number;
 }
+
+/** How far back of the head: so many events, or those that were appended within so many milliseconds. */
+export type Rewind = { readonly count: number } | { readonly ageMs: number };
 
 /** What became of a publish. */
 export type Outcome =
@@ -110,8 +114,13 @@ export interface Broker {
   read(channel: string, after: LastSeen, options: ReadOptions): Promise<Page>;
   /** The head of a channel; a channel that nobody wrote to has one at `seq` 0. */
   head(channel: string): Promise<Head>;
-  /** Forgets the events up to and including `upTo`. Nothing where that is of another epoch: a node may not have heard yet that it is over. */
-  trim(channel: string, upTo: Position): Promise<void>;
+  /** The position after which the events that `back` names come; the floor where it reaches below. */
+  locate(channel: string, back: Rewind): Promise<Position>;
+  /**
+   * Forgets the events up to and including `upTo`, those that `keep` wants kept left out. Nothing where `upTo` is of another epoch: a node may
+   * not have heard yet that it is over.
+   */
+  trim(channel: string, upTo: Position, keep?: Retention): Promise<void>;
   /**
    * Hears what is appended from now on, in order, runs possibly joined. Deliveries may be lost where the broker's bus loses them: a
    * subscriber checks that each run follows the last, and the head of a quiet channel.

@@ -12,6 +12,7 @@ import type {
   PublisherCount,
   ReadOptions,
   Retention,
+  Rewind,
   StoredSnapshot,
 } from "./broker.js";
 import { nodeEnvironment } from "./node-environment.js";
@@ -105,8 +106,12 @@ class MemoryBroker implements Broker {
     return { position: head, floor };
   }
 
-  async trim(channel: string, upTo: Position): Promise<void> {
-    this.#known(channel).trim(upTo);
+  async locate(channel: string, back: Rewind): Promise<Position> {
+    return this.#known(channel).locate(back);
+  }
+
+  async trim(channel: string, upTo: Position, keep?: Retention): Promise<void> {
+    this.#known(channel).trim(upTo, keep);
   }
 
   async subscribe(channel: string, listener: (run: EventRun) => void): Promise<() => Promise<void>> {
@@ -270,12 +275,17 @@ class ChannelLog {
     return { outcome: "page", run: { epoch: this.#epoch, events: this.#events.slice(start, start + countMax) }, head };
   }
 
-  trim({ epoch, seq }: Position): void {
-    const count = Math.min(seq - this.#floor, this.#events.length);
-    if (epoch !== this.#epoch || count <= 0) return;
-    this.#events = this.#events.slice(count);
-    this.#times = this.#times.slice(count);
-    this.#floor += count;
+  locate(back: Rewind): Position {
+    const length = this.#events.length;
+    const oldest = "ageMs" in back ? this.#environment.elapsed() - back.ageMs : 0;
+    const first = "count" in back ? length - back.count : this.#times.findIndex((at) => at >= oldest);
+    return this.#at(this.#floor + (first === -1 ? length : Math.max(0, first)));
+  }
+
+  trim({ epoch, seq }: Position, keep?: Retention): void {
+    if (epoch !== this.#epoch) return;
+    const upTo = Math.min(seq - this.#floor, this.#events.length);
+    this.#drop(keep === undefined ? upTo : Math.min(upTo, this.#spare(keep)));
   }
 
   saveSnapshot(snapshot: StoredSnapshot): void {
@@ -293,14 +303,26 @@ class ChannelLog {
     forgetOldest(this.#keys, this.#limits.keysMax);
   }
 
-  #retain({ countMin, countMax, ageMsMin }: Retention): void {
+  #retain(retention: Retention): void {
+    const count = this.#spare(retention);
+    if (count >= TRIM_STEP) this.#drop(count);
+  }
+
+  /** How many of the oldest events a retention does not want. */
+  #spare({ countMin, countMax, ageMsMin }: Retention): number {
     const spare = this.#events.length - countMin;
-    if (spare < TRIM_STEP) return;
     const oldest = this.#environment.elapsed() - ageMsMin;
     const over = this.#events.length - countMax;
     let count = 0;
-    while (count < spare && (count < over || (this.#times[count] ?? oldest) <= oldest)) count++;
-    if (count >= TRIM_STEP) this.trim(this.#at(this.#floor + count));
+    while (count < over || (count < spare && (this.#times[count] ?? oldest) <= oldest)) count++;
+    return count;
+  }
+
+  #drop(count: number): void {
+    if (count <= 0) return;
+    this.#events = this.#events.slice(count);
+    this.#times = this.#times.slice(count);
+    this.#floor += count;
   }
 
   /** Forgets publishers and keys that were not used for the window; looked at once in a tenth of it. */

@@ -1,12 +1,12 @@
 import { limits, type Contract, type Environment } from "@tutti/protocol";
-import type { Broker } from "./broker.js";
+import type { Broker, Retention } from "./broker.js";
 import type { Authenticate, GlobalCallHandlers, Handlers, User } from "./handlers.js";
 import type { Log } from "./log.js";
 
 /** Policy of the channels whose names begin alike: `canvas` for `canvas:42`. */
 export interface NamespacePolicy {
-  /** What is kept of a channel's events: while they are younger than `ageMsMin` or among the last `countMin`, at most `countMax`. */
-  readonly history?: { readonly countMin?: number; readonly ageMsMin?: number; readonly countMax?: number };
+  /** What is kept of a channel's events: while they are younger than `ageMsMin` or among the last `countMin`, at most `countMax` of them and `bytesMax`. */
+  readonly history?: Partial<Retention>;
   /** Whether clients may subscribe by themselves; the server may always put them in. */
   readonly clientSubscribe?: boolean;
   /** Whether clients may publish events and signals; the server always may. */

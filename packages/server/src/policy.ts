@@ -15,7 +15,7 @@ import type { Retention } from "./broker.js";
 import type { Action, Caller, UntypedCall, UntypedHandlers } from "./handlers.js";
 import type { NamespacePolicy } from "./options.js";
 
-const DEFAULT_RETENTION: Retention = { countMin: 100, ageMsMin: 60_000, countMax: 100_000 };
+const DEFAULT_RETENTION: Retention = { countMin: 100, ageMsMin: 60_000, countMax: 100_000, bytesMax: 64 * 1024 * 1024 };
 /** A server without a contract takes every channel for one of these. */
 const UNTYPED: ChannelDefinition = {};
 
