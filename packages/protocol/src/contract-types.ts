@@ -1,4 +1,4 @@
-import type { Calls, Contract, EventOf, Schemas, StateDefinition } from "./contract.js";
+import type { Calls, Contract, EventOf, PublishOf, Schemas, StateDefinition } from "./contract.js";
 import type { AnySchema, InputOf, OutputOf } from "./schema.js";
 
 /** What either end without a contract takes for one: any channel, any type, any payload. */
@@ -23,6 +23,8 @@ export type EventInput<C extends Contract, P extends PatternOf<C>, T extends Eve
 export type EventPayload<C extends Contract, P extends PatternOf<C>, T extends EventTypeOf<C, P>> = OutputOf<EventSchemas<Definition<C, P>>[T]>;
 /** The union of a channel's events, told apart by `type`. */
 export type ChannelEvent<C extends Contract, P extends PatternOf<C>> = EventOf<EventSchemas<Definition<C, P>>>;
+/** What a channel's publishes come to, told apart by `type`. */
+export type ChannelPublish<C extends Contract, P extends PatternOf<C>> = PublishOf<EventSchemas<Definition<C, P>>>;
 
 export type SignalTypeOf<C extends Contract, P extends PatternOf<C>> = keyof SignalSchemas<Definition<C, P>> & string;
 export type SignalInput<C extends Contract, P extends PatternOf<C>, T extends SignalTypeOf<C, P>> = InputOf<SignalSchemas<Definition<C, P>>[T]>;

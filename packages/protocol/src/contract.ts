@@ -23,6 +23,11 @@ export type EventOf<E extends Schemas> = {
   };
 }[keyof E & string];
 
+/** What a client publishes, as the schema of its type made it; told apart by `type`. */
+export type PublishOf<E extends Schemas> = {
+  [Type in keyof E & string]: { readonly type: Type; readonly payload: OutputOf<E[Type]> };
+}[keyof E & string];
+
 /** State computed from the events of a channel; the same function runs on both ends. */
 export interface StateDefinition<State, E extends Schemas> {
   /** Raised when `reduce` or the shape of the state changes. */
@@ -32,6 +37,20 @@ export interface StateDefinition<State, E extends Schemas> {
   readonly reduce: (state: State, event: EventOf<E>) => State;
   /** A state of an older version, in today's shape. */
   readonly migrate?: (state: unknown, version: number) => State;
+  /**
+   * The payload of `pending` as it has to be, now that an earlier publish of the same client landed otherwise than it was sent: the server's
+   * handler gave it another id, say. Asked of each publish behind it, oldest first, for what is shown and for what is sent. Pure; if it throws,
+   * the error surfaces and `pending` stays as it is. A channel whose state has it sends one publish at a time.
+   */
+  readonly reconcile?: (
+    pending: PublishOf<E>,
+    outcome: { readonly sent: PublishOf<E>; readonly landed: PublishOf<E> },
+  ) => PublishOf<E>["payload"];
+  /**
+   * The publishes, in their order, that take back what `event` did to `before`, the state that it met; nothing for one that cannot be undone.
+   * Pure. Used by `undoHistory`, which publishes them as any other.
+   */
+  readonly inverse?: (event: PublishOf<E>, before: NoInfer<State>) => PublishOf<E> | readonly PublishOf<E>[] | undefined;
 }
 
 // oxlint-disable-next-line no-explicit-any -- the variance of a reducer's event forbids a tighter bound

@@ -31,6 +31,7 @@ export {
   type ContractDefinition,
   type DescribedChannel,
   type EventOf,
+  type PublishOf,
   type Schemas,
   type StateDefinition,
 } from "./contract.js";
@@ -41,6 +42,7 @@ export type {
   CallResult,
   CallTypeOf,
   ChannelEvent,
+  ChannelPublish,
   EventInput,
   EventPayload,
   EventTypeOf,

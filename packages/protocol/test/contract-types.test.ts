@@ -9,6 +9,7 @@ import {
   type CallPayload,
   type CallResult,
   type ChannelEvent,
+  type ChannelPublish,
   type EventInput,
   type EventPayload,
   type EventTypeOf,
@@ -54,6 +55,24 @@ const contract = defineContract({
       },
     }),
     "lobby:all": channel({ events: { "canvas:open": z.string() } }),
+    "shelf:{id}": channel({
+      events: { "book:put": concept, "book:take": z.object({ id: z.string() }) },
+      state: {
+        version: 1,
+        initial: new Map<string, string>(),
+        reduce: (books, event) => (event.type === "book:put" ? new Map([...books, [event.payload.id, event.payload.title]]) : books),
+        reconcile: ({ type, payload }, { sent, landed }) => {
+          expectTypeOf(type).toEqualTypeOf<"book:put" | "book:take">();
+          return payload.id === sent.payload.id ? { ...payload, id: landed.payload.id } : payload;
+        },
+        inverse: (event, before) => {
+          expectTypeOf(before).toEqualTypeOf<Map<string, string>>();
+          if (event.type === "book:put") return { type: "book:take", payload: { id: event.payload.id } };
+          const title = before.get(event.payload.id);
+          return title === undefined ? undefined : [{ type: "book:put", payload: { id: event.payload.id, title } }];
+        },
+      },
+    }),
   },
   calls: { "canvas:list": { input: z.object({}), output: z.array(z.string()) } },
 });
@@ -61,7 +80,7 @@ type C = typeof contract;
 type Canvas = "canvas:{id}";
 
 it("CTR-4: the names of a contract are known", () => {
-  expectTypeOf<PatternOf<C>>().toEqualTypeOf<Canvas | "lobby:all">();
+  expectTypeOf<PatternOf<C>>().toEqualTypeOf<Canvas | "lobby:all" | "shelf:{id}">();
   expectTypeOf<EventTypeOf<C, Canvas>>().toEqualTypeOf<"concept:create" | "concept:delete" | "weather:set">();
   expectTypeOf<SignalTypeOf<C, Canvas>>().toEqualTypeOf<"cursor:move">();
   expectTypeOf<SignalTypeOf<C, "lobby:all">>().toEqualTypeOf<never>();
@@ -99,6 +118,38 @@ it("CTR-4: an event is told apart by its type, and the state is what the reducer
   expectTypeOf<StateOf<C, Canvas>>().toEqualTypeOf<{ titles: readonly string[] }>();
   expectTypeOf<StateOf<C, "lobby:all">>().toEqualTypeOf<undefined>();
   expectTypeOf<Extract<ChannelEvent<C, Canvas>, { type: "weather:set" }>["payload"]>().toEqualTypeOf<number>();
+});
+
+it("CTR-4: what undoes an event, and what it becomes beside another, are publishes of its channel", () => {
+  expectTypeOf<StateOf<C, "shelf:{id}">>().toEqualTypeOf<Map<string, string>>();
+  expectTypeOf<ChannelPublish<C, "shelf:{id}">>().toEqualTypeOf<
+    | { readonly type: "book:put"; readonly payload: { id: string; title: string } }
+    | { readonly type: "book:take"; readonly payload: { id: string } }
+  >();
+  const notes = { version: 1, initial: 0, reduce: (count: number) => count + 1 } as const;
+  const refused = () => {
+    channel({
+      events: { "note:add": z.object({ id: z.string() }) },
+      // @ts-expect-error there is no such event
+      state: { ...notes, inverse: ({ payload }) => ({ type: "note:remove", payload }) },
+    });
+    channel({
+      events: { "note:add": z.object({ id: z.string() }) },
+      // @ts-expect-error a note has an id
+      state: { ...notes, inverse: () => ({ type: "note:add", payload: {} }) },
+    });
+    channel({
+      events: { "note:add": z.object({ id: z.string() }) },
+      // @ts-expect-error the state is a number
+      state: { ...notes, inverse: (event, before) => (before.length === 0 ? undefined : event) },
+    });
+    channel({
+      events: { "note:add": z.object({ id: z.string() }) },
+      // @ts-expect-error what comes back is the payload alone
+      state: { ...notes, reconcile: (pending) => pending },
+    });
+  };
+  expectTypeOf(refused).returns.toBeVoid();
 });
 
 it("CTR-4: the parameters of a pattern are asked for", () => {
