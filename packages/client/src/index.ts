@@ -16,6 +16,7 @@ export type { CallOptions } from "./calls.js";
 export type { Envelope } from "./envelope.js";
 export type { PendingTotals, PublishResult } from "./outbound-queue.js";
 export type { Device, Person, PresenceList, PresenceNotice } from "./presence.js";
+export { select } from "./select.js";
 export type { ReadonlyStore } from "./store.js";
 export type { Gap, SubscriptionInfo } from "./subscription.js";
 export type { Typing, Typist } from "./typing.js";
