@@ -62,6 +62,13 @@ export async function connected({ connection }: Visitor): Promise<void> {
   await connection.and(connection.page().locator("[data-status=connected]")).waitFor();
 }
 
+/** Resolves when the page would open without a network. */
+export async function pageKept({ page }: Visitor): Promise<void> {
+  await page.evaluate(async () => {
+    await navigator.serviceWorker.ready;
+  });
+}
+
 /** Makes a canvas from the list; resolves when the server knows it. Returns the path of the canvas. */
 export async function makeCanvas({ page }: Visitor, name: string): Promise<string> {
   await page.getByLabel("Name of the new canvas").fill(name);

@@ -22,6 +22,7 @@ describe("the door of the page", () => {
     writeFileSync(join(folder, "secret.txt"), "secret");
     writeFileSync(join(folder, "page/index.html"), "<p>the page");
     writeFileSync(join(folder, "page/assets/app-1a2b.js"), "run()");
+    writeFileSync(join(folder, "page/service-worker.js"), "keep()");
     http = createServer(await servePage(pathToFileURL(`${folder}/page/`)));
     await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
   });
@@ -56,6 +57,11 @@ describe("the door of the page", () => {
     const { headers } = await get("/");
     const again = await get("/", { headers: { "if-none-match": headers.etag } });
     expect([again.status, again.body]).toEqual([304, ""]);
+  });
+
+  it("has the service worker asked for again each time", async () => {
+    const { status, headers } = await get("/service-worker.js");
+    expect([status, headers["content-type"], headers["cache-control"]]).toEqual([200, "text/javascript; charset=utf-8", "no-cache"]);
   });
 
   it.each(["/assets/gone.js", "/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/assets/../../secret.txt", "//secret.txt", "/assets/app-1a2b.js%00.html"])(

@@ -3,6 +3,7 @@ import "./zod-setup.js";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./App.js";
+import { keepPage } from "./keep-page.js";
 import { ErrorBoundary } from "./shared/ErrorBoundary.js";
 import "./styles/theme.css";
 import "./styles/shared.css";
@@ -20,3 +21,5 @@ createRoot(root).render(
     </ErrorBoundary>
   </StrictMode>,
 );
+
+keepPage();
