@@ -1,6 +1,8 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { canvas, reduceCanvas, type Canvas } from "../src/canvas.js";
+import { canvas, inverseOf, reduceCanvas, type Canvas } from "../src/canvas.js";
 import { reduceLobby } from "../src/lobby.js";
+import { palette } from "../src/palette.js";
 import { tidyPlaces } from "../src/server/tidy.js";
 
 type CanvasEvent = Parameters<typeof reduceCanvas>[1];
@@ -45,6 +47,11 @@ describe("what an event makes of a canvas", () => {
     expect(twice.arrows).toHaveLength(1);
   });
 
+  it("draws no second arrow of the same id", () => {
+    const drawn = after(concept("aaaa"), concept("bbbb"), concept("cccc"), arrow("aaaa", "bbbb"));
+    expect(reduceCanvas(drawn, { type: "arrow:create", payload: { id: "aaaabbbb", from: "bbbb", to: "cccc" }, eventId: "e", timestamp: 0 })).toBe(drawn);
+  });
+
   it("keeps the last 200 messages", () => {
     const said = Array.from({ length: 250 }, (_, index): Change => ({ type: "chat:post", payload: { text: `${index}`, name: "Ada", colour: "red" } }));
     const { chat } = after(...said);
@@ -56,6 +63,74 @@ describe("what an event makes of a canvas", () => {
     const schema = canvas.events["concept:create"];
     expect(schema.parse({ id: "aaaa", text: " Hello ", x: 1.6, y: -1.2, colour: "red" })).toEqual({ id: "aaaa", text: "Hello", x: 2, y: -1, colour: "red" });
     expect(schema.safeParse({ id: "__proto__", text: "x", x: 0, y: 0, colour: "red" }).success).toBe(false);
+  });
+});
+
+/** Few ids, so that changes meet what earlier ones have made. */
+const anId = fc.constantFrom("aaaa", "bbbb", "cccc", "dddd");
+const value = { text: fc.constantFrom("one", "two"), x: fc.integer({ min: 0, max: 3 }), y: fc.integer({ min: 0, max: 3 }), colour: fc.constantFrom(...palette) };
+const someChange: fc.Arbitrary<Change> = fc.oneof(
+  fc.record({ type: fc.constant("concept:create"), payload: fc.record({ id: anId, ...value }) }),
+  fc.record({ type: fc.constant("concept:update"), payload: fc.record({ id: anId, ...value }, { requiredKeys: ["id"] }) }),
+  fc.record({ type: fc.constant("concept:delete"), payload: fc.record({ id: anId }) }),
+  fc.record({ type: fc.constant("arrow:create"), payload: fc.record({ id: anId, from: anId, to: anId }) }),
+  fc.record({ type: fc.constant("arrow:delete"), payload: fc.record({ id: anId }) }),
+);
+
+/** What people see of it: which concept lies before which other is not part of that. */
+function seen({ concepts, arrows, chat }: Canvas) {
+  const byId = (one: { readonly id: string }, other: { readonly id: string }) => one.id.localeCompare(other.id);
+  return { concepts: concepts.toSorted(byId), arrows: arrows.toSorted(byId), chat };
+}
+
+describe("what takes a change back", () => {
+  const apply = (state: Canvas, change: Change) => reduceCanvas(state, { ...change, eventId: "e", timestamp: 0 });
+
+  it("leads back to what was there before, whatever that was", () => {
+    fc.assert(
+      fc.property(fc.array(someChange, { maxLength: 20 }), someChange, (earlier, change) => {
+        const before = after(...earlier);
+        const undone = (inverseOf(change, before) ?? []).reduce(apply, apply(before, change));
+        expect(seen(undone)).toEqual(seen(before));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("is itself taken back by the change: undone and done again is as done once", () => {
+    fc.assert(
+      fc.property(fc.array(someChange, { maxLength: 20 }), someChange, (earlier, change) => {
+        const before = after(...earlier);
+        const done = apply(before, change);
+        let state = done;
+        const again: Change[] = [];
+        for (const inverse of inverseOf(change, before) ?? []) {
+          again.unshift(...(inverseOf(inverse, state) ?? []));
+          state = apply(state, inverse);
+        }
+        expect(seen(again.reduce(apply, state))).toEqual(seen(done));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("is nothing for a change without effect, and for what was said", () => {
+    fc.assert(
+      fc.property(fc.array(someChange, { maxLength: 20 }), someChange, (earlier, change) => {
+        const before = after(...earlier);
+        const hasEffect = JSON.stringify(apply(before, change)) !== JSON.stringify(before);
+        expect(inverseOf(change, before) !== undefined).toBe(hasEffect);
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(inverseOf({ type: "chat:post", payload: { text: "Hello", name: "Ada", colour: "red" } }, empty)).toBeUndefined();
+  });
+
+  it("leaves what somebody else has changed beside it", () => {
+    const before = after(concept("aaaa", 1, 2));
+    const moved = { type: "concept:update", payload: { id: "aaaa", x: 5 } } satisfies Change;
+    const other = apply(apply(before, moved), { type: "concept:update", payload: { id: "aaaa", text: "Theirs", y: 9 } });
+    expect((inverseOf(moved, before) ?? []).reduce(apply, other).concepts).toEqual([{ id: "aaaa", text: "Theirs", x: 1, y: 9, colour: "teal" }]);
   });
 });
 

@@ -7,7 +7,7 @@ export interface PageBuild {
 }
 
 /** How a request is answered. `network`: the worker keeps out of it. */
-export type Way = "page" | "file" | "network";
+type Way = "page" | "file" | "network";
 
 /** How long the network has for the page before the kept one is shown. */
 const pageTimeoutMs = 3_000;
