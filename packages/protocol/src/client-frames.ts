@@ -1,6 +1,6 @@
-import { lastSeen } from "./common-shapes.js";
+import { lastSeen, rewind } from "./common-shapes.js";
 import { frameReader, type FrameOf } from "./frame-reader.js";
-import { anything, count, flag, list, oneOf, optional, record, text } from "./shape.js";
+import { anything, atMostOne, count, flag, list, oneOf, optional, record, text } from "./shape.js";
 
 const correlationId = text(64);
 const channel = text(128);
@@ -17,15 +17,20 @@ export const clientShapes = {
     client: optional(record({ name: text(64), version: text(64) })),
     capabilities: optional(list(text(32), 32)),
   }),
-  subscribe: record({
-    correlationId,
-    channel,
-    since: optional(lastSeen),
-    /** Whether the members are sent, and their changes. */
-    presence: optional(flag),
-    /** Enters presence with this state. */
-    member: optional(anything),
-  }),
+  subscribe: atMostOne(
+    record({
+      correlationId,
+      channel,
+      since: optional(lastSeen),
+      rewind: optional(rewind),
+      /** Whether the members are sent, and their changes. */
+      presence: optional(flag),
+      /** Enters presence with this state. */
+      member: optional(anything),
+    }),
+    "since",
+    "rewind",
+  ),
   unsubscribe: record({ correlationId, channel }),
   publish: record({
     correlationId,

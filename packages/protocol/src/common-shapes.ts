@@ -1,9 +1,13 @@
 import { CODE_CHARACTERS_MAX, FIELD_CHARACTERS_MAX, MESSAGE_CHARACTERS_MAX } from "./wire-error.js";
-import { anything, count, flag, oneOf, optional, record, text, type ValueOf } from "./shape.js";
+import { anything, count, flag, oneField, oneOf, optional, record, text, type ValueOf } from "./shape.js";
 
 export const position = record({ epoch: text(32), seq: count });
 
 export const lastSeen = record({ epoch: text(32), seq: count, eventId: optional(text(128)) });
+
+/** How far behind the head a subscription starts: so many events, or those that were appended within so many milliseconds. */
+export const rewind = oneField({ count, ageMs: count });
+export type Rewind = ValueOf<typeof rewind>;
 
 export const wireError = record({
   code: text(CODE_CHARACTERS_MAX),

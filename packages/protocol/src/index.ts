@@ -65,5 +65,5 @@ export { jsonCodec, type Codec, type Encoded } from "./codec.js";
 export { correlationIdOf } from "./frame-reader.js";
 export { clientShapes, readClientFrame, type ClientFrame, type ClientFrameOf } from "./client-frames.js";
 export { publishResult, readServerFrame, serverShapes, subscribeResult, type ServerFrame, type ServerFrameOf } from "./server-frames.js";
-export type { Member, PresenceChange, SubscriptionStart, WireEvent, WireSignal } from "./common-shapes.js";
+export type { Member, PresenceChange, Rewind, SubscriptionStart, WireEvent, WireSignal } from "./common-shapes.js";
 export { PROTOCOL_VERSION, subprotocolOf } from "./version.js";

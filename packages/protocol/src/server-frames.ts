@@ -45,6 +45,12 @@ export type ServerFrameOf<Op extends ServerFrame["op"]> = Extract<ServerFrame, {
 export const readServerFrame = frameReader(serverShapes);
 
 /** `data` of the reply to `publish`. */
-export const publishResult = record({ position, eventId: text(128), repeat: optional(flag) });
+export const publishResult = record({
+  position,
+  eventId: text(128),
+  repeat: optional(flag),
+  /** What the server's handler made of the payload; left out where that is what was sent, or is not known any more. */
+  payload: optional(anything),
+});
 /** `data` of the reply to `subscribe`. */
 export const subscribeResult = start;

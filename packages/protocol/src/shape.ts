@@ -15,6 +15,7 @@ export interface OptionalShape<T> extends Shape<T> {
 }
 
 type Fields = Readonly<Record<string, Shape<unknown>>>;
+type OneFieldOf<F extends Fields> = { [K in keyof F]: { readonly [Name in K]: ValueOf<F[K]> } }[keyof F];
 type OptionalKeys<F extends Fields> = { [K in keyof F]: F[K] extends { readonly isOptional: true } ? K : never }[keyof F];
 
 export type ValueOf<S> = S extends Shape<infer T> ? T : never;
@@ -84,6 +85,34 @@ export function record<const F extends Fields>(fields: F): Shape<RecordOf<F>> {
         result[name] = shape.read(item, field === "" ? name : `${field}.${name}`);
       }
       return result as RecordOf<F>;
+    },
+  };
+}
+
+/** An object with exactly one of these fields, which says what it is. Others are passed over. */
+export function oneField<const F extends Fields>(fields: F): Shape<OneFieldOf<F>> {
+  const entries = Object.entries(fields);
+  return {
+    kind: `{${entries.map(([name, shape]) => `${name}:${shape.kind}`).join("|")}}`,
+    read: (value, field) => {
+      const given = entries.filter(([name]) => typeof value === "object" && value !== null && (value as Record<string, unknown>)[name] !== undefined);
+      const [first] = given;
+      if (first === undefined || given.length > 1) invalid(field, `an object with one of ${entries.map(([name]) => name).join(", ")}`);
+      const [name, shape] = first;
+      return { [name]: shape.read((value as Record<string, unknown>)[name], `${field}.${name}`) } as OneFieldOf<F>;
+    },
+  };
+}
+
+/** A record that has one of these fields at most: together they contradict each other. */
+export function atMostOne<T extends object>(shape: Shape<T>, ...names: readonly (keyof T & string)[]): Shape<T> {
+  return {
+    kind: `${shape.kind}(${names.join("|")})`,
+    read: (value, field) => {
+      const read = shape.read(value, field);
+      const second = names.filter((name) => read[name] !== undefined)[1];
+      if (second !== undefined) invalid(field === "" ? second : `${field}.${second}`, `there together with ${names.filter((name) => name !== second).join(", ")}`);
+      return read;
     },
   };
 }

@@ -43,6 +43,16 @@ export const goldenClientFrames: readonly Golden<ClientFrame>[] = [
     text: '{"op":"subscribe","correlationId":"2","channel":"canvas:7f","since":{"epoch":"e1","seq":41,"eventId":"p4b1:3"},"presence":true,"member":{"name":"Ada"}}',
   },
   {
+    title: "subscribe from so many events ago",
+    frame: { op: "subscribe", correlationId: "2", channel: "feed:7f", rewind: { count: 50 } },
+    text: '{"op":"subscribe","correlationId":"2","channel":"feed:7f","rewind":{"count":50}}',
+  },
+  {
+    title: "subscribe from so long ago",
+    frame: { op: "subscribe", correlationId: "2", channel: "feed:7f", rewind: { ageMs: 60_000 } },
+    text: '{"op":"subscribe","correlationId":"2","channel":"feed:7f","rewind":{"ageMs":60000}}',
+  },
+  {
     title: "unsubscribe",
     frame: { op: "unsubscribe", correlationId: "3", channel: "canvas:7f" },
     text: '{"op":"unsubscribe","correlationId":"3","channel":"canvas:7f"}',
@@ -134,6 +144,11 @@ export const goldenServerFrames: readonly Golden<ServerFrame>[] = [
     title: "reply to a publish",
     frame: { op: "reply", correlationId: "4", success: true, data: { position: { epoch: "e1", seq: 42 }, eventId: "p4b1:3" } },
     text: '{"op":"reply","correlationId":"4","success":true,"data":{"position":{"epoch":"e1","seq":42},"eventId":"p4b1:3"}}',
+  },
+  {
+    title: "reply to a repeated publish that the server changed",
+    frame: { op: "reply", correlationId: "4", success: true, data: { position: { epoch: "e1", seq: 42 }, eventId: "p4b1:3", repeat: true, payload: { id: "c9" } } },
+    text: '{"op":"reply","correlationId":"4","success":true,"data":{"position":{"epoch":"e1","seq":42},"eventId":"p4b1:3","repeat":true,"payload":{"id":"c9"}}}',
   },
   {
     title: "reply with an error",

@@ -1,4 +1,4 @@
-import type { LastSeen, Position, WireError } from "@tutti/protocol";
+import type { LastSeen, Position, Rewind, WireError } from "@tutti/protocol";
 
 /** An event as the log keeps it. */
 export interface LoggedEvent {
@@ -55,9 +55,6 @@ export interface Retention {
   readonly countMax: number;
   readonly bytesMax: number;
 }
-
-/** How far back of the head: so many events, or those that were appended within so many milliseconds. */
-export type Rewind = { readonly count: number } | { readonly ageMs: number };
 
 /** What became of a publish. */
 export type Outcome =

@@ -1,4 +1,4 @@
-import { TuttiError, samePosition, type Environment, type LastSeen, type Position, type WireError } from "@tutti/protocol";
+import { TuttiError, samePosition, type Environment, type LastSeen, type Position, type Rewind, type WireError } from "@tutti/protocol";
 import type {
   AppendRequest,
   Broker,
@@ -12,7 +12,6 @@ import type {
   PublisherCount,
   ReadOptions,
   Retention,
-  Rewind,
   StoredSnapshot,
 } from "./broker.js";
 import { nodeEnvironment } from "./node-environment.js";
