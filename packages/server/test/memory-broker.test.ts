@@ -50,7 +50,7 @@ describe("what the memory broker remembers", () => {
 
   it("BRK-7 at most countMax events, however young they are", async () => {
     const broker = memoryBroker({ environment: new ManualEnvironment() });
-    const retention = { countMin: 10, ageMsMin: 1_000_000, countMax: 100 };
+    const retention = { countMin: 10, ageMsMin: 1_000_000, countMax: 100, bytesMax: 1_000_000 };
     for (let index = 0; index < 400; index++) await broker.append("room:1", { event: event(`${index}`), retention });
     const { position, floor } = await broker.head("room:1");
     expect(position.seq).toBe(400);

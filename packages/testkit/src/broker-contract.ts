@@ -330,7 +330,7 @@ function trimSuite({ withBroker: it, expect }: Suite): void {
   });
 
   it("BRK-7 keeps what the retention wants kept, and forgets in time what it does not", async (broker, elapse) => {
-    const retention = { countMin: 10, ageMsMin: 1_000, countMax: 1_000 };
+    const retention = { countMin: 10, ageMsMin: 1_000, countMax: 1_000, bytesMax: 1_000_000 };
     await Promise.all(Array.from({ length: 300 }, () => broker.append("room:1", request({ retention }))));
     expect((await broker.head("room:1")).floor).toBe(0);
     await elapse(2_000);

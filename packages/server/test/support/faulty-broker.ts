@@ -1,5 +1,17 @@
-import { TuttiError, type LastSeen, type Position, type WireError } from "@tutti/protocol";
-import type { AppendRequest, Broker, EventRun, Head, IdempotencyKey, Outcome, Page, PublisherCount, ReadOptions, StoredSnapshot } from "@tutti/server";
+import { TuttiError, type LastSeen, type Position, type Rewind, type WireError } from "@tutti/protocol";
+import type {
+  AppendRequest,
+  Broker,
+  EventRun,
+  Head,
+  IdempotencyKey,
+  Outcome,
+  Page,
+  PublisherCount,
+  ReadOptions,
+  Retention,
+  StoredSnapshot,
+} from "@tutti/server";
 
 type Operation = Exclude<keyof Broker, "close">;
 
@@ -88,8 +100,12 @@ export class FaultyBroker implements Broker {
     return this.#do("head", () => this.inner.head(channel));
   }
 
-  trim(channel: string, upTo: Position): Promise<void> {
-    return this.#do("trim", () => this.inner.trim(channel, upTo));
+  locate(channel: string, back: Rewind): Promise<Position> {
+    return this.#do("locate", () => this.inner.locate(channel, back));
+  }
+
+  trim(channel: string, upTo: Position, keep?: Retention): Promise<void> {
+    return this.#do("trim", () => this.inner.trim(channel, upTo, keep));
   }
 
   subscribe(channel: string, listener: (run: EventRun) => void): Promise<() => Promise<void>> {

@@ -40,6 +40,7 @@ export function bound(inner: Broker): Broker {
     lookup: (...asked) => inner.lookup(...asked),
     read: (...asked) => inner.read(...asked),
     head: (...asked) => inner.head(...asked),
+    locate: (...asked) => inner.locate(...asked),
     trim: (...asked) => inner.trim(...asked),
     subscribe: (...asked) => inner.subscribe(...asked),
     broadcast: (...asked) => inner.broadcast(...asked),

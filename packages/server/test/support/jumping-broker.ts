@@ -24,7 +24,8 @@ export function jumpingBroker(inner: Broker, by = 7): Broker {
       const { position, floor } = await inner.head(channel);
       return { position: out(position), floor: floor * by };
     },
-    trim: (channel, upTo) => inner.trim(channel, into(upTo)),
+    locate: async (channel, back) => out(await inner.locate(channel, back)),
+    trim: (channel, upTo, keep) => inner.trim(channel, into(upTo), keep),
     subscribe: (channel, listener) => inner.subscribe(channel, (run) => listener(outRun(run))),
     broadcast: (...asked) => inner.broadcast(...asked),
     listen: (...asked) => inner.listen(...asked),
