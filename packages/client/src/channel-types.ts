@@ -8,10 +8,12 @@ import type {
   EventInput,
   EventPayload,
   EventTypeOf,
+  LastSeen,
   PatternOf,
   Position,
   PresenceInput,
   PresenceState,
+  Rewind,
   Schemas,
   SignalInput,
   SignalPayload,
@@ -57,6 +59,14 @@ export interface ReceivedSignal<Type extends string = string, Payload = unknown>
 export interface SubscribeOptions<State = unknown> {
   /** `true`: the members are watched. With a state: this client enters as well. */
   readonly presence?: boolean | { readonly state: State };
+  /**
+   * Starts after the last event that the application kept: its position and, to tell a log that lost its tail and went on, its id. What cannot be
+   * had any more is a `gap`. Like `rewind` it is for channels without state, at most one of the two (`REWIND_UNSUPPORTED`), and for the first start:
+   * from there on the client itself knows where it is.
+   */
+  readonly since?: LastSeen;
+  /** Starts `count` events, or `ageMs` milliseconds, behind the head, or with the oldest event that there is. */
+  readonly rewind?: Rewind;
 }
 
 export interface ChannelState<State> extends ReadonlyStore<State> {

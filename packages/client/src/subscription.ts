@@ -1,4 +1,4 @@
-import { samePosition, type Cancel, type LastSeen, type Position, type ServerFrameOf, type SubscriptionStart, type TuttiError } from "@tutti/protocol";
+import { samePosition, type Cancel, type LastSeen, type Position, type Rewind, type ServerFrameOf, type SubscriptionStart, type TuttiError } from "@tutti/protocol";
 import { backoffMs } from "./backoff.js";
 import type { Core } from "./core.js";
 import { deferred, settle, type Deferred } from "./deferred.js";
@@ -17,6 +17,12 @@ export interface SubscriptionInfo {
 export interface Gap {
   readonly from: Position;
   readonly to: Position;
+}
+
+/** Where a subscription starts that has no position yet: after the last event that somebody kept, or so far behind the head. */
+export interface StartFrom {
+  readonly since?: LastSeen | undefined;
+  readonly rewind?: Rewind | undefined;
 }
 
 /** What a channel does with what its subscription brings. */
@@ -41,10 +47,15 @@ export interface Subscription {
   isListening(): boolean;
   /** Whether it is asked for again after a reconnect. */
   isWanted(): boolean;
-  /** The last position, from the first start until the subscription ends. */
+  /** The last position, from the first start, or from the `since` that it was given, until the subscription ends. */
   position(): LastSeen | undefined;
-  /** Resolves when the subscription is live. @param again asks although it is live or under way, because the wish changed */
-  start(again: boolean): Promise<void>;
+  /**
+   * Resolves when the subscription is live.
+   *
+   * @param again asks although it is live or under way, because the wish changed
+   * @param from where to start, unless there is a position already
+   */
+  start(again: boolean, from?: StartFrom): Promise<void>;
   /** Ends it, unless it has ended. @returns whether it was wanted till now */
   end(info: SubscriptionInfo, error: TuttiError): boolean;
   /** Settles the promise that waits; the subscription goes on. */
@@ -58,17 +69,24 @@ export interface Subscription {
   joined(start: SubscriptionStart): void;
 }
 
+/** What a subscription needs of its client. */
+export interface SubscriptionCore extends Pick<Core, "environment" | "requests" | "isUp" | "report"> {
+  readonly config: Pick<Core["config"], "guards">;
+}
+
 /** The position alone, without what was seen there. */
 export function positionOf<P extends Position | undefined>(seen: P): P | Position {
   return seen && { epoch: seen.epoch, seq: seen.seq };
 }
 
-export function makeSubscription(channel: string, core: Core, events: SubscriptionEvents): Subscription {
+export function makeSubscription(channel: string, core: SubscriptionCore, events: SubscriptionEvents): Subscription {
   const { environment, config, report } = core;
   const { guards } = config;
   let info: SubscriptionInfo = { status: "unsubscribed" };
   const store = makeStore(report, () => info);
   let position: LastSeen | undefined;
+  /** Asked for until there is a position. */
+  let rewind: Rewind | undefined;
   /** Runs while an answer, or the time to ask again, is awaited: also when it is live, for what a hole has swallowed. */
   let request: Cancel | undefined;
   /** Whoever waits for it to be live. */
@@ -95,7 +113,7 @@ export function makeSubscription(channel: string, core: Core, events: Subscripti
   const end = (next: SubscriptionInfo, error: TuttiError): boolean => {
     if (!isWanted()) return false;
     stopAsking();
-    position = undefined;
+    position = rewind = undefined;
     info = next;
     store.invalidate();
     abandon(error);
@@ -132,7 +150,8 @@ export function makeSubscription(channel: string, core: Core, events: Subscripti
     if (!isLive()) enter("subscribing");
     if (!core.isUp()) return;
     const since = guards.recovery === false ? undefined : position;
-    const cancel = core.requests.persist(() => ({ op: "subscribe", channel, since, ...events.wish() }), answered);
+    const back = position === undefined ? rewind : undefined;
+    const cancel = core.requests.persist(() => ({ op: "subscribe", channel, since, rewind: back, ...events.wish() }), answered);
     // What cannot be sent is refused before it is sent.
     if (isWanted()) request = cancel;
   };
@@ -145,9 +164,11 @@ export function makeSubscription(channel: string, core: Core, events: Subscripti
     position: () => position,
     abandon,
     end,
-    start(again) {
+    start(again, from = {}) {
       const { promise } = (wait ??= deferred());
-      if (again || !isWanted()) ask();
+      const isFrom = position === undefined && (from.since ?? from.rewind) !== undefined;
+      if (isFrom) ({ since: position, rewind } = from);
+      if (again || isFrom || !isWanted()) ask();
       else if (isListening()) abandon();
       return promise;
     },
