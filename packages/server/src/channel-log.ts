@@ -1,0 +1,193 @@
+import type { Environment, LastSeen, Position, Rewind, WireError } from "@tutti/protocol";
+import type { AppendRequest, EventRun, IdempotencyKey, LoggedEvent, NewEvent, Outcome, Page, PublisherCount, Retention, StoredSnapshot } from "./broker.js";
+
+/** Old events are dropped this many at a time, so that an append does not move the whole array. */
+const TRIM_STEP = 64;
+
+/** What the log of one channel remembers at most. */
+export interface LogLimits {
+  readonly deduplicationMs: number;
+  readonly answersMax: number;
+  readonly keysMax: number;
+  readonly publishersMax: number;
+}
+
+interface Publisher {
+  readonly highest: number;
+  readonly usedAt: number;
+  /** What its latest publishes were answered, by *n*; the oldest first. */
+  readonly answers: Map<number, number | WireError>;
+}
+
+/** The history of one channel, and who wrote it. It counts by ones, so an event's index follows from its `seq`. */
+export class ChannelLog {
+  readonly listeners = new Set<(run: EventRun) => void>();
+  readonly #environment: Environment;
+  readonly #limits: LogLimits;
+  readonly #epoch: string;
+  #events: LoggedEvent[] = [];
+  /** When each of the events was appended, monotonic. */
+  #times: number[] = [];
+  #floor = 0;
+  #snapshot: StoredSnapshot | undefined;
+  readonly #publishers = new Map<string, Publisher>();
+  readonly #keys = new Map<string, { seq: number; at: number }>();
+  #sweptAt: number;
+
+  constructor(environment: Environment, limits: LogLimits, epoch: string) {
+    this.#environment = environment;
+    this.#limits = limits;
+    this.#epoch = epoch;
+    this.#sweptAt = environment.elapsed();
+  }
+
+  get head(): Position {
+    return this.#at(this.#floor + this.#events.length);
+  }
+
+  get floor(): number {
+    return this.#floor;
+  }
+
+  get snapshot(): StoredSnapshot | undefined {
+    return this.#snapshot;
+  }
+
+  /** Whether nobody would miss it. */
+  get isBlank(): boolean {
+    const isUnwritten = this.#floor === 0 && this.#events.length === 0 && this.#snapshot === undefined;
+    return isUnwritten && this.listeners.size === 0 && this.#publishers.size === 0 && this.#keys.size === 0;
+  }
+
+  /** What is already known of the publish, or `undefined` where it may be appended. */
+  check({ publisher, key }: AppendRequest): Outcome | undefined {
+    if (publisher !== undefined) return this.checkCount(publisher);
+    return key === undefined ? undefined : this.lookup(key);
+  }
+
+  checkCount(count: PublisherCount): Outcome | undefined {
+    const known = this.lookup(count);
+    if (known !== undefined) return known;
+    const highest = this.#publishers.get(count.session)?.highest ?? 0;
+    return Math.max(highest, count.settled) === count.n - 1 ? undefined : { outcome: "out-of-order", highest };
+  }
+
+  lookup(id: PublisherCount | IdempotencyKey): Outcome | undefined {
+    if ("key" in id) {
+      const known = this.#keys.get(keyOf(id));
+      return known === undefined ? undefined : { outcome: "repeat", position: this.#at(known.seq) };
+    }
+    const publisher = this.#publishers.get(id.session);
+    if (publisher === undefined || id.n > publisher.highest) return undefined;
+    const answer = publisher.answers.get(id.n);
+    if (answer === undefined) return { outcome: "unknown" };
+    return typeof answer === "number" ? { outcome: "repeat", position: this.#at(answer) } : { outcome: "refused", error: answer };
+  }
+
+  append({ event, publisher, key, retention }: AppendRequest): Position {
+    const position = this.head;
+    const logged: LoggedEvent = { ...(event satisfies NewEvent), seq: position.seq + 1, prev: position.seq };
+    this.#events.push(logged);
+    this.#times.push(this.#environment.elapsed());
+    if (publisher !== undefined) this.answer(publisher, logged.seq);
+    if (key !== undefined) this.#remember(key, logged.seq);
+    if (retention !== undefined) this.#retain(retention);
+    this.#sweep();
+    const run: EventRun = { epoch: this.#epoch, events: [logged] };
+    for (const listener of this.listeners) listener(run);
+    return this.#at(logged.seq);
+  }
+
+  /** Settles a publisher's *n*: with the `seq` where it landed, or the error that refused it. */
+  answer({ session, n }: PublisherCount, answer: number | WireError): void {
+    const { answersMax, publishersMax } = this.#limits;
+    const answers = this.#publishers.get(session)?.answers ?? new Map<number, number | WireError>();
+    answers.set(n, answer);
+    forgetOldest(answers, answersMax);
+    // Deleted first, so that the map is in the order of their last publishes.
+    this.#publishers.delete(session);
+    this.#publishers.set(session, { highest: n, usedAt: this.#environment.elapsed(), answers });
+    forgetOldest(this.#publishers, publishersMax);
+  }
+
+  read(after: LastSeen, countMax: number): Page {
+    const head = this.head;
+    const isKnown = after.epoch === this.#epoch && after.seq >= this.#floor && after.seq <= head.seq;
+    const there = this.#events[after.seq - this.#floor - 1];
+    const isAnother = there !== undefined && after.eventId !== undefined && there.eventId !== after.eventId;
+    if (!isKnown || isAnother) return { outcome: "gap", floor: this.#at(this.#floor), head };
+    const start = after.seq - this.#floor;
+    return { outcome: "page", run: { epoch: this.#epoch, events: this.#events.slice(start, start + countMax) }, head };
+  }
+
+  locate(back: Rewind): Position {
+    const length = this.#events.length;
+    const oldest = "ageMs" in back ? this.#environment.elapsed() - back.ageMs : 0;
+    const first = "count" in back ? length - back.count : this.#times.findIndex((at) => at >= oldest);
+    return this.#at(this.#floor + (first === -1 ? length : Math.max(0, first)));
+  }
+
+  trim({ epoch, seq }: Position, keep?: Retention): void {
+    if (epoch !== this.#epoch) return;
+    const upTo = Math.min(seq - this.#floor, this.#events.length);
+    this.#drop(keep === undefined ? upTo : Math.min(upTo, this.#spare(keep)));
+  }
+
+  saveSnapshot(snapshot: StoredSnapshot): void {
+    const isForeign = snapshot.position.epoch !== this.#epoch;
+    const isOlder = this.#snapshot !== undefined && snapshot.position.seq < this.#snapshot.position.seq;
+    if (!isForeign && !isOlder) this.#snapshot = snapshot;
+  }
+
+  #at(seq: number): Position {
+    return { epoch: this.#epoch, seq };
+  }
+
+  #remember(key: IdempotencyKey, seq: number): void {
+    this.#keys.set(keyOf(key), { seq, at: this.#environment.elapsed() });
+    forgetOldest(this.#keys, this.#limits.keysMax);
+  }
+
+  #retain(retention: Retention): void {
+    const count = this.#spare(retention);
+    if (count >= TRIM_STEP) this.#drop(count);
+  }
+
+  /** How many of the oldest events a retention does not want. */
+  #spare({ countMin, countMax, ageMsMin }: Retention): number {
+    const spare = this.#events.length - countMin;
+    const oldest = this.#environment.elapsed() - ageMsMin;
+    const over = this.#events.length - countMax;
+    let count = 0;
+    while (count < over || (count < spare && (this.#times[count] ?? oldest) <= oldest)) count++;
+    return count;
+  }
+
+  #drop(count: number): void {
+    if (count <= 0) return;
+    this.#events = this.#events.slice(count);
+    this.#times = this.#times.slice(count);
+    this.#floor += count;
+  }
+
+  /** Forgets publishers and keys that were not used for the window; looked at once in a tenth of it. */
+  #sweep(): void {
+    const now = this.#environment.elapsed();
+    const { deduplicationMs } = this.#limits;
+    if (now - this.#sweptAt < deduplicationMs / 10) return;
+    this.#sweptAt = now;
+    for (const [session, { usedAt }] of this.#publishers) if (now - usedAt > deduplicationMs) this.#publishers.delete(session);
+    for (const [key, { at }] of this.#keys) if (now - at > deduplicationMs) this.#keys.delete(key);
+  }
+}
+
+function keyOf({ principal, key }: IdempotencyKey): string {
+  return JSON.stringify([principal, key]);
+}
+
+function forgetOldest(map: Map<unknown, unknown>, countMax: number): void {
+  for (const key of map.keys()) {
+    if (map.size <= countMax) return;
+    map.delete(key);
+  }
+}
