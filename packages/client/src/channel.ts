@@ -12,6 +12,7 @@ import type { PlacedEvent } from "./position-chain.js";
 import { makeMembership, makePeople } from "./presence.js";
 import { ownCount } from "./session.js";
 import { makeThrottle } from "./signals.js";
+import type { StoredSession } from "./storage.js";
 import { makeStore, type ReadonlyStore } from "./store.js";
 import { makeSubscription, positionOf, type Gap, type Subscription, type SubscriptionInfo } from "./subscription.js";
 import { makeTyping, TYPING, type Typing } from "./typing.js";
@@ -20,8 +21,6 @@ import { makeTyping, TYPING, type Typing } from "./typing.js";
 export interface ChannelHost extends Core {
   /** @throws TuttiError `CLIENT_CLOSED` */
   readonly assertOpen: () => void;
-  /** Counts what waits in all channels. @throws TuttiError `QUEUE_FULL` where there is no room */
-  readonly weigh: (count: number, bytes: number) => void;
   /** What the channel has to send, whether it is subscribed, or who listens, changed. */
   readonly changed: (channel: ClientChannel) => void;
   /** Starts the connection where nobody has done so. */
@@ -49,13 +48,13 @@ export interface ClientChannel {
   readonly subscription: Subscription;
   /** Whether the client has to keep it, whoever else does. */
   isBusy(): boolean;
-  /** Takes up what an earlier page left. */
-  restore(publish: Omit<Entry, "bytes">): void;
+  /** It is known which session this is: takes up what is stored of it. */
+  restore(stored: StoredSession | undefined, isSame: boolean): void;
   frame(frame: ServerFrameOf<"events" | "signals" | "presence" | "gap" | "joined" | "left">): void;
   /** The promises that wait for the connection reject; what is wanted stays so. */
   abandon(error: TuttiError): void;
-  /** The session has another public id: what is pending has other event ids. */
-  renamed(): void;
+  /** The session has another public id, and so have the events that are pending; `isOther`: because the user is another. */
+  renamed(isOther: boolean): void;
 }
 
 type Kind = "events" | "signals";
@@ -104,8 +103,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
   const optimistic = definition?.state && makeOptimisticState(name, host, definition.state, (type) => knows("events", type));
 
   const settled = (entry: Entry, outcome: Settled): void => {
-    const { type, payload, bytes } = entry;
-    host.weigh(-1, -bytes);
+    const { type, payload } = entry;
     if (outcome.kind === "acked" && subscription.isWanted()) optimistic?.acked(entry, outcome.result.position, subscription.position());
     else optimistic?.withdraw(entry);
     if ("result" in outcome) tellResult(host, type, { payload: outcome.result, channel: name, ...outcome.result });
@@ -122,20 +120,17 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     host.changed(channel);
     pending.changed();
   };
-  const add = (publish: Parameters<OutboundQueue["add"]>[0]): Promise<PublishResult> => {
-    host.weigh(1, publish.bytes);
-    const entry = queue.add(publish);
+  const publish = (type: string, payload: unknown): Promise<PublishResult> => {
+    const timestamp = environment.now();
+    const entry = queue.add({ type, timestamp, ...measure(name, { type, payload, timestamp }, session.messageBytesMax) });
     optimistic?.published(entry);
     changed();
     queue.pump();
     return entry.outcome.promise;
   };
-  const publish = (type: string, payload: unknown): Promise<PublishResult> => {
-    const timestamp = environment.now();
-    return add({ type, timestamp, ...measure(name, { type, payload, timestamp }, session.messageBytesMax) });
-  };
   /** Waits for what was published before, so that schemas that take their time keep the order. */
   const publishInTurn = (type: string, output: Promise<{ readonly value: unknown }>): Promise<PublishResult> => {
+    if (host.isFull(0)) throw new TuttiError("QUEUE_FULL");
     host.weigh(1, 0);
     const turn = handled(
       Promise.allSettled([output, publishing]).then(([result]) => {
@@ -254,7 +249,16 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     signal: (type, payload) => guarded(() => checked(host, schema("signals", type), payload, (output) => pushSignal(type, output))),
     call: (type, input, options) => call(host, { channel: name, type, input, calls: definition?.calls }, options),
     isBusy: () => subscription.isWanted() || queue.entries().length + listening.size > 0,
-    restore: (stored) => guarded(() => add({ ...stored, bytes: measure(name, stored, Number.POSITIVE_INFINITY).bytes })),
+    restore(stored, isSame) {
+      queue.restore(stored?.publishes.filter(({ channel: of }) => of === name) ?? [], isSame);
+      // Shown in the order of their numbers, what was published before these were known last.
+      for (const entry of queue.entries()) {
+        optimistic?.withdraw(entry);
+        optimistic?.published(entry);
+      }
+      changed();
+      queue.pump();
+    },
     frame(frame) {
       if (frame.op === "events") subscription.batch(frame);
       else if (frame.op === "signals") frame.signals.forEach(signalled);
@@ -271,8 +275,8 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
       subscription.abandon(error);
       membership.abandon(error);
     },
-    renamed() {
-      queue.renew();
+    renamed(isOther) {
+      if (isOther) queue.clear();
       optimistic?.store.changed();
     },
   };

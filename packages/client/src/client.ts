@@ -28,7 +28,10 @@ function compose(options: ClientOptions) {
     errors.emit("error", failure);
     tell(`error:${channel === undefined ? "connection" : namespaceOf(channel)}`, { error: failure, channel });
   };
-  const session = makeSession(environment, storage, report);
+  const session = makeSession(environment, storage, (stored, isSame) => {
+    const left = stored?.publishes.map(({ channel }) => channels.of(channel)) ?? [];
+    for (const channel of new Set([...channels.busy, ...left])) channel.restore(stored, isSame);
+  }, error);
   const totals = { count: 0, bytes: 0 };
   const pending = makeStore(report, () => ({ ...totals }));
   const isUp = (): boolean => connection.isUp();
@@ -53,8 +56,8 @@ function compose(options: ClientOptions) {
       const { kind, reason } = connection.phase();
       if (kind === "closed") throw reason;
     },
+    isFull: (bytes) => totals.count >= config.queueCountMax || totals.bytes + bytes > config.queueBytesMax,
     weigh(count, bytes) {
-      if (count > 0 && (totals.count >= config.queueCountMax || totals.bytes + bytes > config.queueBytesMax)) throw new TuttiError("QUEUE_FULL");
       totals.count += count;
       totals.bytes += bytes;
     },
@@ -72,8 +75,8 @@ function compose(options: ClientOptions) {
   const channels = makeChannels((name) => makeChannel(name, contract && (contract.match(name)?.definition ?? {}), host));
 
   const up = (publicId: string, user: string | undefined): void => {
-    session.user = user;
-    if (identify(session, publicId)) for (const channel of channels.busy) channel.renamed();
+    const who = identify(session, publicId, user);
+    if (who !== "same") for (const channel of channels.busy) channel.renamed(who === "other");
     for (const { subscription } of channels.busy) subscription.lineUp();
     for (const { queue } of channels.busy) queue.lineUp();
   };
@@ -115,15 +118,22 @@ function compose(options: ClientOptions) {
     },
     frozen: become("frozen"),
     resumed: become("free"),
-    pageHide: become("hidden"),
-    pageShow: become("free"),
+    pageHide() {
+      become("hidden")();
+      session.release();
+    },
+    pageShow() {
+      session.hold();
+      become("free")();
+    },
     used,
   };
   const connect = (): void => {
     watching ??= lifecycle.watch(lifecycleEvents);
+    session.hold();
     connection.dispatch({ type: "connect" });
   };
-  for (const publish of session.left) channels.of(publish.channel).restore(publish);
+  session.hold();
 
   return {
     connection: connection.info,
@@ -134,6 +144,7 @@ function compose(options: ClientOptions) {
       watching = undefined;
       idle?.();
       connection.dispatch({ type: "close" });
+      session.release();
     },
     setActivity: connection.setActivity,
     on: (name: string, listener: (value: never) => void) => (name === "error" ? errors : emitter).on(name, listener),

@@ -152,7 +152,7 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
       const mine = (attempted = {});
       const isCurrent = (): boolean => attempted === mine;
       fetchToken(
-        () => isCurrent() && openLink(isCurrent),
+        () => session.whenHeld(() => isCurrent() && openLink(isCurrent)),
         (error) => isCurrent() && lose(error),
       );
     },

@@ -15,6 +15,7 @@ export interface PublishResult {
 
 /** A publish that is not settled. */
 export interface Entry {
+  /** Its place among the session's publishes in the channel; another one may be given to it until the session is known. */
   readonly n: number;
   readonly type: string;
   readonly payload: unknown;
@@ -27,6 +28,11 @@ export interface Entry {
 interface Queued extends Entry {
   n: number;
   attempted: boolean;
+  /**
+   * What the storage has of it: nothing yet; a write is under way; it, and not that it was attempted; all that it needs to be sent. Without
+   * a storage nothing is needed.
+   */
+  step: "new" | "storing" | "stored" | "ready" | "settled";
   /** The sending whose answer is awaited. */
   sending?: string | undefined;
   readonly outcome: Deferred<PublishResult>;
@@ -49,12 +55,17 @@ export interface PendingTotals {
  */
 export interface OutboundQueue {
   readonly entries: () => readonly Entry[];
-  /** Takes in a publish, or what an earlier page left of one; nothing is sent before `pump`. */
-  add(publish: Omit<Entry, "n" | "attempted"> & Partial<Entry>): Queued;
+  /** Takes in a publish; nothing is stored or sent before `pump`. */
+  add(publish: Omit<Entry, "n" | "attempted">): Queued;
+  /**
+   * It is known which session this is, and what is stored of it. That comes first, under the numbers that it has; what was stored by this
+   * client and is not there any more was settled by somebody else.
+   */
+  restore(stored: readonly Omit<Entry, "bytes">[], isSame: boolean): void;
   /** The connection is up: everything is sent again. */
   lineUp(): void;
-  /** The session became another one. What the one before may have published stays unknown; the rest is counted anew. */
-  renew(): void;
+  /** The user is another one, and publishes nothing of what the one before wanted to. */
+  clear(): void;
   /** The event of publish `n` arrived; its ack may be lost. */
   arrived(n: number, result: PublishResult): void;
   close(error: TuttiError): void;
@@ -73,30 +84,29 @@ export function makeOutboundQueue(channel: string, core: Core, onSettled: (entry
   /** How often the server wanted something again since something was settled. */
   let setbacks = 0;
 
-  const store = ({ n, type, payload, timestamp, attempted }: Entry): void => {
-    session.keep((storage) => storage.put({ channel, n, type, payload, timestamp, attempted }));
-  };
-  const conclude = (entry: Queued, settled: Settled): void => {
-    onSettled(entry, settled);
-    if ("result" in settled) entry.outcome.resolve(settled.result);
-    else entry.outcome.reject(settled.error);
-  };
   const stopPause = (): void => {
     pause?.();
     pause = undefined;
   };
+  const conclude = (entry: Queued, settled: Settled): void => {
+    entry.step = "settled";
+    core.weigh(-1, -entry.bytes);
+    onSettled(entry, settled);
+    if ("result" in settled) entry.outcome.resolve(settled.result);
+    else entry.outcome.reject(settled.error);
+  };
   const settle = (entry: Queued, settled: Settled): void => {
-    if (!entries.includes(entry)) return;
+    if (entry.step === "settled") return;
     entries = entries.filter((other) => other !== entry);
     setbacks = 0;
     if (entries.length === 0) stopPause();
-    session.keep((storage) => storage.settle(channel, entry.n));
+    session.keep({ kind: "settle", channel, n: entry.n });
     conclude(entry, settled);
   };
   const recall = (from: number): void => {
     for (const entry of entries) if (entry.n >= from) entry.sending = undefined;
   };
-  /** Sends again from publish `n`, or from the lowest when the server asks for order. */
+  /** Goes on from publish `n` after a pause, or from the lowest when the server asks for order. */
   const again = (n: number, error: TuttiError): void => {
     const isOutOfOrder = error.retry === "resend";
     recall(isOutOfOrder ? 0 : n);
@@ -109,61 +119,84 @@ export function makeOutboundQueue(channel: string, core: Core, onSettled: (entry
       });
     }
   };
-  const answered = (entry: Queued, n: number, sending: string, answer: Answer): void => {
-    // Settled meanwhile by its event, or counted anew for another session.
-    if (answer.kind === "lost" || entry.n !== n || !entries.includes(entry)) return;
+  const answered = (entry: Queued, sending: string, answer: Answer): void => {
+    // Settled meanwhile by its event.
+    if (answer.kind === "lost" || entry.step === "settled") return;
     if (answer.kind === "success") {
       const result = answer.data as PublishResult;
       assertCounts(result.position.seq);
       settle(entry, { kind: "acked", result });
     } else if (isFinal(answer.error.code)) settle(entry, { kind: "refused", error: answer.error });
     // An answer to an earlier sending says nothing about the one under way.
-    else if (entry.sending === sending) again(n, answer.error);
+    else if (entry.sending === sending) again(entry.n, answer.error);
     pump();
+  };
+  /** Writes it down; `attempted`: as one that a server may have, which has to be known after a reload before it is sent. */
+  const store = (entry: Queued, attempted: boolean): void => {
+    const { n, type, payload, timestamp, step: before } = entry;
+    entry.step = "storing";
+    session.keep({ kind: "put", publish: { channel, n, type, payload, timestamp, attempted } }, (failure) => {
+      if (entry.step !== "storing") return;
+      if (failure === undefined) entry.step = attempted ? "ready" : "stored";
+      else if (before === "new") settle(entry, { kind: "refused", error: failure });
+      else {
+        entry.step = before;
+        again(n, failure);
+      }
+      pump();
+    });
   };
   const send = (entry: Queued): void => {
     const { n, attempted } = entry;
     // Everything before the first that waits is settled.
     const settled = config.guards.order === false ? n - 1 : (entries[0]?.n ?? n) - 1;
-    if (!attempted) {
-      // Stored first: after a reload it must be known that a server may have it.
-      entry.attempted = true;
-      store(entry);
-    }
-    entry.sending = core.requests.ask(publishFrame(channel, entry, settled, attempted), (answer, sending) => answered(entry, n, sending, answer));
+    entry.attempted = true;
+    entry.sending = core.requests.ask(publishFrame(channel, entry, settled, attempted), (answer, sending) => answered(entry, sending, answer));
     if (config.guards.ack === false) settle(entry, { kind: "acked", result: { position: { epoch: "", seq: 0 }, eventId: eventIdOf(session, n) } });
     // Last: who hears it may publish, and finds this one on its way.
     if (!attempted) onAttempted();
   };
   const pump = (): void => {
-    for (;;) {
-      const waiting = entries.filter(({ sending }) => sending === undefined);
-      const next = config.guards.order === false ? waiting.at(-1) : waiting[0];
-      if (!core.isUp() || pause !== undefined || next === undefined || entries.length - waiting.length >= config.inFlightMax) return;
-      send(next);
+    if (typeof session.home === "string") return;
+    let isBehind = false;
+    for (const [index, entry] of (config.guards.order === false ? entries.toReversed() : entries).entries()) {
+      const mayGo = index < config.inFlightMax && pause === undefined && core.isUp();
+      if (session.home === undefined && entry.step !== "settled") entry.step = "ready";
+      if (entry.step === "new" || (entry.step === "stored" && mayGo)) store(entry, mayGo);
+      if (entry.step === "storing" || entry.step === "stored") isBehind = true;
+      if (entry.step === "ready" && entry.sending === undefined && mayGo && !isBehind) send(entry);
     }
   };
 
   return {
     entries: () => entries,
     add(publish) {
-      const entry: Queued = { attempted: false, ...publish, n: publish.n ?? count(session, channel), outcome: deferred() };
+      if (core.isFull(publish.bytes)) throw new TuttiError("QUEUE_FULL");
+      core.weigh(1, publish.bytes);
+      const entry: Queued = { ...publish, n: count(session, channel), attempted: false, step: "new", outcome: deferred() };
       entries.push(entry);
-      store(entry);
       return entry;
+    },
+    restore(stored, isSame) {
+      const before = entries;
+      entries = stored.map((publish) => {
+        const step = publish.attempted ? "ready" : "stored";
+        const known = before.find(({ n, step: of }) => isSame && n === publish.n && of !== "new");
+        if (known !== undefined) return Object.assign(known, { step });
+        const { bytes } = measure(channel, publish, Number.POSITIVE_INFINITY);
+        core.weigh(1, bytes);
+        return { ...publish, bytes, step, outcome: deferred() };
+      });
+      for (const entry of before) if (entry.step === "new") entries.push(Object.assign(entry, { n: count(session, channel) }));
+      for (const entry of before) if (!entries.includes(entry)) conclude(entry, { kind: "refused", error: new TuttiError("OUTCOME_UNKNOWN") });
     },
     lineUp() {
       recall(0);
       pump();
     },
-    renew() {
-      const lost = entries.filter(({ attempted }) => attempted);
-      entries = entries.filter(({ attempted }) => !attempted);
-      for (const entry of entries) {
-        entry.n = count(session, channel);
-        store(entry);
-      }
-      for (const entry of lost) conclude(entry, { kind: "refused", error: new TuttiError("OUTCOME_UNKNOWN") });
+    clear() {
+      // What is stored is forgotten already, and new ones may get the same numbers.
+      for (const entry of entries.splice(0)) conclude(entry, { kind: "refused", error: new TuttiError(entry.attempted ? "OUTCOME_UNKNOWN" : "USER_CHANGED") });
     },
     arrived(n, result) {
       const entry = entries.find((other) => other.n === n);

@@ -1,48 +1,118 @@
-import { MESSAGE_BYTES_MAX, type Environment } from "@tutti/protocol";
-import type { SessionStorage, StoredPublish } from "./storage.js";
+import { MESSAGE_BYTES_MAX, TuttiError, type Environment } from "@tutti/protocol";
+import { attempt } from "./deferred.js";
+import type { HeldSession, SessionStorage, StorageChange, StoredIdentity, StoredSession } from "./storage.js";
 
 /**
  * A logical client over reconnects: the secret that the server knows it by, its public id, and how far it has counted its publishes in
  * each channel.
  */
 export interface Session {
-  readonly secret: string;
+  secret: string;
   /** How others see it; known from the first welcome on. */
-  publicId?: string | undefined;
+  publicId: string | undefined;
   /** The user of the last welcome. */
-  user?: string | undefined;
+  user: string | undefined;
   /** The largest message that the server takes. */
   messageBytesMax: number;
   /** The highest *n* that was given out, by channel. */
-  readonly counts: Map<string, number>;
-  /** What an earlier page left. */
-  readonly left: readonly StoredPublish[];
-  /** Changes what is stored, where anything is. What the storage throws is surfaced; the session goes on in memory. */
-  readonly keep: <T>(change: (storage: SessionStorage) => T) => T | undefined;
+  counts: Map<string, number>;
+  /**
+   * Where it is kept; `undefined`: in memory alone. While it is `sought` or `released`, it is not known which session this is, and nothing
+   * is counted for good.
+   */
+  home: HeldSession | "sought" | "released" | undefined;
+  /** Takes hold of a session, unless one is held. */
+  hold(): void;
+  /** Lets others have it, where it is stored. */
+  release(): void;
+  /** Calls `task` when it is known which session this is: in this turn where it can be. */
+  whenHeld(task: () => void): void;
+  /** Changes what is stored; `done` hears how it ended. Nothing happens, and nothing is heard, where nothing is stored. */
+  keep(change: StorageChange, done?: (failure?: TuttiError) => void): void;
 }
 
-export function makeSession(environment: Environment, storage: SessionStorage | undefined, failed: (cause: unknown) => void): Session {
-  const keep = <T>(change: (kept: SessionStorage) => T): T | undefined => {
-    try {
-      return storage && change(storage);
-    } catch (cause) {
-      failed(cause);
-      return undefined;
-    }
+/**
+ * @param held hears which session it is: what is stored of it, and whether it is the one that this client had before
+ * @param failed hears of each failure of the storage
+ */
+export function makeSession(
+  environment: Environment,
+  storage: SessionStorage | undefined,
+  held: (stored: StoredSession | undefined, isSame: boolean) => void,
+  failed: (error: TuttiError) => void,
+): Session {
+  const waiting: (() => void)[] = [];
+  const fail = (cause: unknown): TuttiError => {
+    const error = new TuttiError("STORAGE_FAILED", { cause });
+    failed(error);
+    return error;
   };
-  const stored = keep((kept) => kept.load());
-  const identity = stored?.identity ?? { secret: environment.id() + environment.id(), publicId: undefined };
-  if (stored === undefined) keep((kept) => kept.begin(identity));
-  return { ...identity, messageBytesMax: MESSAGE_BYTES_MAX, counts: new Map(stored?.counts), left: stored?.publishes ?? [], keep };
+  const take = (home: HeldSession | undefined): void => {
+    // Released meanwhile, or held by a later attempt.
+    if (session.home !== "sought") return void home?.release();
+    const stored = home?.stored;
+    const identity = stored?.identity ?? { secret: environment.id() + environment.id(), publicId: undefined, user: undefined };
+    const isSame = identity.secret === session.secret;
+    Object.assign(session, identity, { home, counts: new Map(stored?.counts) });
+    if (stored === undefined) session.keep({ kind: "begin", identity });
+    held(stored, isSame);
+    for (const task of waiting.splice(0)) task();
+  };
+  const session: Session = {
+    secret: "",
+    publicId: undefined,
+    user: undefined,
+    messageBytesMax: MESSAGE_BYTES_MAX,
+    counts: new Map(),
+    home: "released",
+    hold() {
+      if (session.home !== "released") return;
+      session.home = "sought";
+      if (storage === undefined) return take(undefined);
+      attempt(() => storage.hold()).then(take, (cause: unknown) => {
+        fail(cause);
+        take(undefined);
+      });
+    },
+    release() {
+      const { home } = session;
+      if (home === undefined) return;
+      session.home = "released";
+      if (typeof home === "object") void home.release();
+    },
+    whenHeld(task) {
+      if (typeof session.home === "string") waiting.push(task);
+      else task();
+    },
+    keep(change, done) {
+      const { home } = session;
+      if (typeof home !== "object") return;
+      attempt(() => home.write([change])).then(
+        () => done?.(),
+        (cause: unknown) => {
+          const failure = fail(cause);
+          if ("identity" in change && session.home === home) {
+            // What is stored under another name would be sent by another user.
+            session.home = undefined;
+            void home.release({ forget: true });
+          }
+          done?.(failure);
+        },
+      );
+    },
+  };
+  return session;
 }
 
-/** The server's word on who this is. `true` when the session is another than before: the counts start anew. */
-export function identify(session: Session, publicId: string): boolean {
-  if (publicId === session.publicId) return false;
-  session.publicId = publicId;
-  session.counts.clear();
-  session.keep((storage) => storage.begin({ secret: session.secret, publicId }));
-  return true;
+/** The server's word on who this is: `same` as before, `named` for the first time, or `other`: the user is another, and the counts start anew. */
+export function identify(session: Session, publicId: string, user: string | undefined): "same" | "named" | "other" {
+  const { secret, publicId: before } = session;
+  if (publicId === before) return "same";
+  const identity: StoredIdentity = { secret, publicId, user };
+  Object.assign(session, identity);
+  if (before !== undefined) session.counts.clear();
+  session.keep({ kind: before === undefined ? "identity" : "begin", identity });
+  return before === undefined ? "named" : "other";
 }
 
 /** The next *n* of a channel. */

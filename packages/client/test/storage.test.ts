@@ -1,59 +1,126 @@
 import { describe, expect, it } from "vitest";
-import { memoryStorage, type SessionStorage, type StoredPublish } from "../src/index.js";
+import { memoryStorage, type SessionStorage, type StorageChange } from "../src/index.js";
 import { at } from "./support/fake-server.js";
 import { outcome, Stage } from "./support/stage.js";
 
 const note = (text: string) => ({ text });
 const sent = (stage: Stage) => stage.link.of("publish").map(({ n, retry = false, payload }) => ({ n, retry, text: Object(payload).text as unknown }));
 
+/** A page with this storage, which has answered. */
+const load = (storage: SessionStorage, options: ConstructorParameters<typeof Stage>[0] = {}): Promise<Stage> => new Stage({ storage, ...options }).stored();
+const online = async (storage: SessionStorage, options: ConstructorParameters<typeof Stage>[0] = {}): Promise<Stage> => (await load(storage, options)).connect().stored();
+
+/** What a storage has, once nobody holds it. */
+async function left(storage: ReturnType<typeof memoryStorage>) {
+  storage.abandon();
+  const held = await storage.hold();
+  await held.release();
+  return held.stored;
+}
+
+/** A storage that fails at changes of one kind, and tells of all. */
+function flawed(broken: StorageChange["kind"] | "hold", storage = memoryStorage()) {
+  const written: StorageChange["kind"][] = [];
+  const fail = (): never => {
+    throw new Error("quota");
+  };
+  const flaw: SessionStorage = {
+    async hold() {
+      if (broken === "hold") fail();
+      const held = await storage.hold();
+      return {
+        ...held,
+        write(changes) {
+          written.push(...changes.map(({ kind }) => kind));
+          if (changes.some(({ kind }) => kind === broken)) fail();
+          return held.write(changes);
+        },
+      };
+    },
+  };
+  return { storage: flaw, written };
+}
+
 describe("a session that is stored", () => {
-  it("CON-7 has the same secret after a reload, and a session that is not stored another", () => {
+  it("QUE-2 has the same secret after a reload, and a session that is not stored another", async () => {
     const storage = memoryStorage();
     const secretOf = (stage: Stage): string => stage.connect().link.last("hello").session;
-    expect(secretOf(new Stage({ storage }))).toBe(secretOf(new Stage({ storage })));
-    const [one, two] = [memoryStorage(), memoryStorage()];
-    const first = new Stage({ storage: one });
-    first.environment.id();
-    expect(secretOf(first)).not.toBe(two.load()?.identity.secret);
+    const secret = secretOf(await load(storage));
+    storage.abandon();
+    expect(secretOf(await load(storage))).toBe(secret);
+    const other = new Stage({ storage: memoryStorage() });
+    other.environment.id();
+    expect(secretOf(await other.stored())).not.toBe(secret);
   });
 
-  it("PUB-2 counts on after a reload where nothing waited", () => {
+  it("QUE-2 the hello waits until it is known which session this is", async () => {
+    const stage = new Stage({ storage: memoryStorage() });
+    stage.client.connect();
+    expect(stage.transport.links).toEqual([]);
+    await stage.stored();
+    expect(stage.welcome().link.last("hello").session).not.toBe("");
+    expect(stage.status).toBe("connected");
+  });
+
+  it("QUE-2 counts on after a reload where nothing waited", async () => {
     const storage = memoryStorage();
-    const before = new Stage({ storage }).connect();
+    const before = await online(storage);
     void before.board.publish("note:add", note("a"));
+    await before.stored();
     before.link.ack(before.link.last("publish"), 1);
-    const after = new Stage({ storage }).connect();
+    await before.stored();
+    storage.abandon();
+    const after = await online(storage);
     void after.board.publish("note:add", note("b"));
+    await after.stored();
     expect(sent(after)).toEqual([{ n: 2, retry: false, text: "b" }]);
     expect(after.link.last("publish").settled).toBe(1);
   });
 
-  it("PUB-7 attempted is stored before the first send", () => {
-    const storage = memoryStorage();
+  it("QUE-1 a publish is stored before it is sent, as attempted: once where it can be sent, else first as one that waits", async () => {
     const puts: string[] = [];
+    const storage = memoryStorage();
     const stage: Stage = new Stage({
       storage: {
-        ...storage,
-        put(publish) {
-          puts.push(`${publish.n} ${publish.attempted ? "attempted" : "waits"}, ${stage.transport.links.length === 0 ? 0 : stage.link.of("publish").length} sent`);
-          storage.put(publish);
+        async hold() {
+          const held = await storage.hold();
+          return {
+            ...held,
+            async write(changes) {
+              await held.write(changes);
+              const count = stage.transport.links.length === 0 ? 0 : stage.link.of("publish").length;
+              for (const change of changes) if (change.kind === "put") puts.push(`${change.publish.n} ${change.publish.attempted ? "attempted" : "waits"}, ${count} sent`);
+            },
+          };
         },
       },
     });
-    void stage.board.publish("note:add", note("a"));
-    stage.connect();
-    expect(puts[0]).toBe("1 waits, 0 sent");
-    expect(puts.at(-1)).toBe("1 attempted, 0 sent");
+    void (await stage.stored()).board.publish("note:add", note("a"));
+    expect(puts).toEqual([]);
+    await stage.stored();
+    expect(puts).toEqual(["1 waits, 0 sent"]);
+    await stage.connect().stored();
+    expect(puts.splice(0)).toEqual(["1 waits, 0 sent", "1 attempted, 0 sent"]);
+    void stage.board.publish("note:add", note("b"));
     expect(stage.link.of("publish")).toHaveLength(1);
+    await stage.stored();
+    expect(puts).toEqual(["2 attempted, 1 sent"]);
+    expect(stage.link.of("publish")).toHaveLength(2);
   });
 
-  it("PUB-9 after a reload says retry of what was attempted alone, and sends all in order ahead of what is new", () => {
+  it("QUE-2 after a reload says retry of what was attempted alone, and sends all in order ahead of what is new", async () => {
     const storage = memoryStorage();
-    const before = new Stage({ storage, inFlightMax: 2 }).connect();
+    const before = await online(storage, { inFlightMax: 2 });
     for (const text of ["a", "b", "c"]) void before.board.publish("note:add", note(text));
+    await before.stored();
+    storage.abandon();
     const after = new Stage({ storage });
     void after.board.publish("note:add", note("d"));
-    after.connect();
+    expect(after.board.state.getSnapshot()).toEqual(["d"]);
+    expect(after.client.pending.getSnapshot().count).toBe(1);
+    await after.stored();
+    expect(after.board.state.getSnapshot()).toEqual(["a", "b", "c", "d"]);
+    await after.connect().stored();
     expect(sent(after)).toEqual([
       { n: 1, retry: true, text: "a" },
       { n: 2, retry: true, text: "b" },
@@ -62,95 +129,118 @@ describe("a session that is stored", () => {
     ]);
   });
 
-  it("PUB-9 goes out after a reload though nobody asks for its channel", () => {
+  it("QUE-2 goes out after a reload though nobody asks for its channel", async () => {
     const storage = memoryStorage();
-    void new Stage({ storage }).board.publish("note:add", note("a"));
-    expect(sent(new Stage({ storage }).connect())).toEqual([{ n: 1, retry: false, text: "a" }]);
+    const before = await load(storage);
+    void before.board.publish("note:add", note("a"));
+    await before.stored();
+    storage.abandon();
+    expect(sent(await online(storage))).toEqual([{ n: 1, retry: false, text: "a" }]);
   });
 
   it("PUB-8 a queue that was full before the reload is full after it, and has lost nothing", async () => {
     const storage = memoryStorage();
-    const before = new Stage({ storage, queueCountMax: 3 });
+    const before = await load(storage, { queueCountMax: 3 });
     for (const text of ["a", "b", "c"]) void before.board.publish("note:add", note(text));
-    const after = new Stage({ storage, queueCountMax: 3 });
+    await before.stored();
+    storage.abandon();
+    const after = await load(storage, { queueCountMax: 3 });
     expect(after.client.pending.getSnapshot()).toEqual(before.client.pending.getSnapshot());
     expect(after.board.pending.getSnapshot().map(({ n }) => n)).toEqual([1, 2, 3]);
     expect(await outcome(after.board.publish("note:add", note("d")))).toBe("QUEUE_FULL");
   });
 
-  it("STA-3 shows after a reload what waits, and settles it by its ack", () => {
+  it("QUE-2 shows after a reload what waits, and settles it by its ack", async () => {
     const storage = memoryStorage();
-    const before = new Stage({ storage }).live();
+    const before = await load(storage);
     void before.board.publish("note:add", note("a"));
-    const after = new Stage({ storage }).live();
+    await before.stored();
+    storage.abandon();
+    const after = (await online(storage)).live();
     expect(after.board.state.getSnapshot()).toEqual(["a"]);
     after.link.ack(after.link.last("publish"), 1);
     expect(after.board.pending.getSnapshot()).toEqual([]);
-    expect(storage.load()?.publishes).toEqual([]);
+    await after.stored();
+    expect((await left(storage))?.publishes).toEqual([]);
   });
 
-  it("STA-4 a refusal after a reload rolls back, though nobody has its promise", () => {
+  it("STA-4 a refusal after a reload rolls back, though nobody has its promise", async () => {
     const storage = memoryStorage();
-    void new Stage({ storage }).connect().board.publish("note:add", note("a"));
-    const after = new Stage({ storage });
+    const before = await online(storage);
+    void before.board.publish("note:add", note("a"));
+    await before.stored();
+    storage.abandon();
+    const after = await load(storage);
     const rollbacks: unknown[] = [];
     after.client.on("rollback", ({ payload, error }) => rollbacks.push([payload, error.code]));
     after.connect();
     after.link.refuse(after.link.last("publish"), "FORBIDDEN");
     expect(rollbacks).toEqual([[note("a"), "FORBIDDEN"]]);
-    expect(storage.load()?.publishes).toEqual([]);
+    await after.stored();
+    expect((await left(storage))?.publishes).toEqual([]);
   });
 
-  it("PUB-7 where the user is another after the reload, what was attempted is unknown, and the rest is stored anew", () => {
+  it("QUE-4 where the user is another after the reload, nothing of what waited is sent, and nothing of it stays stored", async () => {
     const storage = memoryStorage();
-    const before = new Stage({ storage, inFlightMax: 1 }).connect();
+    const before = await online(storage, { inFlightMax: 1 });
     for (const text of ["a", "b"]) void before.board.publish("note:add", note(text));
-    const after = new Stage({ storage, inFlightMax: 1 });
+    await before.stored();
+    storage.abandon();
+    const after = await load(storage, { inFlightMax: 1 });
     const lost: unknown[] = [];
     after.client.on("rollback", ({ payload, error }) => lost.push([payload, error.code]));
     after.client.connect();
     after.link.open();
     after.link.welcome({ session: "another" });
-    expect(lost).toEqual([[note("a"), "OUTCOME_UNKNOWN"]]);
-    expect(storage.load()).toMatchObject({ identity: { publicId: "another" }, publishes: [{ n: 1, payload: note("b"), attempted: true }] });
+    expect(lost).toEqual([
+      [note("a"), "OUTCOME_UNKNOWN"],
+      [note("b"), "USER_CHANGED"],
+    ]);
+    void after.board.publish("note:add", note("c"));
+    await after.stored();
+    expect(sent(after)).toEqual([{ n: 1, retry: false, text: "c" }]);
+    expect(await left(storage)).toMatchObject({ identity: { publicId: "another" }, publishes: [{ n: 1, payload: note("c"), attempted: true }] });
   });
 
   it("CON-8 close forgets what waited: it was rejected, and is not sent by the next page", async () => {
     const storage = memoryStorage();
-    const stage = new Stage({ storage });
+    const stage = await load(storage);
     void stage.board.publish("note:add", note("a"));
+    await stage.stored();
     await stage.client.close();
-    expect(storage.load()?.publishes).toEqual([]);
+    await stage.stored();
+    expect((await left(storage))?.publishes).toEqual([]);
   });
 
-  it.each(["load", "begin", "put", "settle"] as const)("PUB-9 a storage whose %s throws surfaces, and the session goes on in memory", async (broken) => {
-    const storage: SessionStorage = {
-      ...memoryStorage(),
-      [broken]() {
-        throw new Error("quota");
-      },
-    };
-    const stage = new Stage({ storage }).live();
+  it.each(["hold", "begin", "identity"] as const)("QUE-7 a storage whose %s fails surfaces, and the session goes on in memory", async (broken) => {
+    const { storage, written } = flawed(broken);
+    const stage = (await online(storage)).live();
+    expect(stage.errors).toEqual(["STORAGE_FAILED"]);
+    written.length = 0;
     const published = stage.board.publish("note:add", note("a"));
     stage.link.ack(stage.link.last("publish"), 1);
     expect(await outcome(published)).toEqual({ position: at(1), eventId: "public:1" });
+    expect(written).toEqual([]);
   });
 
-  it("PUB-9 memoryStorage keeps the publishes of each channel in the order of their n", () => {
-    const storage = memoryStorage();
-    const publish = (channel: string, n: number, attempted = false): StoredPublish => ({ channel, n, type: "x", payload: n, timestamp: 0, attempted });
-    expect(storage.load()).toBeUndefined();
-    storage.begin({ secret: "s", publicId: undefined });
-    for (const each of [publish("a:1", 1), publish("b:1", 1), publish("a:1", 2), publish("a:1", 1, true)]) storage.put(each);
-    expect(storage.load()?.publishes.map(({ channel, n, attempted }) => [channel, n, attempted])).toEqual([
-      ["a:1", 1, true],
-      ["a:1", 2, false],
-      ["b:1", 1, false],
-    ]);
-    storage.settle("a:1", 2);
-    storage.settle("a:1", 7);
-    expect(storage.load()).toEqual({ identity: { secret: "s", publicId: undefined }, counts: new Map([["a:1", 2], ["b:1", 1]]), publishes: [publish("a:1", 1, true), publish("b:1", 1)] });
-    storage.begin({ secret: "s", publicId: "p" });
-    expect(storage.load()).toEqual({ identity: { secret: "s", publicId: "p" }, counts: new Map(), publishes: [] });
+  it("QUE-7 what cannot be stored is not sent, is taken back, and surfaces", async () => {
+    const { storage } = flawed("put");
+    const stage = (await online(storage)).live();
+    const published = stage.board.publish("note:add", note("a"));
+    expect(await outcome(published)).toBe("STORAGE_FAILED");
+    expect(stage.link.of("publish")).toEqual([]);
+    expect(stage.board.state.getSnapshot()).toEqual([]);
+    expect(stage.client.pending.getSnapshot().count).toBe(0);
+    expect(stage.errors).toEqual(["STORAGE_FAILED"]);
+  });
+
+  it("QUE-7 what is settled and cannot be forgotten surfaces, and harms nobody", async () => {
+    const { storage } = flawed("settle");
+    const stage = (await online(storage)).live();
+    const published = stage.board.publish("note:add", note("a"));
+    await stage.stored();
+    stage.link.ack(stage.link.last("publish"), 1);
+    expect(await outcome(published)).toEqual({ position: at(1), eventId: "public:1" });
+    expect(stage.errors).toEqual(["STORAGE_FAILED"]);
   });
 });

@@ -97,6 +97,8 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
     const first = stage.guests.client(url, { storage });
     await connected(first);
     const lost = reason(first);
+    // The page is a copy: it takes what the first one still has.
+    storage.abandon();
     await connected(stage.guests.client(url, { storage }));
     return lost;
   },

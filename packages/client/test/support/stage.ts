@@ -47,6 +47,12 @@ export class Stage {
     return this.client.channel("board:{id}", { id: "1" });
   }
 
+  /** Lets the storage answer. */
+  async stored(): Promise<this> {
+    await turns(30);
+    return this;
+  }
+
   /** Starts, and is welcomed. */
   connect(): this {
     this.client.connect();
