@@ -105,7 +105,10 @@ export interface Broker {
   append(channel: string, request: AppendRequest): Promise<Outcome>;
   /** Takes the publisher's count without an event: the publish was refused for good, and cannot land later. */
   refuse(channel: string, publisher: PublisherCount, error: WireError): Promise<Outcome>;
-  /** What became of an earlier publish, or `undefined` where nothing is known of it. */
+  /**
+   * What became of an earlier publish, or `undefined` where it did not land. `unknown` also where its publisher is not known, and the log had to
+   * forget one before its time.
+   */
   lookup(channel: string, id: PublisherCount | IdempotencyKey): Promise<Outcome | undefined>;
   /** The events after a position, oldest first; at most `countMax`. An empty page means that `after` is the head. */
   read(channel: string, after: LastSeen, options: ReadOptions): Promise<Page>;

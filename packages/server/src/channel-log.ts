@@ -1,8 +1,6 @@
 import type { Environment, LastSeen, Position, Rewind, WireError } from "@tutti/protocol";
 import type { AppendRequest, EventRun, IdempotencyKey, LoggedEvent, NewEvent, Outcome, Page, PublisherCount, Retention, StoredSnapshot } from "./broker.js";
-
-/** Old events are dropped this many at a time, so that an append does not move the whole array. */
-const TRIM_STEP = 64;
+import { KeptEvents } from "./kept-events.js";
 
 /** What the log of one channel remembers at most. */
 export interface LogLimits {
@@ -25,13 +23,13 @@ export class ChannelLog {
   readonly #environment: Environment;
   readonly #limits: LogLimits;
   readonly #epoch: string;
-  #events: LoggedEvent[] = [];
-  /** When each of the events was appended, monotonic. */
-  #times: number[] = [];
+  readonly #kept = new KeptEvents();
   #floor = 0;
   #snapshot: StoredSnapshot | undefined;
   readonly #publishers = new Map<string, Publisher>();
   readonly #keys = new Map<string, { seq: number; at: number }>();
+  /** Until then a publisher that is not known may be one that had to go before its time. */
+  #doubtUntil = Number.NEGATIVE_INFINITY;
   #sweptAt: number;
 
   constructor(environment: Environment, limits: LogLimits, epoch: string) {
@@ -42,7 +40,7 @@ export class ChannelLog {
   }
 
   get head(): Position {
-    return this.#at(this.#floor + this.#events.length);
+    return this.#at(this.#floor + this.#kept.length);
   }
 
   get floor(): number {
@@ -55,43 +53,37 @@ export class ChannelLog {
 
   /** Whether nobody would miss it. */
   get isBlank(): boolean {
-    const isUnwritten = this.#floor === 0 && this.#events.length === 0 && this.#snapshot === undefined;
+    const isUnwritten = this.#floor === 0 && this.#kept.length === 0 && this.#snapshot === undefined;
     return isUnwritten && this.listeners.size === 0 && this.#publishers.size === 0 && this.#keys.size === 0;
   }
 
   /** What is already known of the publish, or `undefined` where it may be appended. */
   check({ publisher, key }: AppendRequest): Outcome | undefined {
     if (publisher !== undefined) return this.checkCount(publisher);
-    return key === undefined ? undefined : this.lookup(key);
+    return key === undefined ? undefined : this.#ofKey(key);
   }
 
   checkCount(count: PublisherCount): Outcome | undefined {
-    const known = this.lookup(count);
+    const known = this.#ofCount(count);
     if (known !== undefined) return known;
     const highest = this.#publishers.get(count.session)?.highest ?? 0;
     return Math.max(highest, count.settled) === count.n - 1 ? undefined : { outcome: "out-of-order", highest };
   }
 
   lookup(id: PublisherCount | IdempotencyKey): Outcome | undefined {
-    if ("key" in id) {
-      const known = this.#keys.get(keyOf(id));
-      return known === undefined ? undefined : { outcome: "repeat", position: this.#at(known.seq) };
-    }
-    const publisher = this.#publishers.get(id.session);
-    if (publisher === undefined || id.n > publisher.highest) return undefined;
-    const answer = publisher.answers.get(id.n);
-    if (answer === undefined) return { outcome: "unknown" };
-    return typeof answer === "number" ? { outcome: "repeat", position: this.#at(answer) } : { outcome: "refused", error: answer };
+    if ("key" in id) return this.#ofKey(id);
+    // Who asks about an earlier publish of somebody who may have been forgotten must not take it for one that never landed.
+    const mayBeForgotten = !this.#publishers.has(id.session) && this.#environment.elapsed() <= this.#doubtUntil;
+    return mayBeForgotten ? { outcome: "unknown" } : this.#ofCount(id);
   }
 
   append({ event, publisher, key, retention }: AppendRequest): Position {
     const position = this.head;
     const logged: LoggedEvent = { ...(event satisfies NewEvent), seq: position.seq + 1, prev: position.seq };
-    this.#events.push(logged);
-    this.#times.push(this.#environment.elapsed());
+    this.#kept.push(logged, this.#environment.elapsed());
     if (publisher !== undefined) this.answer(publisher, logged.seq);
     if (key !== undefined) this.#remember(key, logged.seq);
-    if (retention !== undefined) this.#retain(retention);
+    if (retention !== undefined) this.#forget(this.#kept.spare(retention, this.#environment.elapsed()));
     this.#sweep();
     const run: EventRun = { epoch: this.#epoch, events: [logged] };
     for (const listener of this.listeners) listener(run);
@@ -107,30 +99,27 @@ export class ChannelLog {
     // Deleted first, so that the map is in the order of their last publishes.
     this.#publishers.delete(session);
     this.#publishers.set(session, { highest: n, usedAt: this.#environment.elapsed(), answers });
-    forgetOldest(this.#publishers, publishersMax);
+    for (const { usedAt } of forgetOldest(this.#publishers, publishersMax)) this.#doubtUntil = usedAt + this.#limits.deduplicationMs;
   }
 
   read(after: LastSeen, countMax: number): Page {
     const head = this.head;
     const isKnown = after.epoch === this.#epoch && after.seq >= this.#floor && after.seq <= head.seq;
-    const there = this.#events[after.seq - this.#floor - 1];
+    const there = this.#kept.at(after.seq - this.#floor - 1);
     const isAnother = there !== undefined && after.eventId !== undefined && there.eventId !== after.eventId;
     if (!isKnown || isAnother) return { outcome: "gap", floor: this.#at(this.#floor), head };
-    const start = after.seq - this.#floor;
-    return { outcome: "page", run: { epoch: this.#epoch, events: this.#events.slice(start, start + countMax) }, head };
+    return { outcome: "page", run: { epoch: this.#epoch, events: this.#kept.slice(after.seq - this.#floor, countMax) }, head };
   }
 
   locate(back: Rewind): Position {
-    const length = this.#events.length;
-    const oldest = "ageMs" in back ? this.#environment.elapsed() - back.ageMs : 0;
-    const first = "count" in back ? length - back.count : this.#times.findIndex((at) => at >= oldest);
-    return this.#at(this.#floor + (first === -1 ? length : Math.max(0, first)));
+    const first = "count" in back ? this.#kept.length - back.count : this.#kept.indexSince(this.#environment.elapsed() - back.ageMs);
+    return this.#at(this.#floor + Math.max(0, first));
   }
 
   trim({ epoch, seq }: Position, keep?: Retention): void {
     if (epoch !== this.#epoch) return;
-    const upTo = Math.min(seq - this.#floor, this.#events.length);
-    this.#drop(keep === undefined ? upTo : Math.min(upTo, this.#spare(keep)));
+    const upTo = Math.max(0, Math.min(seq - this.#floor, this.#kept.length));
+    this.#forget(keep === undefined ? upTo : Math.min(upTo, this.#kept.spare(keep, this.#environment.elapsed())));
   }
 
   saveSnapshot(snapshot: StoredSnapshot): void {
@@ -143,30 +132,27 @@ export class ChannelLog {
     return { epoch: this.#epoch, seq };
   }
 
+  #ofKey(key: IdempotencyKey): Outcome | undefined {
+    const known = this.#keys.get(keyOf(key));
+    return known === undefined ? undefined : { outcome: "repeat", position: this.#at(known.seq) };
+  }
+
+  #ofCount({ session, n }: PublisherCount): Outcome | undefined {
+    const publisher = this.#publishers.get(session);
+    if (publisher === undefined || n > publisher.highest) return undefined;
+    const answer = publisher.answers.get(n);
+    if (answer === undefined) return { outcome: "unknown" };
+    return typeof answer === "number" ? { outcome: "repeat", position: this.#at(answer) } : { outcome: "refused", error: answer };
+  }
+
   #remember(key: IdempotencyKey, seq: number): void {
     this.#keys.set(keyOf(key), { seq, at: this.#environment.elapsed() });
     forgetOldest(this.#keys, this.#limits.keysMax);
   }
 
-  #retain(retention: Retention): void {
-    const count = this.#spare(retention);
-    if (count >= TRIM_STEP) this.#drop(count);
-  }
-
-  /** How many of the oldest events a retention does not want. */
-  #spare({ countMin, countMax, ageMsMin }: Retention): number {
-    const spare = this.#events.length - countMin;
-    const oldest = this.#environment.elapsed() - ageMsMin;
-    const over = this.#events.length - countMax;
-    let count = 0;
-    while (count < over || (count < spare && (this.#times[count] ?? oldest) <= oldest)) count++;
-    return count;
-  }
-
-  #drop(count: number): void {
-    if (count <= 0) return;
-    this.#events = this.#events.slice(count);
-    this.#times = this.#times.slice(count);
+  /** Forgets the oldest events. */
+  #forget(count: number): void {
+    this.#kept.forget(count);
     this.#floor += count;
   }
 
@@ -185,9 +171,13 @@ function keyOf({ principal, key }: IdempotencyKey): string {
   return JSON.stringify([principal, key]);
 }
 
-function forgetOldest(map: Map<unknown, unknown>, countMax: number): void {
-  for (const key of map.keys()) {
-    if (map.size <= countMax) return;
+/** Deletes what was put in first, until no more than `countMax` are left. What it deleted. */
+function forgetOldest<Value>(map: Map<unknown, Value>, countMax: number): readonly Value[] {
+  const forgotten: Value[] = [];
+  for (const [key, value] of map) {
+    if (map.size <= countMax) break;
     map.delete(key);
+    forgotten.push(value);
   }
+  return forgotten;
 }

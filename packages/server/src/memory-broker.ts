@@ -17,13 +17,16 @@ import { nodeEnvironment } from "./node-environment.js";
 
 export interface MemoryBrokerOptions {
   readonly environment?: Environment;
-  /** How long a publisher's counts and an idempotency key are remembered after their last use. */
+  /** How long a publisher's counts and an idempotency key are remembered after their last use; 14 days, twice as long as a client keeps a publish (QUE-5). */
   readonly deduplicationMs?: number;
   /** How many answers to a publisher are remembered, by channel. */
   readonly answersMax?: number;
   /** How many idempotency keys are remembered, by channel. */
   readonly keysMax?: number;
-  /** How many publishers are remembered, by channel; the one that was silent for longest goes first. */
+  /**
+   * How many publishers are remembered, by channel; the one that was silent for longest goes first. Where one had to go before its time, a repeat of a
+   * publisher that is not known ends with `OUTCOME_UNKNOWN`: it may have landed.
+   */
   readonly publishersMax?: number;
   /** How many channels may be written to; `LIMIT_EXCEEDED` beyond. */
   readonly channelsMax?: number;
@@ -31,7 +34,7 @@ export interface MemoryBrokerOptions {
   readonly guards?: { readonly count?: false };
 }
 
-const DEFAULTS = { deduplicationMs: 24 * 3_600_000, answersMax: 256, keysMax: 10_000, publishersMax: 10_000, channelsMax: 100_000 };
+const DEFAULTS = { deduplicationMs: 14 * 24 * 3_600_000, answersMax: 256, keysMax: 10_000, publishersMax: 10_000, channelsMax: 100_000 };
 
 /**
  * One process's memory as the broker: nothing survives the process. All channels start a new epoch with it, so a client that comes back after
