@@ -1,4 +1,5 @@
-export { brokerContractSuite, type BrokerUnderTest, type Expectation, type TestFramework } from "./broker-contract.js";
+export { brokerContractSuite } from "./broker-contract.js";
+export type { BrokerUnderTest, Expectation, TestFramework } from "./broker-contract-tools.js";
 export { SimulatedClock, type EscapedError, type EventOwner, type Plan } from "./clock.js";
 export { SimulatedConnection, type MessageFate } from "./connection.js";
 export { faultProxy, type FaultProxy, type FaultProxyOptions, type ProxyConditions } from "./fault-proxy.js";
