@@ -65,7 +65,8 @@ export async function connected({ connection }: Visitor): Promise<void> {
 /** Resolves when the page would open without a network. */
 export async function pageKept({ page }: Visitor): Promise<void> {
   await page.evaluate(async () => {
-    await navigator.serviceWorker.ready;
+    const { serviceWorker } = navigator;
+    if (serviceWorker.controller === null) await new Promise((resolve) => serviceWorker.addEventListener("controllerchange", resolve, { once: true }));
   });
 }
 

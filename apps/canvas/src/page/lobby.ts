@@ -5,6 +5,7 @@ import type { Colour } from "../palette.js";
 import { client } from "./client.js";
 import { useGuest } from "./guest.js";
 import { useSubscription } from "./subscription.js";
+import { useLastLive } from "./shared/last-live.js";
 import { useStore } from "./shared/store.js";
 import { explainRefusal } from "./shared/toast.js";
 
@@ -20,7 +21,11 @@ export interface Visitor {
 export interface LobbyView {
   /** Whether the list is what the server has, or what this page knew last. */
   readonly status: "loading" | "live";
+  /** Where it is the latter, when it was true, in Unix ms. */
+  readonly lastLive: number | undefined;
   readonly canvases: readonly CanvasEntry[];
+  /** The ids of the canvases with a name that the server has not confirmed. */
+  readonly pending: ReadonlySet<string>;
   /** Who is on which canvas; each person once, by the id of the canvas. */
   readonly visitors: ReadonlyMap<string, readonly Visitor[]>;
 }
@@ -31,8 +36,11 @@ export function useLobby(address: string | null): LobbyView {
   const canvas = address !== null && isCanvasId(address) ? address : null;
   useSubscription(channel, useMemo(() => ({ name, colour, canvas }), [name, colour, canvas]));
   const { status } = useStore(channel.status);
+  const lastLive = useLastLive(channel);
   const { canvases } = useStore(channel.state);
   const { people } = useStore(channel.presence);
+  const waiting = useStore(channel.pending);
+  const pending = useMemo(() => new Set(waiting.map(({ payload }) => payload.id)), [waiting]);
 
   const visitors = useMemo(() => {
     const byCanvas = new Map<string, Visitor[]>();
@@ -46,7 +54,7 @@ export function useLobby(address: string | null): LobbyView {
     return byCanvas;
   }, [people]);
 
-  return { status: status === "live" ? "live" : "loading", canvases, visitors };
+  return { status: status === "live" ? "live" : "loading", lastLive, canvases, pending, visitors };
 }
 
 /** Puts a canvas on the list. It is there at once, and others see it when the server has it. */

@@ -12,7 +12,8 @@ const cache = makePageCache(pageBuild, self.location.origin, caches);
 
 // An open page has loaded all that it needs, so the worker of the next build does not wait for it to be closed.
 self.addEventListener("install", (event) => event.waitUntil(cache.keep().then(() => self.skipWaiting())));
-self.addEventListener("activate", (event) => event.waitUntil(cache.forgetOthers()));
+// The page of the first visit takes part: a picture that it shows later comes from here as well.
+self.addEventListener("activate", (event) => event.waitUntil(Promise.all([cache.forgetOthers(), self.clients.claim()])));
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   const load = () => fetch(request);

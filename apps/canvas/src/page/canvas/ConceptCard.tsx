@@ -35,7 +35,7 @@ export const ConceptCard = memo(function ConceptCard({ concept, x, y, mode, isPe
       data-mode={mode}
       data-pending={isPending}
       tabIndex={0}
-      aria-label={`Concept: ${concept.text}${mode === "resting" ? "" : ", selected"}`}
+      aria-label={`Concept: ${concept.text}${mode === "resting" ? "" : ", selected"}${isPending ? ", not saved yet" : ""}`}
       style={{ transform: `translate(${x}px, ${y}px) translate(-50%, -50%)` }}
     >
       {mode === "editing" ? (

@@ -3,6 +3,7 @@ import { newCanvasId } from "../../canvas-id.js";
 import type { CanvasEntry } from "../../lobby.js";
 import { createCanvas, type LobbyView, type Visitor } from "../lobby.js";
 import { goTo } from "../route.js";
+import { AgeNote } from "../shared/AgeNote.js";
 import { Avatar } from "../shared/Avatar.js";
 import { ConnectionStatus } from "../shared/ConnectionStatus.js";
 import { GuestMenu } from "../shared/GuestMenu.js";
@@ -33,12 +34,13 @@ export function ListPage({ lobby, notice }: { readonly lobby: LobbyView; readonl
           </p>
         )}
         <NewCanvas />
+        {lobby.lastLive !== undefined && <AgeNote what="this list" lastLive={lobby.lastLive} />}
         {lobby.canvases.length === 0 ? (
           <p className="empty">{lobby.status === "live" ? "No canvases yet. Make the first one." : "Waiting for the list of canvases…"}</p>
         ) : (
           <ul className="canvases" aria-label="Canvases">
             {newestFirst.map((canvas) => (
-              <CanvasItem key={canvas.id} canvas={canvas} visitors={lobby.visitors.get(canvas.id) ?? []} now={now} />
+              <CanvasItem key={canvas.id} canvas={canvas} isPending={lobby.pending.has(canvas.id)} visitors={lobby.visitors.get(canvas.id) ?? []} now={now} />
             ))}
           </ul>
         )}
@@ -77,16 +79,17 @@ function NewCanvas() {
 
 interface CanvasItemProps {
   readonly canvas: CanvasEntry;
+  readonly isPending: boolean;
   readonly visitors: readonly Visitor[];
   readonly now: number;
 }
 
 const visitorsShownMax = 5;
 
-function CanvasItem({ canvas, visitors, now }: CanvasItemProps) {
+function CanvasItem({ canvas, isPending, visitors, now }: CanvasItemProps) {
   return (
     <li data-testid="canvas">
-      <Link className="canvas-item" to={{ page: "canvas", id: canvas.id }}>
+      <Link className="canvas-item" data-pending={isPending} to={{ page: "canvas", id: canvas.id }}>
         <span className="canvas-name">{canvas.name}</span>
         <span className="canvas-made">Made {ago(canvas.createdAt, now)}</span>
         <span className="avatars" title={visitors.map(({ name }) => name).join(", ")}>
