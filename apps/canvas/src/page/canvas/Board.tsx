@@ -25,7 +25,7 @@ const unmeasured: Size = { width: 150, height: 46 };
 
 /** The canvas itself: concepts, arrows, and the others' pointers. */
 export function Board({ model, canvas, pending, others }: BoardProps) {
-  const { board, channel, camera, selection, gesture, setGesture } = model;
+  const { board, editor, camera, selection, gesture, setGesture } = model;
   const handlers = useGestures(model);
   const { sizes, measure } = useSizes();
   const places = usePlaces(model, canvas.concepts);
@@ -33,11 +33,11 @@ export function Board({ model, canvas, pending, others }: BoardProps) {
 
   const onEdited = useCallback(
     (id: string, text: string | undefined) => {
-      if (text !== undefined) renameConcept(channel, id, text);
+      if (text !== undefined) renameConcept(editor, id, text);
       setGesture(noGesture);
       board.current?.focus();
     },
-    [board, channel, setGesture],
+    [board, editor, setGesture],
   );
 
   const boxes = new Map<string, Box>(canvas.concepts.map((concept) => [concept.id, { ...(places.get(concept.id) ?? concept), ...(sizes.get(concept.id) ?? unmeasured) }]));
@@ -85,16 +85,16 @@ export function Board({ model, canvas, pending, others }: BoardProps) {
             />
           );
         })}
-        <Cursors channel={channel} others={others} />
+        <Cursors channel={editor.channel} others={others} />
       </div>
     </div>
   );
 }
 
 /** Where concepts are shown: under this person's pointer, gliding after somebody else's, or where the canvas has them. */
-function usePlaces({ channel, gesture }: BoardModel, concepts: readonly Concept[]): ReadonlyMap<string, Point> {
+function usePlaces({ editor, gesture }: BoardModel, concepts: readonly Concept[]): ReadonlyMap<string, Point> {
   const own = useMemo(() => draggedPlaces(gesture), [gesture]);
-  const drags = useOthersDrags(channel);
+  const drags = useOthersDrags(editor.channel);
   const targets = useMemo(
     () => new Map(concepts.map((concept): [string, Point] => [concept.id, own.get(concept.id) ?? drags.get(concept.id) ?? concept])),
     [concepts, own, drags],

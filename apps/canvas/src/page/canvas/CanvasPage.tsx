@@ -2,26 +2,28 @@ import { useEffect, useMemo, useRef, useState } from "react";
 import type { SubscriptionInfo } from "tutti/client";
 import { isCanvasId } from "../../canvas-id.js";
 import { createCanvas, renameCanvas, type LobbyView } from "../lobby.js";
-import { client } from "../client.js";
 import { useGuest } from "../guest.js";
 import { goTo } from "../route.js";
+import { AgeNote } from "../shared/AgeNote.js";
 import { ConnectionStatus } from "../shared/ConnectionStatus.js";
 import { GuestMenu } from "../shared/GuestMenu.js";
 import { Icon } from "../shared/Icon.js";
+import { useLastLive } from "../shared/last-live.js";
 import { Link } from "../shared/Link.js";
 import { useStore } from "../shared/store.js";
 import { reasonOf, tell } from "../shared/toast.js";
 import { useSubscription } from "../subscription.js";
-import type { CanvasChannel } from "./actions.js";
 import { Board } from "./Board.js";
 import { cameraOver, startCamera, type Camera } from "./camera.js";
 import { Chat } from "./Chat.js";
 import { Dock } from "./Dock.js";
+import { editorOf, type CanvasChannel, type Editor } from "./editor.js";
 import { noGesture, type Gesture } from "./gesture.js";
 import { useOtherDevices } from "./others.js";
 import { onBoardKey } from "./keys.js";
 import { People } from "./People.js";
 import { Title } from "./Title.js";
+import { useUndoKeys } from "./undo-keys.js";
 import type { BoardModel } from "./useGestures.js";
 import { ZoomControls } from "./ZoomControls.js";
 
@@ -31,8 +33,9 @@ interface CanvasPageProps {
 }
 
 export function CanvasPage({ id, lobby }: CanvasPageProps) {
-  const channel = useMemo(() => client.channel("canvas:{id}", { id }), [id]);
-  const model = useBoardModel(channel);
+  const editor = useMemo(() => editorOf(id), [id]);
+  const { channel } = editor;
+  const model = useBoardModel(editor);
   const { selection, setCamera } = model;
   const { people, complete } = useStore(channel.presence);
   const status = useStore(channel.status);
@@ -40,12 +43,15 @@ export function CanvasPage({ id, lobby }: CanvasPageProps) {
   const others = useOtherDevices(people);
   const self = people.find((person) => person.devices.some((device) => device.self));
   const name = useName(id, lobby);
+  const isLive = status.status === "live";
+  const lastLive = useLastLive(channel);
   const [isChatOpen, setChatOpen] = useState(() => window.innerWidth >= 1100);
 
   useSubscription(channel, useOwnPresence(selection, model.camera));
   useRefusal(id, status);
   useLossNotice(channel);
-  useFirstView(model, status.status === "live");
+  useUndoKeys(model);
+  useFirstView(model, isLive || canvas.concepts.length > 0);
 
   return (
     <div className="canvas-page" data-people={complete ? "known" : "stale"}>
@@ -66,8 +72,10 @@ export function CanvasPage({ id, lobby }: CanvasPageProps) {
       <main className="stage" onKeyDown={(event) => onBoardKey(model, event)}>
         <Board model={model} canvas={canvas} pending={usePendingIds(channel)} others={others} />
         {canvas.concepts.length === 0 && (
-          <p className="stage-hint">{status.status === "live" ? "Double-click anywhere to add a concept" : "Opening the canvas…"}</p>
+          // A canvas that was made here without a connection is known to be empty.
+          <p className="stage-hint">{isLive || lobby.pending.has(id) ? "Double-click anywhere to add a concept" : "Opening the canvas…"}</p>
         )}
+        {lastLive !== undefined && <AgeNote what="this canvas" lastLive={lastLive} />}
         <Dock model={model} />
         <ZoomControls model={model} />
       </main>
@@ -77,18 +85,18 @@ export function CanvasPage({ id, lobby }: CanvasPageProps) {
 }
 
 /** What this person looks at, has selected and does; nobody else's business but through presence and events. */
-function useBoardModel(channel: CanvasChannel): BoardModel {
+function useBoardModel(editor: Editor): BoardModel {
   const board = useRef<HTMLDivElement>(null);
   const [camera, setCamera] = useState<Camera>(startCamera);
   const [chosen, setSelection] = useState<readonly string[]>([]);
   const [gesture, setGesture] = useState<Gesture>(noGesture);
-  const { concepts, arrows } = useStore(channel.state);
+  const { concepts, arrows } = useStore(editor.channel.state);
   // Somebody else may have deleted what was selected here.
   const selection = useMemo(() => {
     const ids = new Set([...concepts, ...arrows].map((thing) => thing.id));
     return chosen.every((id) => ids.has(id)) ? chosen : chosen.filter((id) => ids.has(id));
   }, [chosen, concepts, arrows]);
-  return { board, channel, camera, setCamera, selection, setSelection, gesture, setGesture };
+  return { board, editor, camera, setCamera, selection, setSelection, gesture, setGesture };
 }
 
 const viewSettlesMs = 250;
@@ -137,14 +145,14 @@ function useLossNotice(channel: CanvasChannel): void {
 }
 
 /** Shows the whole canvas when it opens. */
-function useFirstView({ board, channel, setCamera }: BoardModel, isLive: boolean): void {
+function useFirstView({ board, editor, setCamera }: BoardModel, isKnown: boolean): void {
   const isShown = useRef(false);
   useEffect(() => {
     const rect = board.current?.getBoundingClientRect();
-    if (!isLive || isShown.current || rect === undefined) return;
+    if (!isKnown || isShown.current || rect === undefined) return;
     isShown.current = true;
-    setCamera(() => cameraOver(channel.state.getSnapshot().concepts, rect));
-  }, [board, channel, setCamera, isLive]);
+    setCamera(() => cameraOver(editor.channel.state.getSnapshot().concepts, rect));
+  }, [board, editor, setCamera, isKnown]);
 }
 
 /** The ids of what has a change that the server has not confirmed. */

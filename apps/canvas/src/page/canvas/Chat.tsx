@@ -3,7 +3,8 @@ import type { Message } from "../../canvas.js";
 import { Icon } from "../shared/Icon.js";
 import { useStore } from "../shared/store.js";
 import { timeOfDay } from "../shared/time.js";
-import { say, type CanvasChannel } from "./actions.js";
+import { say } from "./actions.js";
+import type { CanvasChannel } from "./editor.js";
 import type { CanvasDevice } from "./others.js";
 
 interface ChatProps {

@@ -1,4 +1,4 @@
-import type { CanvasChannel } from "./actions.js";
+import type { CanvasChannel } from "./editor.js";
 import { useCursors, type CanvasDevice } from "./others.js";
 import { useGlide } from "./useGlide.js";
 

@@ -1,11 +1,12 @@
 import { palette } from "../../palette.js";
 import { Icon } from "../shared/Icon.js";
 import { addConcept, deleteAll, recolour, tidy } from "./actions.js";
+import { UndoButtons } from "./UndoButtons.js";
 import type { BoardModel } from "./useGestures.js";
 
 /** What can be done just now: with the selection, or with the canvas where nothing is selected. */
 export function Dock({ model }: { readonly model: BoardModel }) {
-  const { selection, gesture } = model;
+  const { editor, selection, gesture } = model;
   if (gesture.kind === "connect") {
     return (
       <div className="dock" role="toolbar" aria-label="Arrow">
@@ -13,35 +14,40 @@ export function Dock({ model }: { readonly model: BoardModel }) {
       </div>
     );
   }
-  return selection.length === 0 ? <CanvasDock model={model} /> : <SelectionDock model={model} />;
+  return (
+    <div className="dock" role="toolbar" aria-label={selection.length === 0 ? "Canvas" : "Selection"}>
+      <UndoButtons history={editor.history} />
+      {selection.length === 0 ? <CanvasTools model={model} /> : <SelectionTools model={model} />}
+    </div>
+  );
 }
 
-function CanvasDock({ model }: { readonly model: BoardModel }) {
-  const { channel, camera, setSelection, setGesture } = model;
+function CanvasTools({ model }: { readonly model: BoardModel }) {
+  const { editor, camera, setSelection, setGesture } = model;
 
   function add() {
-    const id = addConcept(channel, camera);
+    const id = addConcept(editor, camera);
     setSelection([id]);
     setGesture({ kind: "edit", id });
   }
 
   return (
-    <div className="dock" role="toolbar" aria-label="Canvas">
+    <>
       <button type="button" className="dock-button" onClick={add}>
         <Icon name="plus" />
         Add concept
       </button>
-      <button type="button" className="dock-button" onClick={() => void tidy(channel)}>
+      <button type="button" className="dock-button" onClick={() => void tidy(editor.channel)}>
         <Icon name="tidy" />
         Tidy up
       </button>
-    </div>
+    </>
   );
 }
 
-function SelectionDock({ model }: { readonly model: BoardModel }) {
-  const { board, channel, camera, selection, setSelection, setGesture } = model;
-  const chosen = channel.state.getSnapshot().concepts.filter(({ id }) => selection.includes(id));
+function SelectionTools({ model }: { readonly model: BoardModel }) {
+  const { board, editor, camera, selection, setSelection, setGesture } = model;
+  const chosen = editor.channel.state.getSnapshot().concepts.filter(({ id }) => selection.includes(id));
   const [only] = chosen.length === 1 ? chosen : [];
 
   function startArrow(from: string) {
@@ -51,13 +57,13 @@ function SelectionDock({ model }: { readonly model: BoardModel }) {
   }
 
   function deleteSelection() {
-    deleteAll(channel, selection);
+    deleteAll(editor, selection);
     setSelection([]);
     board.current?.focus();
   }
 
   return (
-    <div className="dock" role="toolbar" aria-label="Selection">
+    <>
       {chosen.length > 0 && (
         <div className="dock-swatches" role="group" aria-label="Colour">
           {palette.map((colour) => (
@@ -68,7 +74,7 @@ function SelectionDock({ model }: { readonly model: BoardModel }) {
               data-colour={colour}
               aria-label={colour}
               aria-pressed={chosen.every((concept) => concept.colour === colour)}
-              onClick={() => recolour(channel, chosen.map(({ id }) => id), colour)}
+              onClick={() => recolour(editor, chosen.map(({ id }) => id), colour)}
             />
           ))}
         </div>
@@ -89,6 +95,6 @@ function SelectionDock({ model }: { readonly model: BoardModel }) {
         <Icon name="trash" />
         Delete
       </button>
-    </div>
+    </>
   );
 }

@@ -5,11 +5,11 @@ import type { BoardModel } from "./useGestures.js";
 const zoomStep = 1.25;
 
 export function ZoomControls({ model }: { readonly model: BoardModel }) {
-  const { board, channel, camera, setCamera } = model;
+  const { board, editor, camera, setCamera } = model;
 
   function showAll() {
     const rect = board.current?.getBoundingClientRect();
-    if (rect !== undefined) setCamera(() => cameraOver(channel.state.getSnapshot().concepts, rect));
+    if (rect !== undefined) setCamera(() => cameraOver(editor.channel.state.getSnapshot().concepts, rect));
   }
 
   return (

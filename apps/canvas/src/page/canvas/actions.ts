@@ -1,49 +1,61 @@
-import type { Channel } from "tutti/client";
 import { randomId } from "../../canvas-id.js";
-import type { contract } from "../../contract.js";
 import type { Colour } from "../../palette.js";
 import { guest } from "../guest.js";
 import { explainRefusal, reasonOf, tell } from "../shared/toast.js";
 import type { Point } from "./camera.js";
-
-export type CanvasChannel = Channel<typeof contract, "canvas:{id}">;
+import type { CanvasChannel, CanvasHistory, Editor } from "./editor.js";
 
 /*
  * What a person does to a canvas. Each is published and shows at once; when the server refuses it, Tutti takes it back and a sentence says
- * why. While there is no connection it waits, and goes out in order.
+ * why. While there is no connection it waits, and goes out in order. What is done to several things at once is undone at once.
  */
 
 /** Adds a concept with its middle at a place of the canvas, and returns its id. */
-export function addConcept(channel: CanvasChannel, at: Point): string {
+export function addConcept({ history }: Editor, at: Point): string {
   const id = randomId(10);
   const { colour } = guest.getSnapshot();
-  explainRefusal("Adding the concept", channel.publish("concept:create", { id, text: "New concept", x: at.x, y: at.y, colour }));
+  explainRefusal("Adding the concept", history.publish("concept:create", { id, text: "New concept", x: at.x, y: at.y, colour }));
   return id;
 }
 
-export function moveConcepts(channel: CanvasChannel, places: ReadonlyMap<string, Point>): void {
-  for (const [id, { x, y }] of places) explainRefusal("Moving the concept", channel.publish("concept:update", { id, x, y }));
+export function moveConcepts({ history }: Editor, places: ReadonlyMap<string, Point>): void {
+  history.transact(() => {
+    for (const [id, { x, y }] of places) explainRefusal("Moving the concept", history.publish("concept:update", { id, x, y }));
+  });
 }
 
-export function renameConcept(channel: CanvasChannel, id: string, text: string): void {
-  explainRefusal("The new text", channel.publish("concept:update", { id, text }));
+export function renameConcept({ history }: Editor, id: string, text: string): void {
+  explainRefusal("The new text", history.publish("concept:update", { id, text }));
 }
 
-export function recolour(channel: CanvasChannel, ids: readonly string[], colour: Colour): void {
-  for (const id of ids) explainRefusal("The new colour", channel.publish("concept:update", { id, colour }));
+export function recolour({ history }: Editor, ids: readonly string[], colour: Colour): void {
+  history.transact(() => {
+    for (const id of ids) explainRefusal("The new colour", history.publish("concept:update", { id, colour }));
+  });
 }
 
-export function connect(channel: CanvasChannel, from: string, to: string): void {
-  explainRefusal("Drawing the arrow", channel.publish("arrow:create", { id: randomId(10), from, to }));
+export function connect({ history }: Editor, from: string, to: string): void {
+  explainRefusal("Drawing the arrow", history.publish("arrow:create", { id: randomId(10), from, to }));
 }
 
 /** Deletes what of `ids` is a concept, with its arrows, and what is an arrow. */
-export function deleteAll(channel: CanvasChannel, ids: readonly string[]): void {
+export function deleteAll({ channel, history }: Editor, ids: readonly string[]): void {
   const { concepts, arrows } = channel.state.getSnapshot();
-  for (const id of ids) {
-    if (concepts.some((concept) => concept.id === id)) explainRefusal("Deleting the concept", channel.publish("concept:delete", { id }));
-    else if (arrows.some((arrow) => arrow.id === id)) explainRefusal("Deleting the arrow", channel.publish("arrow:delete", { id }));
-  }
+  history.transact(() => {
+    for (const id of ids) {
+      if (concepts.some((concept) => concept.id === id)) explainRefusal("Deleting the concept", history.publish("concept:delete", { id }));
+      else if (arrows.some((arrow) => arrow.id === id)) explainRefusal("Deleting the arrow", history.publish("arrow:delete", { id }));
+    }
+  });
+}
+
+/** Takes back the last thing that this person did here, whatever others have done since. */
+export function undo(history: CanvasHistory): void {
+  explainRefusal("Undoing", history.undo());
+}
+
+export function redo(history: CanvasHistory): void {
+  explainRefusal("Redoing", history.redo());
 }
 
 export function say(channel: CanvasChannel, text: string): void {

@@ -2,8 +2,8 @@ import { useEffect, useMemo, useState } from "react";
 import type { Person } from "tutti/client";
 import type { PresenceState } from "tutti/contract";
 import type { contract } from "../../contract.js";
-import type { CanvasChannel } from "./actions.js";
 import type { Point } from "./camera.js";
+import type { CanvasChannel } from "./editor.js";
 
 export type CanvasPerson = Person<PresenceState<typeof contract, "canvas:{id}">>;
 export type CanvasDevice = CanvasPerson["devices"][number];

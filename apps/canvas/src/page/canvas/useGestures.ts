@@ -1,6 +1,7 @@
 import { useEffect, type MouseEvent, type PointerEvent, type RefObject } from "react";
-import { addConcept, connect, moveConcepts, type CanvasChannel } from "./actions.js";
+import { addConcept, connect, moveConcepts } from "./actions.js";
 import { pan, toCanvas, zoomBy, type Camera, type Point } from "./camera.js";
+import type { CanvasChannel, Editor } from "./editor.js";
 import { conceptAt, draggedPlaces, hitOf, noGesture, type Gesture } from "./gesture.js";
 
 /** How far the pointer moves before a press is a drag, in pixels of the screen. */
@@ -8,7 +9,7 @@ const dragThresholdPx = 4;
 
 export interface BoardModel {
   readonly board: RefObject<HTMLDivElement | null>;
-  readonly channel: CanvasChannel;
+  readonly editor: Editor;
   readonly camera: Camera;
   readonly setCamera: (change: (camera: Camera) => Camera) => void;
   readonly selection: readonly string[];
@@ -25,7 +26,8 @@ export function placesOf(channel: CanvasChannel, ids: readonly string[]): Readon
 
 /** Pointer and wheel of the board. The pointer and what is dragged go to the others as signals, what comes of it as events. */
 export function useGestures(model: BoardModel) {
-  const { board, channel, camera, setCamera, selection, setSelection, gesture, setGesture } = model;
+  const { board, editor, camera, setCamera, selection, setSelection, gesture, setGesture } = model;
+  const { channel } = editor;
   useWheel(model);
 
   const screenOf = (event: MouseEvent): Point => ({ x: event.clientX, y: event.clientY });
@@ -89,10 +91,10 @@ export function useGestures(model: BoardModel) {
 
   function onPointerUp(event: PointerEvent<HTMLDivElement>) {
     if (gesture.kind === "none" || gesture.kind === "edit") return;
-    if (gesture.kind === "drag") moveConcepts(channel, draggedPlaces({ ...gesture, to: placeOf(event) }));
+    if (gesture.kind === "drag") moveConcepts(editor, draggedPlaces({ ...gesture, to: placeOf(event) }));
     if (gesture.kind === "connect") {
       const target = conceptAt(screenOf(event));
-      if (target !== undefined && target !== gesture.from) connect(channel, gesture.from, target);
+      if (target !== undefined && target !== gesture.from) connect(editor, gesture.from, target);
     }
     setGesture(noGesture);
   }
@@ -102,7 +104,7 @@ export function useGestures(model: BoardModel) {
     const hit = hitOf(document.elementFromPoint(event.clientX, event.clientY));
     if (hit.on === "concept") return setGesture({ kind: "edit", id: hit.id });
     if (hit.on !== "board") return;
-    const id = addConcept(channel, placeOf(event));
+    const id = addConcept(editor, placeOf(event));
     setSelection([id]);
     setGesture({ kind: "edit", id });
   }
