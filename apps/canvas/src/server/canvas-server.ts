@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { TuttiError } from "tutti/contract";
-import { createServer, type Server } from "tutti/server";
+import { createServer, type Broker, type Server } from "tutti/server";
 import { conceptsMax, type Canvas } from "../canvas.js";
 import { isCanvasId } from "../canvas-id.js";
 import { contract } from "../contract.js";
@@ -20,9 +20,10 @@ function guestOf(token: string | undefined): { readonly id: string } {
 }
 
 /** The whole server of the canvas: who may come in, which canvases there are, and what is refused on them. The rest is in the contract. */
-export function createCanvasServer(): CanvasServer {
+export function createCanvasServer(broker: Broker): CanvasServer {
   const server: CanvasServer = createServer({
     contract,
+    broker,
     authenticate: ({ token }) => guestOf(token),
     channels: {
       "canvas:{id}": {
@@ -39,7 +40,8 @@ export function createCanvasServer(): CanvasServer {
           "canvas:tidy": async ({ params }) => {
             const canvas = server.channel("canvas:{id}", params);
             const places = tidyPlaces(await stateOf(params.id));
-            for (const [id, { x, y }] of places) await canvas.publish("concept:update", { id, x, y });
+            // All at once, so that they share a flush of the log.
+            await Promise.all(Array.from(places, ([id, { x, y }]) => canvas.publish("concept:update", { id, x, y })));
             return { moved: places.size };
           },
         },

@@ -1,5 +1,5 @@
 import { createServer } from "node:http";
-import { closeOnSignals } from "tutti/server";
+import { closeOnSignals, memoryBroker } from "tutti/server";
 import { createCanvasServer } from "./canvas-server.js";
 import { servePage } from "./page.js";
 import { putWelcomeCanvas } from "./welcome.js";
@@ -8,7 +8,7 @@ const port = Number(process.env["PORT"] ?? 8080);
 const page = new URL("../page/", import.meta.url);
 
 const http = createServer({ headersTimeout: 10_000, requestTimeout: 10_000 }, await servePage(page));
-const server = createCanvasServer();
+const server = createCanvasServer(memoryBroker());
 server.attach(http);
 await putWelcomeCanvas(server);
 

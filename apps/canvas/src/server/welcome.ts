@@ -21,11 +21,20 @@ const arrows = [
   ["arrow", "offline"],
 ] as const;
 
-/** A first canvas for whoever comes. What an application publishes itself goes the same way as what its clients do. */
+/**
+ * Puts a first canvas where there is none. It is listed last, and each of its parts has a key: a server that was stopped in between goes on
+ * where it was, and what people have changed since then stays. What an application publishes goes the same way as what its clients do.
+ */
 export async function putWelcomeCanvas(server: CanvasServer): Promise<void> {
-  await server.channel("lobby:main", {}).publish("canvas:create", { id: welcomeCanvasId, name: "Start here" });
+  const lobby = server.channel("lobby:main", {});
+  if ((await lobby.state()).state.canvases.length > 0) return;
   const canvas = server.channel("canvas:{id}", { id: welcomeCanvasId });
-  for (const concept of concepts) await canvas.publish("concept:create", concept);
-  for (const [from, to] of arrows) await canvas.publish("arrow:create", { id: `${from}to${to}`, from, to });
-  await canvas.publish("chat:post", { text: "Hello! This chat belongs to the canvas, like everything on it.", name: "Tutti", colour: "violet" });
+  for (const concept of concepts) await canvas.publish("concept:create", concept, { key: concept.id });
+  for (const [from, to] of arrows) {
+    const id = `${from}to${to}`;
+    await canvas.publish("arrow:create", { id, from, to }, { key: id });
+  }
+  const text = "Hello! This chat belongs to the canvas, like everything on it.";
+  await canvas.publish("chat:post", { text, name: "Tutti", colour: "violet" }, { key: "hello" });
+  await lobby.publish("canvas:create", { id: welcomeCanvasId, name: "Start here" }, { key: welcomeCanvasId });
 }
