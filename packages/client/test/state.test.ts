@@ -176,12 +176,13 @@ describe("the state of a channel", () => {
     expect(stage.errors).toEqual(["PAYLOAD_INVALID"]);
   });
 
-  it("a snapshot of an older version is migrated", () => {
+  it("STA-9: a snapshot of an older version is migrated, and reduced from there", () => {
     const stage = new Stage().live({ position: at(1), snapshot: { version: 1, state: ["a"] } });
-    expect(stage.board.state.getSnapshot()).toEqual(["old a"]);
+    stage.link.events("board:1", 2, noted("b"));
+    expect(stage.board.state.getSnapshot()).toEqual(["old a", "b"]);
   });
 
-  it("VERSION_UNSUPPORTED: a snapshot of a newer version surfaces, and the state stands still until one fits", () => {
+  it("STA-9: VERSION_UNSUPPORTED: a snapshot of a newer version surfaces, and the state stands still until one fits", () => {
     const stage = new Stage().live({ position: at(1), snapshot: { version: 2, state: ["a"] } });
     stage.link.say({ op: "gap", channel: "board:1", start: { position: at(5), snapshot: { version: 3, state: { notes: [] } } } });
     stage.link.events("board:1", 6, noted("b"));
@@ -258,8 +259,19 @@ describe("the state of a channel", () => {
     expect(canonical(stage)).toEqual(["note 1", "note 10"]);
   });
 
-  it("VERSION_UNSUPPORTED: a snapshot whose migration throws surfaces and stands still", () => {
+  it("STA-9: VERSION_UNSUPPORTED: a snapshot whose migration throws surfaces and stands still", () => {
     const stage = new Stage().live({ position: at(2), snapshot: { version: 1, state: 5 } });
+    stage.link.events("board:1", 3, noted("note 3"));
+    expect(stage.errors).toEqual(["VERSION_UNSUPPORTED"]);
+    expect(canonical(stage)).toEqual([]);
+  });
+
+  it("STA-9: VERSION_UNSUPPORTED: so does an older one that nothing migrates", () => {
+    const { channels } = contract.definition;
+    const withoutMigrate = { version: 2, initial: [], reduce: () => ["reduced"] };
+    const unmigrated = defineContract({ channels: { ...channels, "board:{id}": { ...channels["board:{id}"], state: withoutMigrate } }, calls: contract.definition.calls });
+    const stage = new Stage({ contract: unmigrated });
+    stage.live({ position: at(2), snapshot: { version: 1, state: ["note 2"] } });
     stage.link.events("board:1", 3, noted("note 3"));
     expect(stage.errors).toEqual(["VERSION_UNSUPPORTED"]);
     expect(canonical(stage)).toEqual([]);
