@@ -184,7 +184,7 @@ describe("the state of a channel", () => {
 
   it("STA-9: VERSION_UNSUPPORTED: a snapshot of a newer version surfaces, and the state stands still until one fits", () => {
     const stage = new Stage().live({ position: at(1), snapshot: { version: 2, state: ["a"] } });
-    stage.link.say({ op: "gap", channel: "board:1", start: { position: at(5), snapshot: { version: 3, state: { notes: [] } } } });
+    stage.link.say({ op: "gap", channel: "board:1", start: { position: at(5), snapshot: { version: 3, state: ["newer"] } } });
     stage.link.events("board:1", 6, noted("b"));
     expect(stage.errors).toEqual(["VERSION_UNSUPPORTED"]);
     expect(stage.board.state.getSnapshot()).toEqual(["a"]);
