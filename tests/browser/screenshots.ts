@@ -3,7 +3,7 @@ import { createClient, webSocketTransport } from "tutti/client";
 import { WebSocket } from "ws";
 import { canvasFolder, startCanvas } from "./canvas-process.js";
 import { launchChromium } from "./chromium.js";
-import { addConcept, connected, makeCanvas, visit, type Visitor } from "./visitor.js";
+import { addConcept, connected, drawArrow, makeCanvas, visit, type Visitor } from "./visitor.js";
 
 /*
  * Draws the pictures of `docs/`: people at work on a canvas, and what they see while the server is gone.
@@ -60,18 +60,6 @@ async function fill(port: number, id: string): Promise<void> {
 async function pointAt({ page }: Visitor, text: string, dx: number, dy: number): Promise<void> {
   const box = await page.getByTestId("concept").filter({ hasText: text }).boundingBox();
   if (box !== null) await page.mouse.move(box.x + box.width / 2 + dx, box.y + box.height / 2 + dy, { steps: 12 });
-}
-
-async function drawArrow(visitor: Visitor, from: string, to: string): Promise<void> {
-  const { page } = visitor;
-  const card = visitor.concept(from);
-  await card.hover();
-  const [handle, target] = await Promise.all([card.locator(".concept-handle").boundingBox(), visitor.concept(to).boundingBox()]);
-  if (handle === null || target === null) throw new Error(`there is no ${from} or no ${to}`);
-  await page.mouse.move(handle.x + handle.width / 2, handle.y + handle.height / 2);
-  await page.mouse.down();
-  await page.mouse.move(target.x + 20, target.y + 20, { steps: 5 });
-  await page.mouse.up();
 }
 
 const server = await startCanvas();

@@ -86,6 +86,19 @@ export async function addConcept({ page }: Visitor, text: string, x: number, y: 
   await editor.press("Enter");
 }
 
+/** Pulls the dot at the side of one concept to another. */
+export async function drawArrow(visitor: Visitor, from: string, to: string): Promise<void> {
+  const { page } = visitor;
+  const card = visitor.concept(from);
+  await card.hover();
+  const [handle, target] = await Promise.all([card.locator(".concept-handle").boundingBox(), visitor.concept(to).boundingBox()]);
+  if (handle === null || target === null) throw new Error(`there is no ${from} or no ${to}`);
+  await page.mouse.move(handle.x + handle.width / 2, handle.y + handle.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(target.x + 20, target.y + 20, { steps: 5 });
+  await page.mouse.up();
+}
+
 /** What is on the canvas, in an order of its own: the same for everybody who sees the same. */
 export async function contentOf({ page }: Visitor): Promise<readonly string[]> {
   const concepts = await page.getByTestId("concept").evaluateAll((cards) =>
