@@ -188,7 +188,7 @@ describe.skipIf(!hasChromium)("two people on a canvas", () => {
     await expect.poll(() => cy.concepts.count(), poll).toBe(300);
 
     await cy.page.getByRole("button", { name: "Add concept" }).click();
-    await cy.page.getByTestId("toast").filter({ hasText: "Adding the concept was taken back. This canvas is full: it holds 300 concepts." }).waitFor();
+    await cy.page.getByTestId("toast").filter({ hasText: "The new concept was not saved. This canvas is full: it holds 300 concepts." }).waitFor();
     await expect.poll(() => cy.concepts.count(), poll).toBe(300);
     expect(cy.complaints).toEqual([]);
     await cy.context.close();

@@ -7,7 +7,7 @@ import { useGuest } from "./guest.js";
 import { useSubscription } from "./subscription.js";
 import { useLastLive } from "./shared/last-live.js";
 import { useStore } from "./shared/store.js";
-import { explainRefusal } from "./shared/toast.js";
+import { tellRefusal } from "./shared/refusal.js";
 
 const channel = client.channel("lobby:main", {});
 
@@ -59,9 +59,13 @@ export function useLobby(address: string | null): LobbyView {
 
 /** Puts a canvas on the list. It is there at once, and others see it when the server has it. */
 export function createCanvas(id: string, name: string): void {
-  explainRefusal("Making the canvas", channel.publish("canvas:create", { id, name }));
+  publish("canvas:create", { id, name });
 }
 
 export function renameCanvas(id: string, name: string): void {
-  explainRefusal("The new name", channel.publish("canvas:rename", { id, name }));
+  publish("canvas:rename", { id, name });
+}
+
+function publish(type: "canvas:create" | "canvas:rename", payload: { readonly id: string; readonly name: string }): void {
+  channel.publish(type, payload).catch((error: unknown) => tellRefusal({ type, payload }, error));
 }

@@ -1,7 +1,10 @@
+import { TuttiError, type EventInput, type EventTypeOf } from "tutti/contract";
 import { randomId } from "../../canvas-id.js";
+import type { contract } from "../../contract.js";
 import type { Colour } from "../../palette.js";
 import { guest } from "../guest.js";
-import { explainRefusal, reasonOf, tell } from "../shared/toast.js";
+import { reasonOf, tellRefusal } from "../shared/refusal.js";
+import { tell } from "../shared/toast.js";
 import type { Point } from "./camera.js";
 import type { CanvasChannel, CanvasHistory, Editor } from "./editor.js";
 
@@ -10,32 +13,40 @@ import type { CanvasChannel, CanvasHistory, Editor } from "./editor.js";
  * why. While there is no connection it waits, and goes out in order. What is done to several things at once is undone at once.
  */
 
+function publish<T extends EventTypeOf<typeof contract, "canvas:{id}">>(
+  to: Pick<CanvasChannel, "publish">,
+  type: T,
+  payload: EventInput<typeof contract, "canvas:{id}", T>,
+): void {
+  to.publish(type, payload).catch((error: unknown) => tellRefusal({ type, payload }, error));
+}
+
 /** Adds a concept with its middle at a place of the canvas, and returns its id. */
 export function addConcept({ history }: Editor, at: Point): string {
   const id = randomId(10);
   const { colour } = guest.getSnapshot();
-  explainRefusal("Adding the concept", history.publish("concept:create", { id, text: "New concept", x: at.x, y: at.y, colour }));
+  publish(history, "concept:create", { id, text: "New concept", x: at.x, y: at.y, colour });
   return id;
 }
 
 export function moveConcepts({ history }: Editor, places: ReadonlyMap<string, Point>): void {
   history.transact(() => {
-    for (const [id, { x, y }] of places) explainRefusal("Moving the concept", history.publish("concept:update", { id, x, y }));
+    for (const [id, { x, y }] of places) publish(history, "concept:update", { id, x, y });
   });
 }
 
 export function renameConcept({ history }: Editor, id: string, text: string): void {
-  explainRefusal("The new text", history.publish("concept:update", { id, text }));
+  publish(history, "concept:update", { id, text });
 }
 
 export function recolour({ history }: Editor, ids: readonly string[], colour: Colour): void {
   history.transact(() => {
-    for (const id of ids) explainRefusal("The new colour", history.publish("concept:update", { id, colour }));
+    for (const id of ids) publish(history, "concept:update", { id, colour });
   });
 }
 
 export function connect({ history }: Editor, from: string, to: string): void {
-  explainRefusal("Drawing the arrow", history.publish("arrow:create", { id: randomId(10), from, to }));
+  publish(history, "arrow:create", { id: randomId(10), from, to });
 }
 
 /** Deletes what of `ids` is a concept, with its arrows, and what is an arrow. */
@@ -43,24 +54,29 @@ export function deleteAll({ channel, history }: Editor, ids: readonly string[]):
   const { concepts, arrows } = channel.state.getSnapshot();
   history.transact(() => {
     for (const id of ids) {
-      if (concepts.some((concept) => concept.id === id)) explainRefusal("Deleting the concept", history.publish("concept:delete", { id }));
-      else if (arrows.some((arrow) => arrow.id === id)) explainRefusal("Deleting the arrow", history.publish("arrow:delete", { id }));
+      if (concepts.some((concept) => concept.id === id)) publish(history, "concept:delete", { id });
+      else if (arrows.some((arrow) => arrow.id === id)) publish(history, "arrow:delete", { id });
     }
   });
 }
 
 /** Takes back the last thing that this person did here, whatever others have done since. */
 export function undo(history: CanvasHistory): void {
-  explainRefusal("Undoing", history.undo());
+  history.undo().catch(tellFull);
 }
 
 export function redo(history: CanvasHistory): void {
-  explainRefusal("Redoing", history.redo());
+  history.redo().catch(tellFull);
+}
+
+/** The changes that undo others are told of as they are taken back; where there was no room for them, there were none. */
+function tellFull(error: unknown): void {
+  if (error instanceof TuttiError && error.code === "QUEUE_FULL") tell(reasonOf(error));
 }
 
 export function say(channel: CanvasChannel, text: string): void {
   const { name, colour } = guest.getSnapshot();
-  explainRefusal("Your message", channel.publish("chat:post", { text, name, colour }));
+  publish(channel, "chat:post", { text, name, colour });
 }
 
 /** Asks the server to lay the canvas out. A call is answered or fails; it does not wait for a connection. */
