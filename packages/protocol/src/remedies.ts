@@ -18,7 +18,7 @@ export const remedies: Readonly<Record<ErrorCode, string>> = {
   FRAME_UNKNOWN: "The server does not know this `op`; ask for the capability in the hello.",
   HELLO_REQUIRED: "Send `hello` first.",
   HELLO_TIMEOUT: "Send `hello` within `helloTimeoutMs` of opening.",
-  VERSION_UNSUPPORTED: "Ask the user to reload the page, or update the client.",
+  VERSION_UNSUPPORTED: "Ask the user to reload the page, or update the client. About a channel: its stored state is newer than the server's contract, or cannot be migrated.",
   AUTHENTICATION_REQUIRED: "Sign the user in and give the client a token.",
   TOKEN_INVALID: "Sign the user in again.",
   TOKEN_EXPIRED: "The client calls `token` again and reconnects by itself.",

@@ -1,4 +1,4 @@
-import { samePosition, type Position, type SubscriptionStart, type WireSignal } from "@tutti/protocol";
+import { samePosition, type Position, type SubscriptionStart, type TuttiError, type WireSignal } from "@tutti/protocol";
 import type { EventRun, LoggedEvent } from "./broker.js";
 import { eventsFrame } from "./events-frame.js";
 import { Follower } from "./follower.js";
@@ -39,15 +39,25 @@ export class Channel implements TurnTask {
   /** While it opens, somebody waits for it, however long that takes. */
   #isOpening = true;
   #emptySince: number;
+  /** Why it cannot be followed any more. */
+  #failure: TuttiError | undefined;
 
-  constructor(services: Services, policy: ChannelPolicy) {
+  /** @param onFailed hears that the channel cannot be followed any more; who wants it opens it anew */
+  constructor(services: Services, policy: ChannelPolicy, onFailed: (channel: Channel) => void) {
     this.#services = services;
     this.policy = policy;
     this.#signals = new Signals(policy.name);
     const { environment, bounds } = services;
     this.presence = new Presence(environment, policy.name, bounds.presenceGraceMs, () => services.turn.addChannel(this));
     this.#snapshots = policy.definition.state === undefined ? undefined : new SnapshotKeeper(services, policy.name, policy.history);
-    this.#follower = new Follower(services, policy, { taken: (run) => this.#take(run), restarted: (gap) => this.#restart(gap) });
+    this.#follower = new Follower(services, policy, {
+      taken: (run) => this.#take(run),
+      restarted: (gap) => this.#restart(gap),
+      failed: (error) => {
+        onFailed(this);
+        this.#fail(error);
+      },
+    });
     this.#emptySince = environment.elapsed();
   }
 
@@ -80,6 +90,9 @@ export class Channel implements TurnTask {
     await this.#follower.open();
     this.#isOpening = false;
     this.#touch();
+    // What a node before it left unsaved counts, or short lives would make the tail longer and longer.
+    const { view } = this.#follower;
+    if (view !== undefined) this.#snapshots?.count(view.reduced, view);
   }
 
   async close(): Promise<void> {
@@ -132,6 +145,7 @@ export class Channel implements TurnTask {
 
   /** From now on the subscription gets what comes after `seq`. */
   join(subscription: Subscription, seq: number): void {
+    if (this.#failure !== undefined) return subscription.fail(this.#failure);
     if (this.#batch.length === 0 && seq <= this.position.seq) this.#live.add(subscription);
     else this.#ahead.set(subscription, seq);
   }
@@ -212,6 +226,13 @@ export class Channel implements TurnTask {
       if (!samePosition(own, to)) subscription.restart({ from: own, to });
     }
     this.#services.turn.addChannel(this);
+  }
+
+  #fail(error: TuttiError): void {
+    this.#failure = error;
+    this.#flushEvents();
+    for (const subscription of [...this.#live, ...this.#ahead.keys()]) subscription.fail(error);
+    this.presence.clear();
   }
 
   #touch(): void {

@@ -33,7 +33,9 @@ export class Channels {
   async open(policy: ChannelPolicy): Promise<Channel> {
     let opened = this.#opened.get(policy.name);
     if (opened === undefined) {
-      const channel = new Channel(this.#services, policy);
+      const channel = new Channel(this.#services, policy, (failed) => {
+        if (this.get(policy.name) === failed) this.#opened.delete(policy.name);
+      });
       opened = { channel, ready: channel.open() };
       this.#opened.set(policy.name, opened);
     }

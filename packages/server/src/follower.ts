@@ -1,4 +1,4 @@
-import { TuttiError, samePosition, type Cancel, type LastSeen, type Position } from "@tutti/protocol";
+import { TuttiError, isFinal, samePosition, type Cancel, type LastSeen, type Position } from "@tutti/protocol";
 import type { Broker, EventRun, LoggedEvent, Page } from "./broker.js";
 import type { ChannelPolicy } from "./policy.js";
 import type { Services } from "./services.js";
@@ -13,6 +13,8 @@ export interface FollowerEvents {
   taken(run: EventRun): void;
   /** What came after `from`, up to and including `to`, is lost; `to` is where it goes on. */
   restarted(gap: { readonly from: Position; readonly to: Position }): void;
+  /** It cannot be followed any more, and asking again would not help. */
+  failed(error: TuttiError): void;
 }
 
 type Phase =
@@ -22,7 +24,7 @@ type Phase =
   | { readonly name: "catching-up"; readonly done: Promise<void> }
   /** Reading failed; it goes on after a pause. */
   | { readonly name: "pausing"; readonly cancel: Cancel }
-  | { readonly name: "closed" };
+  | { readonly name: "closed"; readonly error: TuttiError };
 
 /** Where to go on after a gap: from the floor where that is the same stream, else from the head. */
 export function resumeAfter(last: Position, gap: Extract<Page, { outcome: "gap" }>): Position {
@@ -93,7 +95,7 @@ export class Follower {
 
   async close(): Promise<void> {
     if (this.#phase.name === "pausing") this.#phase.cancel();
-    this.#phase = { name: "closed" };
+    this.#phase = { name: "closed", error: new TuttiError("UNAVAILABLE", { message: `${this.#policy.name} was closed` }) };
     await this.#leaveBus();
   }
 
@@ -106,8 +108,9 @@ export class Follower {
       case "pausing":
         phase.cancel();
         return this.#catchUp();
-      case "opening":
       case "closed":
+        throw phase.error;
+      case "opening":
     }
   }
 
@@ -147,7 +150,7 @@ export class Follower {
   #catchUp(): Promise<void> {
     const done = Promise.resolve()
       .then(() => this.#readToHead())
-      .catch((error: unknown) => this.#pause(error));
+      .catch((error: unknown) => (error instanceof TuttiError && isFinal(error.code) ? this.#giveUp(error) : this.#pause(error)));
     this.#phase = { name: "catching-up", done };
     return done;
   }
@@ -164,6 +167,15 @@ export class Follower {
         return;
       }
     }
+  }
+
+  #giveUp(error: TuttiError): void {
+    if (this.#is("closed")) return;
+    const { log } = this.#services;
+    log.error("a channel cannot be followed any more", { channel: this.#policy.name, error });
+    this.#phase = { name: "closed", error };
+    this.#leaveBus().catch((cause: unknown) => log.warn("leaving the bus failed", { channel: this.#policy.name, error: cause }));
+    this.#events.failed(error);
   }
 
   #pause(error: unknown): void {
@@ -215,7 +227,7 @@ export class Follower {
   }
 
   #assertOpen(): void {
-    if (this.#is("closed")) throw new TuttiError("UNAVAILABLE", { message: `${this.#policy.name} was closed while it opened` });
+    if (this.#phase.name === "closed") throw this.#phase.error;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Cancel, Codec, LastSeen, Position, SubscriptionStart, TuttiError } from "@tutti/protocol";
+import { TuttiError, isFinal, type Cancel, type Codec, type LastSeen, type Position, type Rewind, type SubscriptionStart } from "@tutti/protocol";
 import type { LoggedEvent, Page } from "./broker.js";
 import type { Channel } from "./channel.js";
 import { tuttiError } from "./errors.js";
@@ -22,6 +22,12 @@ export interface Subscriber {
   push(packet: Packet): void;
   /** Ends the subscription to a channel, and tells the client why. */
   evict(channel: string, error: TuttiError): void;
+}
+
+/** Where a subscription starts: at the head, after the last event that was seen, or so far behind the head. */
+export interface StartFrom {
+  readonly since?: LastSeen | undefined;
+  readonly rewind?: Rewind | undefined;
 }
 
 /** One connection's subscription to one channel: reads what was missed, joins the live events without a hole or a repeat, and ends. */
@@ -54,12 +60,13 @@ export class Subscription {
   }
 
   /**
-   * Finds where the subscription starts. When it resolves, send the start and call {@link run}, both at once. Rejects as the broker does.
+   * Finds where the subscription starts. When it resolves, send the start and call {@link run}, both at once. Rejects as the broker does, or with
+   * `REWIND_UNSUPPORTED` where the channel has state.
    */
-  async start(since: LastSeen | undefined): Promise<SubscriptionStart> {
+  async start(from: StartFrom): Promise<SubscriptionStart> {
     this.channel.beginReplay();
     try {
-      return await this.#findStart(since);
+      return await this.#findStart(from);
     } catch (error) {
       this.channel.endReplay();
       this.end();
@@ -67,15 +74,27 @@ export class Subscription {
     }
   }
 
-  async #findStart(since: LastSeen | undefined): Promise<SubscriptionStart> {
+  async #findStart({ since, rewind }: StartFrom): Promise<SubscriptionStart> {
+    if (rewind !== undefined) return this.#startBehindHead(rewind);
     if (since === undefined) return this.#startAtHead();
     const page = await this.#services.broker.read(this.channel.name, since, { countMax: 1 });
     this.#head = page.head;
-    if (page.outcome === "page") {
-      this.#last = since;
-      return { position: { epoch: since.epoch, seq: since.seq } };
-    }
-    return this.#startAfter(since, page);
+    return page.outcome === "page" ? this.#startAt(since) : this.#startAfter(since, page);
+  }
+
+  async #startBehindHead(rewind: Rewind): Promise<SubscriptionStart> {
+    if (this.channel.hasState) throw new TuttiError("REWIND_UNSUPPORTED", { field: "rewind", message: `${this.channel.name} has state` });
+    const { broker } = this.#services;
+    const position = await broker.locate(this.channel.name, rewind);
+    const page = await broker.read(this.channel.name, position, { countMax: 1 });
+    this.#head = page.head;
+    // Where that was trimmed meanwhile, nothing is missing that the client has seen.
+    return this.#startAt(page.outcome === "page" ? position : resumeAfter(position, page));
+  }
+
+  #startAt(last: LastSeen): SubscriptionStart {
+    this.#last = last;
+    return { position: { epoch: last.epoch, seq: last.seq } };
   }
 
   /** Sends what was missed, then goes live. Never rejects: what cannot be sent ends the subscription. */
@@ -83,7 +102,7 @@ export class Subscription {
     try {
       while (!this.#isEnded && !this.#join()) await this.#advance();
     } catch (error) {
-      this.#fail(error);
+      this.#abort(error);
     } finally {
       this.channel.endReplay();
     }
@@ -111,8 +130,13 @@ export class Subscription {
     try {
       this.#send([{ op: "gap", channel: this.channel.name, start: { ...this.#startAtHead(), gap } }]);
     } catch (error) {
-      this.#fail(error);
+      this.#abort(error);
     }
+  }
+
+  /** Ends it with an error that the client is told. */
+  fail(error: TuttiError): void {
+    this.#subscriber.evict(this.channel.name, error);
   }
 
   end(): void {
@@ -122,9 +146,9 @@ export class Subscription {
     this.#wake();
   }
 
-  #fail(cause: unknown): void {
-    const error = tuttiError(new Error("what the subscription is to be sent cannot be encoded", { cause }), this.#services.log, { channel: this.channel.name });
-    this.#subscriber.evict(this.channel.name, error);
+  #abort(cause: unknown): void {
+    const unsendable = new Error("what the subscription is to be sent cannot be encoded", { cause });
+    this.fail(tuttiError(unsendable, this.#services.log, { channel: this.channel.name }));
   }
 
   #startAtHead(): SubscriptionStart {
@@ -171,6 +195,7 @@ export class Subscription {
       if (isNodeBehind && !this.#isEnded) await this.channel.catchUp();
     } catch (error) {
       if (this.#isEnded) return;
+      if (error instanceof TuttiError && isFinal(error.code)) return this.fail(error);
       this.#services.log.warn("reading history failed, trying again", { channel: this.channel.name, error });
       return this.#pause();
     }

@@ -1,9 +1,9 @@
-import { TuttiError, type ClientFrameOf, type LastSeen, type SubscriptionStart } from "@tutti/protocol";
+import { TuttiError, type ClientFrameOf, type SubscriptionStart } from "@tutti/protocol";
 import type { Caller } from "./handlers.js";
 import type { ChannelPolicy } from "./policy.js";
 import type { NodeState } from "./node-state.js";
 import type { Presence } from "./presence.js";
-import { Subscription, type Subscriber } from "./subscription.js";
+import { Subscription, type StartFrom, type Subscriber } from "./subscription.js";
 
 /** A subscription, from the request on: it has none yet while it waits for permission and for the channel. */
 interface Slot {
@@ -15,9 +15,8 @@ interface Slot {
   presence: Promise<void>;
 }
 
-interface Request {
+interface Request extends StartFrom {
   readonly channel: string;
-  readonly since?: LastSeen | undefined;
   readonly presence?: boolean | undefined;
   readonly member?: unknown;
 }
@@ -66,7 +65,7 @@ export class Subscriptions {
       const member: unknown = request.member === undefined ? undefined : await this.#validMember(policy, request.member);
       const channel = await this.#node.channels.open(policy);
       const subscription = new Subscription(this.#node.services, channel, this.#subscriber);
-      const start = await subscription.start(request.since);
+      const start = await subscription.start(request);
       this.#begin(slot, subscription, () => {
         answer(start);
         // That may have been too much for the connection.

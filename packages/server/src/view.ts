@@ -10,9 +10,14 @@ export class View {
   readonly #types: ReadonlySet<string>;
   #state: unknown;
   #position: Position;
+  #reduced = 0;
   #errors = 0;
 
-  /** A view that has reduced nothing since `snapshot`; without one it starts at `floor`, where the log does. @throws TuttiError `CONTRACT_INVALID` */
+  /**
+   * A view that has reduced nothing since `snapshot`; without one it starts at `floor`, where the log does.
+   *
+   * @throws TuttiError `VERSION_UNSUPPORTED` for a snapshot that is newer than the contract, or that cannot be migrated
+   */
   constructor(definition: AnyState, types: readonly string[], snapshot: StoredSnapshot | undefined, floor: Position) {
     this.#definition = definition;
     this.#types = new Set(types);
@@ -32,6 +37,11 @@ export class View {
     return this.#definition.version;
   }
 
+  /** How many events came since the snapshot. */
+  get reduced(): number {
+    return this.#reduced;
+  }
+
   /** How many events `reduce` threw at; they were skipped. */
   get errors(): number {
     return this.#errors;
@@ -39,6 +49,7 @@ export class View {
 
   apply(epoch: string, event: LoggedEvent): void {
     this.#position = { epoch, seq: event.seq };
+    this.#reduced++;
     if (!this.#types.has(event.type)) return;
     const { type, payload, eventId, timestamp, user } = event;
     try {
@@ -51,7 +62,13 @@ export class View {
 
 function stateOf({ version, migrate }: AnyState, snapshot: StoredSnapshot): unknown {
   if (snapshot.version === version) return snapshot.state;
-  if (migrate !== undefined) return migrate(snapshot.state, snapshot.version);
+  const versions = `the stored state has version ${snapshot.version}, the contract ${version}`;
   // Starting from nothing would lose what the snapshot stands for, and look like success.
-  throw new TuttiError("CONTRACT_INVALID", { message: `the snapshot has version ${snapshot.version}, the state ${version}, and there is no migrate` });
+  if (snapshot.version > version) throw new TuttiError("VERSION_UNSUPPORTED", { message: versions });
+  if (migrate === undefined) throw new TuttiError("VERSION_UNSUPPORTED", { message: `${versions}, and there is no migrate` });
+  try {
+    return migrate(snapshot.state, snapshot.version);
+  } catch (cause) {
+    throw new TuttiError("VERSION_UNSUPPORTED", { message: `${versions}, and it cannot be migrated`, cause });
+  }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { memoryBroker, type ServerOptions } from "@tutti/server";
+import { memoryBroker, type Broker, type ServerOptions } from "@tutti/server";
+import { bound } from "./support/following.js";
 import { rooms } from "./support/rooms.js";
 import { World } from "./support/world.js";
 
@@ -108,6 +109,46 @@ describe("history", () => {
     expect(start).toEqual({ position: { epoch: since.epoch, seq: 19 }, gap: { from: since, to: { epoch: since.epoch, seq: 19 } }, snapshot: { version: 1, state: (await handle.state()).state } });
     await publish(2);
     expect(late.eventsOf(board).map(({ seq }) => seq)).toEqual([20, 21]);
+  });
+});
+
+describe("a start", () => {
+  /** What is read of the log, by the position that it is read after. */
+  const spied = (inner: Broker) => {
+    const reads: number[] = [];
+    const read: Broker["read"] = (channel, after, options) => {
+      reads.push(after.seq);
+      return inner.read(channel, after, options);
+    };
+    return { broker: { ...bound(inner), read }, reads };
+  };
+  const written = async (count: number): Promise<Broker> => {
+    const broker = memoryBroker();
+    for (let index = 1; index <= count; index++) await broker.append(board, { event: { eventId: `${index}`, type: "note:add", payload: text("x"), timestamp: 0 } });
+    return broker;
+  };
+
+  it("STA-8 reads the newest snapshot, and of the log what comes after it alone", async () => {
+    const inner = await written(1_010);
+    const { position } = await inner.head(board);
+    await inner.saveSnapshot(board, { position: { ...position, seq: 1_000 }, version: 1, state: ["1,000 notes"] });
+    const { broker, reads } = spied(inner);
+    const world = new World({ contract: rooms, broker });
+    expect((await world.server.channel("board:{id}", { id: "1" }).state()).state).toHaveLength(11);
+    expect(reads).toEqual([1_000, 1_010]);
+  });
+
+  it("STA-8 saves what those before it left unsaved: short lives make the tail no longer", async () => {
+    const inner = await written(5);
+    const open = async (snapshotEvery: number): Promise<void> => {
+      const world = new World({ contract: rooms, broker: inner, snapshotEvery });
+      await world.server.channel("board:{id}", { id: "1" }).state();
+      await world.settle();
+    };
+    await open(6);
+    expect(await inner.loadSnapshot(board)).toBeUndefined();
+    await open(5);
+    expect(await inner.loadSnapshot(board)).toMatchObject({ position: { seq: 5 } });
   });
 });
 

@@ -88,13 +88,57 @@ describe("a state of another version", () => {
     return broker;
   };
 
-  it("STA-1 is migrated, and reduced from there", async () => {
+  it("STA-9 is migrated, and reduced from there", async () => {
     const world = new World({ contract: versioned(2, (state, version) => [`${version}`, ...Object(state).old]), broker: await withOldSnapshot() });
     expect((await world.server.channel("board:{id}", { id: "1" }).state()).state).toEqual(["1", "one", "two"]);
   });
 
-  it("STA-1 is not thrown away where nothing migrates it", async () => {
-    const world = new World({ contract: versioned(2), broker: await withOldSnapshot() });
-    await expect(world.server.channel("board:{id}", { id: "1" }).state()).rejects.toMatchObject({ code: "CONTRACT_INVALID" });
+  it.each<[string, Parameters<typeof versioned>]>([
+    ["is newer than the contract", [0, () => ["guessed"]]],
+    ["nothing migrates", [2]],
+    ["cannot be migrated", [2, () => { throw new Error("what is that?"); }]],
+  ])("STA-9 that %s is told to those who subscribe, once and for all, and stays as it is", async (_title, contract) => {
+    const broker = await withOldSnapshot();
+    const stored = await broker.loadSnapshot(board);
+    const world = new World({ contract: versioned(...contract), broker });
+    const peer = await world.peer();
+    expect(await peer.codeOf({ op: "subscribe", channel: board })).toBe("VERSION_UNSUPPORTED");
+    expect(await peer.codeOf({ op: "subscribe", channel: "board:2" })).toBeUndefined();
+    expect(peer.closeCode).toBeUndefined();
+    expect(world.log.warnings).toEqual(["opening a channel failed"]);
+    await world.advance(60_000);
+    expect(await broker.loadSnapshot(board)).toEqual(stored);
+  });
+
+  it("STA-9 that comes up under a running channel ends its subscriptions, and whoever comes later is told the same", async () => {
+    const world = new World({ contract: versioned(1), headCheckMs: 1_000 });
+    const peer = await world.peer();
+    await peer.subscribe(board);
+    world.broker.inner = await withOldSnapshot();
+    const { position } = await world.broker.head(board);
+    await world.broker.saveSnapshot(board, { position, version: 2, state: { newer: true } });
+    await world.advance(2_500);
+    expect(peer.of("left").map(({ error }) => error.code)).toEqual(["VERSION_UNSUPPORTED"]);
+    expect(await peer.codeOf({ op: "subscribe", channel: board })).toBe("VERSION_UNSUPPORTED");
+    expect(world.log.errors).toEqual(["a channel cannot be followed any more"]);
+    expect(world.server.stats().channels).toBe(0);
+    expect(world.broker.listenerCount).toBe(0);
+  });
+
+  it("STA-9 ends a subscription too that was about to go live when it came up", async () => {
+    const world = new World({ contract: versioned(1), headCheckMs: 1_000 });
+    const [peer, late] = [await world.peer(), await world.peer()];
+    const { position } = await peer.subscribe(board);
+    const release = world.broker.holdNext("read");
+    late.request({ op: "subscribe", channel: board, since: position });
+    await world.settle();
+    world.broker.inner = await withOldSnapshot();
+    const { position: head } = await world.broker.head(board);
+    await world.broker.saveSnapshot(board, { position: head, version: 2, state: { newer: true } });
+    await world.advance(2_500);
+    release();
+    await world.settle();
+    expect(late.of("left").map(({ error }) => error.code)).toEqual(["VERSION_UNSUPPORTED"]);
+    expect(world.server.stats().subscriptions).toBe(0);
   });
 });

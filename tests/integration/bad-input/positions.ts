@@ -31,7 +31,35 @@ const foreign = [
   { epoch: "e\r\nid: 5", seq: 3 },
 ];
 
+/** A rewind of a channel without state, where nothing but the rewind can be wrong. */
+function rewinds(expect: string, field: string | undefined, values: readonly unknown[]): BadMessage[] {
+  return values.map((rewind) => ({
+    name: `rewind ${nameOf(rewind)}`,
+    stage: "greeted",
+    send: text(subscribeFrame, { channel: "lobby:main", rewind }),
+    expect,
+    ...(field !== undefined && { field }),
+  }));
+}
+
+const counts = [null, "1", "", true, [], {}, -1, 0.5, 1e21, 2 ** 53];
+
 export const badPositions: readonly BadMessage[] = [
+  ...rewinds("FRAME_INVALID", "rewind", [null, 1, "50", "", true, [], [50], {}, { days: 1 }, { count: 1, ageMs: 1 }]),
+  ...rewinds(
+    "FRAME_INVALID",
+    "rewind.count",
+    counts.map((count) => ({ count })),
+  ),
+  ...rewinds(
+    "FRAME_INVALID",
+    "rewind.ageMs",
+    counts.map((ageMs) => ({ ageMs })),
+  ),
+  { name: "rewind over the range of numbers", stage: "greeted", send: text(subscribeFrame, { rewind: { count: 7 } }).replace("7", "1e400"), expect: "MESSAGE_MALFORMED" },
+  { name: "rewind of a position", stage: "greeted", send: text(subscribeFrame, { since: { epoch: "e", seq: 1 }, rewind: { count: 1 } }), expect: "FRAME_INVALID", field: "rewind" },
+  { name: "rewind of a state", stage: "greeted", send: text(subscribeFrame, { rewind: { count: 1 } }), expect: "REWIND_UNSUPPORTED", field: "rewind" },
+  ...rewinds("ok", undefined, [{ count: 0 }, { ageMs: 0 }, { count: 2 ** 53 - 1 }, { ageMs: 2 ** 53 - 1 }, { count: 1, shiny: true }]),
   ...positions("FRAME_INVALID", "since", [null, 1, "e-1", "", true, [], [1, 2]]),
   ...positions(
     "FRAME_INVALID",

@@ -7,6 +7,7 @@ import {
   type LastSeen,
   type Member,
   type PresenceChange,
+  type Rewind,
   type ServerFrame,
   type ServerFrameOf,
   type SubscriptionStart,
@@ -148,7 +149,7 @@ export class Peer {
   }
 
   /** Subscribes; the start. Rejects where the server refuses. */
-  async subscribe(channel: string, options: { readonly since?: LastSeen; readonly presence?: boolean; readonly member?: unknown } = {}): Promise<SubscriptionStart> {
+  async subscribe(channel: string, options: { readonly since?: LastSeen; readonly rewind?: Rewind; readonly presence?: boolean; readonly member?: unknown } = {}): Promise<SubscriptionStart> {
     const { data, error } = await this.ask({ op: "subscribe", channel, ...options });
     if (error !== undefined) throw new Error(`${channel} refused: ${error.code}`);
     return subscribeResult.read(data, "data");
