@@ -1,174 +1,155 @@
-import { TuttiError } from "@tutti/protocol";
-import { createClient, memoryStorage, type Client, type ClientOptions } from "@tutti/client";
-import { RandomStream, SimulatedLifecycle, type Participant } from "@tutti/testkit";
-import { channels, contract, wishes, type Item, type SimulationContract } from "./contract.js";
-import { HOST } from "./host.js";
+import { memoryStorage } from "@tutti/client";
+import { RandomStream, type Participant } from "@tutti/testkit";
+import { Page, type ClientGuards } from "./page.js";
 import type { PublishRecord } from "./record.js";
 import type { Scene } from "./scene.js";
-import { boardSeat, feedSeat, type Seat } from "./seat.js";
+import type { Seat } from "./seat.js";
 
-type Guards = NonNullable<ClientOptions<SimulationContract>["guards"]>;
+const COME_BACK_MS = 3_000;
 
-export const QUEUE_COUNT_MAX = 200;
-const FILLER = "x".repeat(3_000);
-
-/** A person with a page, who does all that an application can do, and writes down all that it sees. */
+/** A person at a machine, with a page open, who does all that an application can do. */
 export class Actor {
   readonly name: string;
-  /** What this actor published, in its order, over all its pages. */
-  readonly publishes: PublishRecord[] = [];
-  /** The seats of all pages, the present ones last. */
-  readonly seats: Seat[] = [];
+  /** All pages that there ever were, the oldest first. */
+  readonly pages: Page[] = [];
   readonly #scene: Scene;
-  readonly #random: RandomStream;
-  readonly #guards: Guards;
+  readonly #seed: number;
+  readonly #guards: ClientGuards;
   readonly #storage = memoryStorage();
-  readonly #tokens = new Map<string, number>();
-  #pageCount = 0;
-  #page: Participant;
-  #client: Client<SimulationContract>;
-  #lifecycle = new SimulatedLifecycle();
+  readonly #publishCounts = new Map<string, number>();
+  /** The person's own time: it goes on whatever becomes of the pages, and stands still while the machine sleeps. */
+  readonly #machine: Participant;
   /** How long this actor waits between two acts, on average. */
   readonly #paceMs: number;
+  #actCount = 0;
+  #page: Page;
 
-  constructor(scene: Scene, name: string, seed: number, guards: Guards) {
+  constructor(scene: Scene, name: string, seed: number, guards: ClientGuards) {
     this.name = name;
     this.#scene = scene;
+    this.#seed = seed;
     this.#guards = guards;
-    this.#random = new RandomStream(seed, `acts of ${name}`);
-    this.#paceMs = this.#random.between(600, 4_500);
-    [this.#page, this.#client] = this.#load();
+    this.#machine = scene.newProcess(`${name}'s machine`);
+    this.#paceMs = new RandomStream(seed, `pace of ${name}`).between(600, 4_500);
+    this.#page = this.#load();
   }
 
-  get page(): Participant {
+  get page(): Page {
     return this.#page;
   }
 
-  get client(): Client<SimulationContract> {
-    return this.#client;
+  get user(): string {
+    return this.#page.user;
   }
 
-  get queueCount(): number {
-    return this.#client.pending.getSnapshot().count;
+  /** The pages that are there now. */
+  get presentPages(): readonly Page[] {
+    return [this.#page];
   }
 
-  /** The seats of the present page, one for each channel. */
-  get presentSeats(): readonly Seat[] {
-    return this.seats.slice(-channels.length);
+  get publishes(): readonly PublishRecord[] {
+    return this.pages.flatMap(({ publishes }) => publishes);
   }
 
   /** Starts to act. */
   open(): void {
-    this.#sitDown();
+    this.#page.open();
     this.#actAgain();
   }
 
   /** The page is gone without a word, and comes up anew with what it had stored. */
   reload(): void {
     this.#page.stop();
-    for (const connection of this.#scene.network.connections()) if (connection.client === this.#page) connection.cut("page gone");
-    this.#scene.setOffline(this.#page, false);
-    for (const publish of this.publishes) publish.isOrphaned = true;
-    this.#lifecycle = new SimulatedLifecycle();
-    [this.#page, this.#client] = this.#load();
-    this.open();
+    this.#page = this.#load();
+    this.#page.open();
   }
 
   goOffline(forMs: number): void {
-    const page = this.#page;
-    this.#scene.setOffline(page, true);
-    for (const connection of this.#scene.network.connections()) if (connection.client === page) connection.lose();
-    this.#lifecycle.tell((events) => events.offline());
-    this.#scene.later(forMs, () => this.#comeOnline(page));
+    for (const page of this.presentPages) page.goOffline();
+    this.#scene.later(forMs, () => {
+      for (const page of this.presentPages) page.comeOnline();
+    });
   }
 
-  /** The machine sleeps; half of them say so to their pages. */
-  sleep(forMs: number): void {
-    const isTold = this.#random.chance(0.5);
-    if (isTold) this.#lifecycle.tell((events) => events.frozen());
+  /** The machine sleeps; where its pages are told, they hear so before and after. */
+  sleep(forMs: number, isTold: boolean): void {
     const { clock, endsAtMs } = this.#scene;
-    this.#page.freeze(Math.min(forMs, endsAtMs - clock.nowMs));
-    if (isTold) this.#page.defer(() => this.#lifecycle.tell((events) => events.resumed()));
+    const untilEndMs = Math.min(forMs, endsAtMs - clock.nowMs);
+    this.#machine.freeze(untilEndMs);
+    for (const page of this.presentPages) page.freeze(untilEndMs, isTold);
+  }
+
+  /** Not there for a long time: the machine sleeps, or the page is closed and opened after it. */
+  leave(forMs: number, isClosed: boolean): void {
+    this.#machine.freeze(forMs);
+    if (!isClosed) return this.#page.freeze(forMs, false);
+    this.#page.stop();
+    // Waits until the machine wakes.
+    this.#machine.defer(() => {
+      this.#page = this.#load();
+      this.#page.open();
+    });
   }
 
   resubscribe(random: RandomStream): void {
-    const seat = random.pick(this.presentSeats);
+    const page = this.#page;
+    const seat = random.pick(page.seats);
     if (!seat.isTaken) void seat.sit();
-    else if (random.chance(0.7)) void seat.leave().then(() => this.#page.after(random.between(0, 3_000), () => void seat.sit()));
+    else if (random.chance(0.7)) void seat.leave().then(() => page.process.after(random.between(0, 3_000), () => void seat.sit()));
     else void seat.leave();
   }
 
   /** Stops to act, and lets what is under way come to its end. */
   settle(): void {
-    this.#comeOnline(this.#page);
-    this.#page.defer(() => this.#lifecycle.tell((events) => events.resumed()));
+    for (const page of this.presentPages) {
+      page.comeOnline();
+      page.wake();
+      // What sends the user away may still be on its way.
+      page.process.after(COME_BACK_MS, () => page.comeBack());
+    }
   }
 
-  #comeOnline(page: Participant): void {
-    this.#scene.setOffline(page, false);
-    if (page === this.#page) this.#lifecycle.tell((events) => events.online());
-  }
-
-  #load(): [Participant, Client<SimulationContract>] {
-    const page = this.#scene.newProcess(this.#pageCount === 0 ? this.name : `${this.name}.${this.#pageCount + 1}`);
-    this.#pageCount++;
-    const client = createClient({
-      url: `ws://${HOST}/v1/connect`,
-      contract,
-      token: this.name,
-      environment: page,
-      transport: this.#scene.network.transport(page),
+  #load(): Page {
+    const count = this.pages.length + 1;
+    const page = new Page(this.#scene, {
+      name: count === 1 ? this.name : `${this.name}.${count}`,
+      user: this.name,
       storage: this.#storage,
-      lifecycle: this.#lifecycle,
-      reconnectDelaysMs: [1_000, 2_000, 4_000, 8_000, 15_000],
-      queueCountMax: QUEUE_COUNT_MAX,
       guards: this.#guards,
+      nextToken: (channel) => this.#nextToken(channel),
     });
-    return [page, client];
+    this.pages.push(page);
+    return page;
   }
 
-  #sitDown(): void {
-    const { clock } = this.#scene;
-    const note = (text: () => string): void => clock.trace.note(clock.nowMs, this.#page.name, text);
-    const seats = [boardSeat(this.name, this.#client, note), feedSeat(this.name, this.#client, note)];
-    this.seats.push(...seats);
-    for (const seat of seats) void seat.sit();
+  #nextToken(channel: string): string {
+    const count = (this.#publishCounts.get(channel) ?? 0) + 1;
+    this.#publishCounts.set(channel, count);
+    return `${this.name}/${channel}/${count}`;
   }
 
   #actAgain(): void {
-    const inMs = -Math.log(1 - this.#random.next()) * this.#paceMs;
-    this.#page.after(inMs, () => {
+    const part = `${this.name}@${this.#actCount++}`;
+    const random = new RandomStream(this.#seed, part);
+    const inMs = -Math.log(1 - random.next()) * this.#paceMs;
+    this.#machine.after(inMs, () => {
       if (this.#scene.clock.nowMs >= this.#scene.endsAtMs) return;
-      this.#act();
+      if (this.#scene.parts.take(part)) this.#act(random);
       this.#actAgain();
     });
   }
 
-  #act(): void {
-    const random = this.#random;
-    const seat = random.pick(this.presentSeats);
+  #act(random: RandomStream): void {
+    const page = random.pick(this.presentPages);
+    const seat: Seat = random.pick(page.seats);
     const draw = random.next();
-    if (draw < 0.55) this.#publish(seat);
-    else if (draw < 0.65) for (let count = 2 + random.below(6); count > 0; count--) this.#publish(seat);
+    page.comeBack();
+    // Who was sent away comes back by an act of their own.
+    if (!seat.isTaken && random.chance(0.3)) void seat.sit();
+    else if (draw < 0.55) page.publish(seat, random);
+    else if (draw < 0.65) for (let count = 2 + random.below(6); count > 0; count--) page.publish(seat, random);
     else if (draw < 0.85) seat.signal(random.below(1_000));
     else if (draw < 0.95) seat.setMood(random.below(1_000));
     else seat.setMood(undefined);
-  }
-
-  #publish(seat: Seat): void {
-    const random = this.#random;
-    const count = (this.#tokens.get(seat.channel) ?? 0) + 1;
-    this.#tokens.set(seat.channel, count);
-    const item: Item = {
-      token: `${this.name}/${seat.channel}/${count}`,
-      wish: random.chance(0.7) ? "plain" : random.pick(wishes),
-      ...(random.chance(this.#scene.fillerChance) && { filler: FILLER }),
-    };
-    const record: PublishRecord = { channel: seat.channel, item, isOrphaned: false, result: { result: "pending" } };
-    this.publishes.push(record);
-    seat.publish(item, random.chance(0.05)).then(
-      ({ position, eventId }) => (record.result = { result: "acked", position, eventId }),
-      (error: unknown) => (record.result = { result: "refused", code: error instanceof TuttiError ? error.code : String(error) }),
-    );
   }
 }

@@ -4,6 +4,7 @@ import { channels, type Item } from "./contract.js";
 import type { PublishRecord } from "./record.js";
 import type { Scene } from "./scene.js";
 
+export const ANNOUNCER = "announcer";
 const PAUSE_MS = 9_000;
 /** An attempt that takes longer is given up, and made again. */
 const ATTEMPT_MS = 3_000;
@@ -26,7 +27,12 @@ export class Announcer {
 
   begin(): void {
     this.#process.after(PAUSE_MS * this.#process.random(), () => {
-      if (this.#scene.clock.nowMs < this.#scene.endsAtMs) this.#announceAll(() => this.begin());
+      const isTime = this.#scene.clock.nowMs < this.#scene.endsAtMs;
+      if (isTime && this.#scene.parts.take(`${ANNOUNCER}@${this.#count}`)) this.#announceAll(() => this.begin());
+      else if (isTime) {
+        this.#count++;
+        this.begin();
+      }
     });
   }
 
@@ -40,13 +46,14 @@ export class Announcer {
     let left = channels.length;
     for (const { name } of channels) {
       const item: Item = { token: `announcer/${name}/${this.#count}`, wish: "plain" };
-      const record: PublishRecord = { channel: name, item, isOrphaned: false, result: { result: "pending" } };
+      const record: PublishRecord = { channel: name, item, user: undefined, isOrphaned: false, result: { result: "pending" } };
       this.publishes.push(record);
-      this.#announce(record, () => --left === 0 && done());
+      this.#announce(record, this.#scene.leapCount, () => --left === 0 && done());
     }
   }
 
-  #announce(record: PublishRecord, done: () => void): void {
+  /** @param leapCount of the time when it was published: a key is not remembered for a month, so it is not tried again after one */
+  #announce(record: PublishRecord, leapCount: number, done: () => void): void {
     let isOver = false;
     const settle = (next: () => void): void => {
       if (isOver) return;
@@ -54,7 +61,14 @@ export class Announcer {
       cancelAttempt();
       next();
     };
-    const again = (): void => settle(() => void this.#process.after(ATTEMPT_MS * this.#process.random(), () => this.#announce(record, done)));
+    const again = (): void =>
+      settle(() => {
+        this.#process.after(ATTEMPT_MS * this.#process.random(), () => {
+          if (this.#scene.leapCount === leapCount) return this.#announce(record, leapCount, done);
+          record.result = { result: "refused", code: "OUTCOME_UNKNOWN" };
+          done();
+        });
+      });
     const cancelAttempt = this.#process.after(ATTEMPT_MS, again);
     this.#scene.host.publish(record.channel, record.item, record.item.token).then(
       ({ position, eventId }) => {

@@ -27,14 +27,28 @@ export const faultNames = [
   "broker-restart",
   "broker-data-lost",
   "trim",
+  "tiny-history",
   "frames-repeated",
   "frames-lost",
+  "replies-lost",
+  "replies-repeated",
+  "acks-late",
+  "banned",
+  "kicked",
+  "tokens-expire",
+  "month",
 ] as const;
 export type FaultName = (typeof faultNames)[number];
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 /** Something that strikes now and then while the faults last. */
 export interface Strike {
   readonly everyMs: readonly [low: number, high: number];
+  /** How often it strikes at most. */
+  readonly countMax?: number;
+  /** @param random of this strike alone */
   readonly strike: (scene: Scene, random: RandomStream) => void;
 }
 
@@ -49,8 +63,9 @@ function hinder(reach: "refused" | "silent"): Strike {
   return {
     everyMs: [8_000, 40_000],
     strike: (scene, random) => {
+      const forMs = random.between(500, 12_000);
       scene.hinder(() => (random.chance(0.8) ? reach : "accepted"));
-      scene.later(random.between(500, 12_000), () => scene.hinder(() => "accepted"));
+      scene.later(forMs, () => scene.hinder(() => "accepted"));
     },
   };
 }
@@ -70,13 +85,17 @@ export const strikes: Readonly<Partial<Record<FaultName, Strike>>> = {
   },
   refused: hinder("refused"),
   silent: hinder("silent"),
-  offline: { everyMs: [6_000, 30_000], strike: (scene, random) => random.pick(scene.actors).goOffline(random.between(500, 20_000)) },
-  sleep: { everyMs: [10_000, 40_000], strike: (scene, random) => random.pick(scene.actors).sleep(random.between(1_000, 60_000)) },
-  reload: { everyMs: [8_000, 40_000], strike: (scene, random) => random.pick(scene.actors).reload() },
-  resubscribe: { everyMs: [2_000, 15_000], strike: (scene, random) => random.pick(scene.actors).resubscribe(random) },
+  offline: { everyMs: [6_000, 30_000], strike: (scene, random) => scene.anyActor(random)?.goOffline(random.between(500, 20_000)) },
+  sleep: { everyMs: [10_000, 40_000], strike: (scene, random) => scene.anyActor(random)?.sleep(random.between(1_000, 60_000), random.chance(0.5)) },
+  reload: { everyMs: [8_000, 40_000], strike: (scene, random) => scene.anyActor(random)?.reload() },
+  resubscribe: { everyMs: [2_000, 15_000], strike: (scene, random) => scene.anyActor(random)?.resubscribe(random) },
   "wrong-clocks": {
     everyMs: [5_000, 20_000],
-    strike: (scene, random) => random.pick([...scene.actors.map(({ page }) => page), scene.host.process]).jumpWallClock(random.between(-9e7, 9e7)),
+    strike: (scene, random) => {
+      const jumpMs = random.chance(0.2) ? random.between(-3 * DAY_MS, 3 * DAY_MS) : random.between(-25 * HOUR_MS, 25 * HOUR_MS);
+      const process = random.chance(0.3) ? scene.host.process : scene.anyActor(random)?.page.process;
+      process?.jumpWallClock(jumpMs);
+    },
   },
   "server-freeze": { everyMs: [10_000, 40_000], strike: (scene, random) => scene.host.process.freeze(random.between(500, 9_000)) },
   "server-crash": {
@@ -93,7 +112,23 @@ export const strikes: Readonly<Partial<Record<FaultName, Strike>>> = {
       scene.later(random.between(3_500, 8_000), () => scene.host.start());
     },
   },
-  "broker-restart": { everyMs: [8_000, 30_000], strike: (scene, random) => scene.restartBroker("kept", random.between(50, 5_000)) },
-  "broker-data-lost": { everyMs: [15_000, 50_000], strike: (scene, random) => scene.restartBroker("lost", random.between(50, 3_000)) },
-  trim: { everyMs: [3_000, 15_000], strike: (scene, random) => scene.trimFeed(random.below(6)) },
+  "broker-restart": { everyMs: [8_000, 30_000], strike: (scene, random) => scene.broker.restart("kept", random.between(50, 5_000)) },
+  "broker-data-lost": { everyMs: [15_000, 50_000], strike: (scene, random) => scene.broker.restart("lost", random.between(50, 3_000)) },
+  trim: {
+    everyMs: [2_000, 12_000],
+    strike: (scene, random) => (random.chance(0.6) ? scene.trimFeed(random.below(6)) : scene.trimBoard()),
+  },
+  banned: {
+    everyMs: [4_000, 20_000],
+    strike: (scene, random) => {
+      const actor = scene.anyActor(random);
+      const channel = random.pick(scene.channelNames);
+      const forMs = random.between(1_000, 15_000);
+      if (actor === undefined) return;
+      scene.host.ban(actor.user, channel);
+      scene.later(forMs, () => scene.host.permits.allow(actor.user, channel));
+    },
+  },
+  kicked: { everyMs: [6_000, 30_000], strike: (scene, random) => scene.kick(random) },
+  month: { everyMs: [3_000, 20_000], countMax: 1, strike: (scene, random) => scene.leap(random.between(1, 40) * DAY_MS, random) },
 };

@@ -1,7 +1,10 @@
 import { TuttiError, type Environment, type Position } from "@tutti/protocol";
 import { createServer, silentLog, type Server, type ServerGuards } from "@tutti/server";
-import type { Participant, SimulatedBroker, SimulatedNetwork } from "@tutti/testkit";
+import type { Participant, SimulatedNetwork } from "@tutti/testkit";
+import type { BrokerSite } from "./broker-site.js";
 import { contract, type Item, type SimulationContract } from "./contract.js";
+import { claimsOf } from "./issuer.js";
+import { Permits } from "./permits.js";
 
 /** Small enough for a seed to meet its ends. */
 export const serverBounds = {
@@ -10,6 +13,7 @@ export const serverBounds = {
   channelIdleMs: 5_000,
 } as const;
 const history = { countMin: 8, ageMsMin: 3_000, countMax: 40 };
+const tinyHistory = { countMin: 1, ageMsMin: 0, countMax: 2 };
 export const HOST = "server.test";
 const SLOW_HANDLER_MS = 700;
 
@@ -32,7 +36,9 @@ async function handle(item: Item, environment: Environment): Promise<Item | unde
 
 interface HostParts {
   readonly network: SimulatedNetwork;
-  readonly broker: SimulatedBroker;
+  readonly broker: BrokerSite;
+  readonly permits: Permits;
+  readonly hasTinyHistory: boolean;
   readonly guards: ServerGuards;
   /** A new process for each start. */
   readonly newProcess: (name: string) => Participant;
@@ -40,6 +46,7 @@ interface HostParts {
 
 /** Where the server runs: starts it, kills it, starts another one. */
 export class Host {
+  readonly permits: Permits;
   readonly #parts: HostParts;
   #process: Participant;
   #server: Server<SimulationContract>;
@@ -49,6 +56,7 @@ export class Host {
 
   constructor(parts: HostParts) {
     this.#parts = parts;
+    this.permits = parts.permits;
     [this.#process, this.#server] = this.#begin();
   }
 
@@ -76,7 +84,8 @@ export class Host {
     this.#isDraining = false;
     this.#stopListening();
     this.#process.stop();
-    this.#parts.broker.disconnect(this.#process);
+    this.#parts.broker.lose(this.#process, machine);
+    this.permits.enforceAll();
     for (const connection of this.#parts.network.connections()) if (connection.server === this.#process) connection.loseServer(machine);
   }
 
@@ -87,6 +96,24 @@ export class Host {
     void this.#server.drain({ withinMs });
   }
 
+  /** Withdraws the permission of a user, and ends the subscriptions that there are. */
+  ban(user: string, channel: string): void {
+    this.permits.deny(user, channel);
+    const server = this.#server;
+    this.#process.defer(() => {
+      if (this.permits.may(user, channel)) return;
+      server.channel(...placeOf(channel)).revoke({ user });
+      this.permits.enforce(user, channel);
+    });
+    if (!this.isRunning) this.permits.enforce(user, channel);
+  }
+
+  /** Sends a user away, from one channel or from all. */
+  kick(user: string, channel: string | undefined): void {
+    if (channel === undefined) this.#server.disconnect({ user }, "sent away");
+    else this.#server.channel(...placeOf(channel)).kick({ user }, "sent away");
+  }
+
   /** Publishes from the application's own code. Never answered where the server dies. */
   publish(channel: string, item: Item, key: string): Promise<{ readonly position: Position; readonly eventId: string }> {
     if (channel === "board:1") return this.#server.channel("board:{id}", { id: "1" }).publish("mark:add", item, { key });
@@ -94,9 +121,12 @@ export class Host {
   }
 
   #begin(): [Participant, Server<SimulationContract>] {
-    const { network, broker, guards, newProcess } = this.#parts;
+    const { network, broker, guards, newProcess, hasTinyHistory } = this.#parts;
     const environment = newProcess(`server${++this.#startCount}`);
     const publish = ({ payload }: { readonly payload: Item }): Promise<Item | undefined> => handle(payload, environment);
+    const authorize = ({ user, channel }: { readonly user: { readonly id: string } | undefined; readonly channel: string }): boolean =>
+      this.permits.may(user?.id, channel);
+    const retained = hasTinyHistory ? tinyHistory : history;
     const server = createServer({
       ...serverBounds,
       contract,
@@ -104,11 +134,18 @@ export class Host {
       guards,
       log: silentLog,
       broker: broker.connect(environment),
-      authenticate: ({ token }) => ({ id: token ?? "nobody" }),
-      channels: { "board:{id}": { publish: { "mark:add": publish, "mark:poison": publish } }, "feed:{id}": { publish: { "note:add": publish } } },
-      namespaces: { board: { history }, feed: { history } },
+      authenticate: ({ token }) => claimsOf(token),
+      channels: {
+        "board:{id}": { authorize, publish: { "mark:add": publish, "mark:poison": publish } },
+        "feed:{id}": { authorize, publish: { "note:add": publish } },
+      },
+      namespaces: { board: { history: retained }, feed: { history: retained } },
     });
     this.#stopListening = network.listen(HOST, environment, (transport, handshake) => server.accept(transport, handshake));
     return [environment, server];
   }
+}
+
+function placeOf(channel: string): ["board:{id}" | "feed:{id}", { id: string }] {
+  return [channel === "board:1" ? "board:{id}" : "feed:{id}", { id: "1" }];
 }

@@ -1,7 +1,7 @@
 import { samePosition, type Position } from "@tutti/protocol";
-import { QUEUE_COUNT_MAX } from "./actor.js";
 import { channels, contract, type Ledger } from "./contract.js";
 import type { Landed, LogBook } from "./log-book.js";
+import { QUEUE_COUNT_MAX, type Page } from "./page.js";
 import type { PublishRecord } from "./record.js";
 import type { Scene } from "./scene.js";
 import type { Seat } from "./seat.js";
@@ -36,10 +36,13 @@ export async function violationsOf(scene: Scene): Promise<readonly Violation[]> 
   for (const { publishes } of [...scene.actors, scene.announcer]) checkPublishes(scene, publishes, report);
   for (const { name } of channels) checkOrderOfPublishers(scene.book, name, report);
   for (const actor of scene.actors) {
-    for (const seat of actor.seats) {
-      checkChain(scene.book, seat, report);
-      checkOnce(seat, report);
+    for (const { seats } of actor.pages) {
+      for (const seat of seats) {
+        checkChain(scene.book, seat, report);
+        checkOnce(seat, report);
+      }
     }
+    for (const page of actor.pages) checkBans(scene, page, report);
   }
   await checkHeads(scene, report);
   checkPresence(scene, report);
@@ -51,7 +54,7 @@ export async function violationsOf(scene: Scene): Promise<readonly Violation[]> 
 function checkPublishes({ book, faults }: Scene, publishes: readonly PublishRecord[], report: Report): void {
   for (const { name } of channels) {
     const landings = new Map<string, Landed[]>();
-    for (const landed of book.epochs(name).flat()) {
+    for (const landed of new Set(book.courses(name).flatMap(({ events }) => events))) {
       const token = tokenOf(landed);
       landings.set(token, [...(landings.get(token) ?? []), landed]);
     }
@@ -70,8 +73,8 @@ function checkPublishes({ book, faults }: Scene, publishes: readonly PublishReco
       if (result.result === "refused" && landed.length > 0 && !OPEN_FATES.has(result.code)) {
         report("INV-4", `${item.token} was refused with ${result.code}, and landed at ${where}`);
       }
-      // The log of a run is short: a broker that has its data knows what became of everything.
-      if (result.result === "refused" && result.code === "OUTCOME_UNKNOWN" && !faults.has("broker-data-lost")) {
+      // The log of a run is short: a broker that has its data knows what became of everything, unless somebody was away for long.
+      if (result.result === "refused" && result.code === "OUTCOME_UNKNOWN" && !faults.has("broker-data-lost") && !faults.has("month")) {
         report("PUB-7", `${item.token} is said to be unknown, and landed at ${where || "no place"}`);
       }
       if (result.result === "pending" && !isOrphaned) report("INV-5", `${item.token} is still not answered`);
@@ -81,7 +84,7 @@ function checkPublishes({ book, faults }: Scene, publishes: readonly PublishReco
 
 /** INV-8: what one publisher published stands in the log in its order. */
 function checkOrderOfPublishers(book: LogBook, channel: string, report: Report): void {
-  for (const events of book.epochs(channel)) {
+  for (const { events } of book.courses(channel)) {
     const latest = new Map<string, number>();
     for (const landed of events) {
       const [publisher = "", , count = ""] = tokenOf(landed).split("/");
@@ -94,7 +97,7 @@ function checkOrderOfPublishers(book: LogBook, channel: string, report: Report):
 
 /** INV-2: each event that an application saw follows the last one, or a gap says that it does not. */
 function checkChain(book: LogBook, { actor, channel, seen }: Seat, report: Report): void {
-  let last: Position | undefined;
+  let last: (Position & { readonly eventId?: string }) | undefined;
   let isSubscribed = true;
   for (const one of seen) {
     switch (one.kind) {
@@ -112,13 +115,14 @@ function checkChain(book: LogBook, { actor, channel, seen }: Seat, report: Repor
         isSubscribed = true;
         break;
       case "event": {
-        const landed = book.at(channel, one.position);
-        if (landed === undefined || landed.eventId !== one.eventId) report("INV-2", `${actor} on ${channel} saw ${one.eventId} at ${show(one.position)}, where it is not`);
-        else if (last !== undefined && !samePosition({ epoch: landed.epoch, seq: landed.prev }, last)) {
+        const landed = book.at(channel, one.position, one.eventId);
+        const before = landed && { epoch: landed.epoch, seq: landed.prev };
+        if (landed === undefined) report("INV-2", `${actor} on ${channel} saw ${one.eventId} at ${show(one.position)}, where it is not`);
+        else if (last !== undefined && !(before !== undefined && samePosition(before, last) && (last.eventId ?? landed.prevId) === landed.prevId)) {
           report("INV-2", `${actor} on ${channel} saw ${show(one.position)} after ${show(last)}`);
         }
         if (!isSubscribed) report("INV-2", `${actor} saw ${show(one.position)} of ${channel} without being subscribed`);
-        last = one.position;
+        last = { ...one.position, eventId: one.eventId };
         break;
       }
       default:
@@ -135,6 +139,8 @@ function checkOnce({ actor, channel, seen }: Seat, report: Report): void {
   const positions = new Set<string>();
   const ids = new Set<string>();
   for (const one of seen) {
+    // After a gap in the same epoch a position may hold another event; the events themselves come once.
+    if (one.kind === "gap") positions.clear();
     if (one.kind === "unsubscribed") {
       positions.clear();
       ids.clear();
@@ -149,25 +155,38 @@ function checkOnce({ actor, channel, seen }: Seat, report: Report): void {
   }
 }
 
-/** INV-5: every subscriber is live and at the head, and every state is the reduction of the log. */
-async function checkHeads({ actors, book, broker }: Scene, report: Report): Promise<void> {
-  for (const { name, hasState } of channels) {
-    const { position: head } = await broker.log.head(name);
-    const expected = hasState ? JSON.stringify(reduce(book.events(name, head.epoch))) : undefined;
-    for (const actor of actors) {
-      const { status, reason } = actor.client.connection.getSnapshot();
-      if (status !== "connected") report("INV-5", `${actor.name} is ${status}: ${reason?.code ?? "no reason"}`);
-      for (const seat of actor.presentSeats) {
-        if (seat.channel !== name || !seat.isTaken) continue;
-        checkSeat(seat, head, expected, report);
+/** SUB-4, REC-10: nothing that landed after a permission was withdrawn reaches the user before it is given again. */
+function checkBans({ book, host }: Scene, { user, seats }: Page, report: Report): void {
+  for (const ban of host.permits.bans) {
+    if (ban.user !== user) continue;
+    for (const { actor, channel, seen } of seats) {
+      if (channel !== ban.channel) continue;
+      for (const one of seen) {
+        if (one.kind === "unsubscribed" || one.atMs < ban.fromMs || one.atMs >= ban.toMs) continue;
+        const position = one.kind === "gap" ? one.to : one.position;
+        const landed = position && book.at(channel, position);
+        if (landed !== undefined && landed.atMs > ban.fromMs) report("SUB-4", `${actor} saw ${show(position)} of ${channel}, which landed after the permission was withdrawn`);
       }
     }
   }
 }
 
-function checkSeat({ actor, channel, room, seen }: Seat, head: Position, expected: string | undefined, report: Report): void {
+/** INV-5: every subscriber is live and at the head, and every state is the reduction of the log. */
+async function checkHeads({ actors, book, broker }: Scene, report: Report): Promise<void> {
+  for (const { name, hasState } of channels) {
+    const { position: head } = await broker.log.head(name);
+    const expected = hasState ? JSON.stringify(reduce(book.events(name, head.epoch))) : undefined;
+    for (const { client, process, seats } of actors.flatMap(({ presentPages }) => presentPages)) {
+      const { status, reason } = client.connection.getSnapshot();
+      if (status !== "connected") report("INV-5", `${process.name} is ${status}: ${reason?.code ?? "no reason"}`);
+      for (const seat of seats) if (seat.channel === name && seat.isTaken) checkSeat(seat, head, expected, report);
+    }
+  }
+}
+
+function checkSeat({ actor, channel, room, status, seen }: Seat, head: Position, expected: string | undefined, report: Report): void {
   const who = `${actor} on ${channel}`;
-  if (room.status() !== "live") report("INV-5", `${who} is ${room.status()}`);
+  if (status !== "live") report("INV-5", `${who} is ${status}`);
   const pendingCount = room.pendingCount();
   if (pendingCount > 0) report("INV-5", `${who} still has ${pendingCount} pending`);
   const position = room.position();
@@ -198,16 +217,19 @@ function reduce(events: readonly Landed[]): Ledger {
 /** INV-7: everybody who watches sees exactly those who mean to be there, as they mean to be seen. */
 function checkPresence({ actors }: Scene, report: Report): void {
   for (const { name } of channels) {
-    const seats = actors.map((actor) => ({ actor, seat: actor.presentSeats.find(({ channel }) => channel === name) }));
-    const truth = seats.flatMap(({ actor, seat }) => (seat?.mood === undefined ? [] : [`${actor.client.connection.getSnapshot().session} ${seat.mood}`]));
+    const pages = actors.flatMap(({ presentPages }) => presentPages);
+    const seats = pages.map(({ client, seats: all }) => ({
+      session: client.connection.getSnapshot().session,
+      seat: all.find(({ channel }) => channel === name),
+    }));
+    const truth = seats.flatMap(({ session, seat }) => (seat?.mood === undefined ? [] : [`${session} ${seat.mood}`]));
     const expected = truth.toSorted().join(", ");
-    for (const { actor, seat } of seats) {
+    for (const { session, seat } of seats) {
       if (seat === undefined || !seat.isTaken) continue;
       const seen = seat.room.members().map(({ session, mood }) => `${session} ${mood}`);
       const actual = seen.toSorted().join(", ");
-      if (actual !== expected) report("INV-7", `${actor.name} sees [${actual}] on ${name}, there are [${expected}]`);
-      const { session } = actor.client.connection.getSnapshot();
-      if (session !== undefined && seat.signallers.has(session)) report("SIG-5", `${actor.name} heard a signal of their own on ${name}`);
+      if (actual !== expected) report("INV-7", `${seat.actor} sees [${actual}] on ${name}, there are [${expected}]`);
+      if (session !== undefined && seat.signallers.has(session)) report("SIG-5", `${seat.actor} heard a signal of their own on ${name}`);
     }
   }
 }

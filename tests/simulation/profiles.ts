@@ -4,7 +4,9 @@ import { faultNames } from "./faults.js";
 /** How likely each fault is to exist in a seed; what is not named does not. */
 export type Profile = Readonly<Partial<Record<FaultName, number>>>;
 
-const mixed = Object.fromEntries(faultNames.map((name) => [name, name === "broker-data-lost" ? 0.1 : 0.25]));
+/** Those that make a run long, or after which less is promised, are rarer. */
+const rare: Profile = { "broker-data-lost": 0.07, month: 0, "slow-network": 0.15, "broker-slow": 0.15 };
+const mixed: Profile = Object.fromEntries(faultNames.map((name) => [name, rare[name] ?? 0.2]));
 
 export const profiles: Readonly<Record<string, Profile>> = {
   mixed,
@@ -16,16 +18,44 @@ export const profiles: Readonly<Record<string, Profile>> = {
   bus: { "deliveries-lost": 1, "deliveries-repeated": 0.7, "broker-slow": 0.4, cut: 0.4, "slow-network": 0.3 },
   /** A server that repeats and forgets: the client's own guards. */
   frames: { "frames-repeated": 0.8, "frames-lost": 0.6, cut: 0.3, "slow-network": 0.3, resubscribe: 0.3 },
-  history: { trim: 0.9, "deliveries-lost": 0.4, "broker-data-lost": 0.3, cut: 0.9, offline: 0.5, sleep: 0.3, resubscribe: 0.3, "broker-slow": 0.3 },
+  acks: { "replies-lost": 0.7, "replies-repeated": 0.7, "acks-late": 0.7, cut: 0.4, reload: 0.3, "slow-network": 0.3, "server-crash": 0.3 },
+  history: {
+    trim: 0.9,
+    "tiny-history": 0.5,
+    "deliveries-lost": 0.4,
+    "broker-data-lost": 0.3,
+    cut: 0.9,
+    offline: 0.5,
+    sleep: 0.3,
+    resubscribe: 0.3,
+    "broker-slow": 0.3,
+  },
+  /** Who may be there, and who one is. */
+  access: { banned: 0.9, kicked: 0.5, "tokens-expire": 0.6, "wrong-clocks": 0.3, cut: 0.5, offline: 0.4, "server-crash": 0.3, "slow-network": 0.3 },
 };
 
+export interface ClientGuardsOff {
+  readonly dedupe?: false;
+  readonly recovery?: false;
+  readonly order?: false;
+  readonly ack?: false;
+}
+
+export interface BrokerGuards {
+  readonly count?: false;
+}
+
+/** Guards of the product that are switched off. */
+export interface GuardsOff {
+  readonly client?: ClientGuardsOff;
+  readonly server?: { readonly chain?: false; readonly headCheck?: false; readonly join?: false };
+  readonly broker?: BrokerGuards;
+}
+
 /** A guard of the product that can be switched off, and the faults that it is for. */
-export interface Break {
+export interface Break extends GuardsOff {
   readonly what: string;
   readonly profile: Profile;
-  readonly client?: { readonly dedupe?: false; readonly recovery?: false; readonly order?: false; readonly ack?: false };
-  readonly server?: { readonly chain?: false; readonly headCheck?: false; readonly join?: false };
-  readonly broker?: { readonly count?: false };
 }
 
 const reconnects: Profile = { cut: 1, "slow-network": 0.5, "server-crash": 0.4, "broker-slow": 0.5 };

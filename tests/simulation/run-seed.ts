@@ -1,7 +1,8 @@
 import { RandomStream } from "@tutti/testkit";
 import { faultNames, type FaultName } from "./faults.js";
 import { violationsOf, type Violation } from "./invariants.js";
-import type { Break, Profile } from "./profiles.js";
+import { Parts, everything, type Part, type Selection } from "./parts.js";
+import type { GuardsOff, Profile } from "./profiles.js";
 import { Scene } from "./scene.js";
 
 /**
@@ -15,7 +16,8 @@ const EMPTY_MS = 12_000;
 
 export interface SeedOptions {
   readonly profile: Profile;
-  readonly guards?: Pick<Break, "client" | "server" | "broker">;
+  readonly guards?: GuardsOff;
+  readonly selection?: Selection;
   readonly keepLines?: boolean;
 }
 
@@ -25,13 +27,17 @@ export interface SeedResult {
   /** How many events ran. */
   readonly count: number;
   readonly faults: readonly FaultName[];
+  /** All that took part. */
+  readonly parts: readonly Part[];
+  /** How long people acted and faults lasted. */
+  readonly endsAtMs: number;
   readonly violations: readonly Violation[];
   readonly lines: readonly string[];
 }
 
-function drawFaults(seed: number, profile: Profile): Set<FaultName> {
-  const random = new RandomStream(seed, "faults");
-  return new Set(faultNames.filter((name) => random.chance(profile[name] ?? 0)));
+function drawFaults(seed: number, profile: Profile, parts: Parts): Set<FaultName> {
+  const drawn = faultNames.filter((name) => new RandomStream(seed, `whether ${name}`).chance(profile[name] ?? 0));
+  return new Set(drawn.filter((name) => parts.take(name)));
 }
 
 /** Promises that nobody handled, since the last call. */
@@ -43,13 +49,15 @@ function unhandledRejections(): { take: () => unknown[]; stop: () => void } {
 }
 
 /** Runs one seed: faults and acts, then calm, then what must hold, then the end of it all. */
-export async function runSeed(seed: number, { profile, guards = {}, keepLines = false }: SeedOptions): Promise<SeedResult> {
+export async function runSeed(seed: number, { profile, guards = {}, selection = everything, keepLines = false }: SeedOptions): Promise<SeedResult> {
   const rejections = unhandledRejections();
-  const faults = drawFaults(seed, profile);
-  const scene = new Scene({ seed, faults, guards, keepLines });
+  const parts = new Parts(selection);
+  const faults = drawFaults(seed, profile, parts);
+  const scene = new Scene({ seed, faults, parts, untilMs: selection.untilMs ?? Infinity, guards, keepLines });
   const { clock } = scene;
   scene.begin();
-  await clock.runUntil(scene.endsAtMs);
+  // A month that passes puts the end off.
+  while (clock.nowMs < scene.endsAtMs) await clock.runUntil(scene.endsAtMs);
   scene.heal();
   await clock.advance(SETTLE_MS);
   const violations = [...(await violationsOf(scene))];
@@ -59,12 +67,13 @@ export async function runSeed(seed: number, { profile, guards = {}, keepLines = 
   for (const reason of rejections.take()) violations.push({ rule: "REJECTED", what: reason instanceof Error ? (reason.stack ?? reason.message) : String(reason) });
   rejections.stop();
   const { trace } = clock;
-  return { seed, hash: trace.hash, count: trace.count, faults: [...faults], violations, lines: trace.lines };
+  const { hash, count, lines } = trace;
+  return { seed, hash, count, faults: [...faults], parts: parts.taken, endsAtMs: scene.actsForMs, violations, lines };
 }
 
 /** INV-6: when everybody has gone, the server holds nothing. */
 async function closeAll({ actors, host, clock }: Scene, violations: Violation[]): Promise<void> {
-  for (const { client } of actors) void client.close();
+  for (const { presentPages } of actors) for (const { client } of presentPages) void client.close();
   await clock.advance(EMPTY_MS);
   const { connections, sessions, channels, subscriptions, outboxBytes } = host.server.stats();
   const left = { connections, sessions, channels, subscriptions, outboxBytes };

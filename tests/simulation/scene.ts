@@ -1,30 +1,32 @@
-import type { Encoded } from "@tutti/protocol";
-import { memoryBroker } from "@tutti/server";
 import {
   RandomStream,
   SimulatedWorld,
-  calmBroker,
-  type BrokerFaults,
-  type ClockSkew,
-  type LinkConditions,
-  type MessageFate,
   type Participant,
   type Reach,
-  type SimulatedBroker,
   type SimulatedClock,
   type SimulatedNetwork,
 } from "@tutti/testkit";
 import { Actor } from "./actor.js";
-import { Announcer } from "./announcer.js";
+import { ANNOUNCER, Announcer } from "./announcer.js";
+import type { BrokerSite } from "./broker-site.js";
+import { channels } from "./contract.js";
 import { strikes, type FaultName } from "./faults.js";
 import { Host, serverBounds } from "./host.js";
+import { Issuer } from "./issuer.js";
 import { LogBook } from "./log-book.js";
-import type { Break } from "./profiles.js";
+import type { Parts } from "./parts.js";
+import { Permits } from "./permits.js";
+import type { GuardsOff } from "./profiles.js";
+import { RemoteBroker } from "./remote-broker.js";
+import { Weather } from "./weather.js";
 
 export interface SceneOptions {
   readonly seed: number;
   readonly faults: ReadonlySet<FaultName>;
-  readonly guards: Pick<Break, "client" | "server" | "broker">;
+  readonly parts: Parts;
+  /** Ends everything sooner than the seed would. */
+  readonly untilMs: number;
+  readonly guards: GuardsOff;
   readonly keepLines: boolean;
 }
 
@@ -43,62 +45,90 @@ const MEASURE_EVERY_MS = 1_000;
 export class Scene {
   readonly clock: SimulatedClock;
   readonly network: SimulatedNetwork;
-  readonly broker: SimulatedBroker;
+  readonly broker: BrokerSite;
   readonly host: Host;
+  /** Those who take part. */
   readonly actors: readonly Actor[];
   readonly announcer: Announcer;
+  readonly issuer: Issuer;
   readonly book = new LogBook();
   readonly faults: ReadonlySet<FaultName>;
+  readonly parts: Parts;
   readonly highWater: HighWater = { outbox: 0, queueCount: 0 };
-  /** When everybody stops acting and all faults end. */
-  readonly endsAtMs: number;
+  readonly channelNames = channels.map(({ name }) => name);
+  /** How long people act and faults last, leaps left out. */
+  readonly actsForMs: number;
   /** How likely a publish is large, so that a reader that stalls fills its outbox. */
   readonly fillerChance: number;
   readonly #world: SimulatedWorld;
   readonly #seed: number;
-  readonly #random: RandomStream;
+  readonly #weather: Weather;
+  /** The actors of the seed by name; those who are left out are gaps, so that a choice among all stays the same. */
+  readonly #cast: readonly (Actor | undefined)[];
   /** What happens in the scene and to nobody in particular. */
   readonly #director: Participant;
+  readonly #announcerProcess: Participant;
   readonly #offline = new Set<Participant>();
-  /** Set while the broker is down: keeps it from starting by itself. */
-  #cancelBrokerStart: (() => void) | undefined;
+  #leapCount = 0;
+  #leptMs = 0;
 
-  constructor({ seed, faults, guards, keepLines }: SceneOptions) {
+  constructor({ seed, faults, parts, untilMs, guards, keepLines }: SceneOptions) {
     this.#seed = seed;
-    this.#random = new RandomStream(seed, "scene");
     this.faults = faults;
+    this.parts = parts;
+    this.#weather = new Weather(seed, faults);
     this.#world = new SimulatedWorld({ seed, keepLines });
     this.clock = this.#world.clock;
     this.network = this.#world.network;
     this.#director = this.#world.process("scene");
+    const length = new RandomStream(seed, "length");
     // Most runs are short, and some long enough for heartbeats to find a dead peer while faults go on.
-    this.endsAtMs = this.#random.chance(0.15) ? this.#random.between(30_000, 60_000) : this.#random.between(6_000, 24_000);
-    this.fillerChance = this.#random.chance(0.05) ? 0.7 : 0.05;
-    this.network.conditions = this.#drawConditions();
-    this.network.fateOf = this.#drawFates();
+    this.actsForMs = Math.min(untilMs, length.chance(0.15) ? length.between(30_000, 60_000) : length.between(6_000, 24_000));
+    this.fillerChance = new RandomStream(seed, "filler").chance(0.05) ? 0.7 : 0.05;
+    this.network.conditions = this.#weather.links();
+    this.network.fateOf = this.#weather.fates();
     this.hinder(() => "accepted");
-    this.broker = this.#world.broker({
-      create: (environment) => memoryBroker({ environment, ...(guards.broker !== undefined && { guards: guards.broker }) }),
-      landed: (landing) => this.book.note(landing),
+    this.broker = new RemoteBroker({
+      world: this.#world,
+      book: this.book,
+      faults: this.#weather.broker(),
+      guards: guards.broker ?? {},
+      after: (ms, task) => this.#director.after(ms, task),
     });
-    this.broker.faults = this.#drawBrokerFaults();
     this.host = new Host({
       network: this.network,
       broker: this.broker,
+      permits: new Permits(() => this.clock.nowMs),
+      hasTinyHistory: faults.has("tiny-history"),
       guards: guards.server ?? {},
       newProcess: (name) => this.newProcess(name),
     });
-    const count = 2 + this.#random.below(NAMES.length - 1);
-    this.announcer = new Announcer(this, this.newProcess("announcer"));
-    this.actors = NAMES.slice(0, count).map((name) => new Actor(this, name, seed, guards.client ?? {}));
+    this.issuer = new Issuer({ seed, lifeMs: this.#weather.tokenLifeMs(), now: () => this.host.process.now() });
+    this.#announcerProcess = this.newProcess(ANNOUNCER);
+    this.announcer = new Announcer(this, this.#announcerProcess);
+    const count = 2 + new RandomStream(seed, "cast").below(NAMES.length - 1);
+    this.#cast = NAMES.slice(0, count).map((name) => (parts.take(name) ? new Actor(this, name, seed, guards.client ?? {}) : undefined));
+    this.actors = this.#cast.filter((actor) => actor !== undefined);
+  }
+
+  /** When everybody stops acting and all faults end. */
+  get endsAtMs(): number {
+    return this.actsForMs + this.#leptMs;
+  }
+
+  /** How often everybody was away for long. */
+  get leapCount(): number {
+    return this.#leapCount;
+  }
+
+  /** One of the seed's actors, unless that one is left out. */
+  anyActor(random: RandomStream): Actor | undefined {
+    return this.#cast[random.below(this.#cast.length)];
   }
 
   /** A process with clocks of its own. */
   newProcess(name: string): Participant {
-    const skew: ClockSkew = this.faults.has("wrong-clocks")
-      ? { wallOffsetMs: this.#random.between(-86_400_000, 86_400_000), rate: this.#random.between(0.99, 1.01) }
-      : {};
-    return this.#world.process(name, skew);
+    return this.#world.process(name, this.#weather.clocksOf(name));
   }
 
   /** Runs `task` in so many milliseconds, unless the faults have ended by then. */
@@ -117,52 +147,75 @@ export class Scene {
     else this.#offline.delete(page);
   }
 
-  restartBroker(data: "kept" | "lost", downMs: number): void {
-    if (this.#cancelBrokerStart !== undefined) return;
-    this.broker.stop();
-    this.#cancelBrokerStart = this.#director.after(downMs, () => this.#startBroker(data));
-  }
-
-  #startBroker(data: "kept" | "lost"): void {
-    this.#cancelBrokerStart?.();
-    this.#cancelBrokerStart = undefined;
-    void this.broker.start(data);
-  }
-
-  /** Forgets all of the feed's history but the newest events. The board, which has state, is trimmed by its server. */
+  /** Forgets all of the feed's history but the newest events. */
   trimFeed(keep: number): void {
-    void this.broker.log.head("feed:1").then(({ position }) => this.broker.log.trim("feed:1", { ...position, seq: position.seq - keep }));
+    const { log } = this.broker;
+    void log.head("feed:1").then(({ position }) => log.trim("feed:1", { ...position, seq: position.seq - keep }));
+  }
+
+  /** Forgets all of the board's history that its newest snapshot holds. */
+  trimBoard(): void {
+    const { log } = this.broker;
+    void log.loadSnapshot("board:1").then((snapshot) => snapshot && log.trim("board:1", snapshot.position));
+  }
+
+  kick(random: RandomStream): void {
+    const actor = this.anyActor(random);
+    const channel = random.chance(0.5) ? random.pick(this.channelNames) : undefined;
+    if (actor !== undefined && this.host.isRunning) this.host.kick(actor.user, channel);
+  }
+
+  /** Nobody is there for a long time: machines sleep or are off, the server is suspended or not running. No network keeps a byte for so long. */
+  leap(forMs: number, random: RandomStream): void {
+    const isServerOff = random.chance(0.5);
+    const areClosed = this.#cast.map(() => random.chance(0.5));
+    this.#leapCount++;
+    this.#leptMs += forMs;
+    for (const connection of this.network.connections()) connection.lose();
+    if (isServerOff) this.host.crash("gone");
+    for (const process of [this.host.process, this.#director, this.#announcerProcess]) process.freeze(forMs);
+    for (const [index, actor] of this.#cast.entries()) actor?.leave(forMs, areClosed[index] === true);
+    if (isServerOff) this.#director.defer(() => this.host.start());
   }
 
   /** Starts everybody and every fault. */
   begin(): void {
     for (const actor of this.actors) actor.open();
-    this.announcer.begin();
-    for (const name of this.faults) {
-      const fault = strikes[name];
-      if (fault === undefined) continue;
-      const random = new RandomStream(this.#seed, name);
-      const again = (): void =>
-        this.later(random.between(...fault.everyMs), () => {
-          this.clock.trace.note(this.clock.nowMs, "scene", () => name);
-          fault.strike(this, random);
-          again();
-        });
-      again();
-    }
+    if (this.parts.take(ANNOUNCER)) this.announcer.begin();
+    for (const name of this.faults) this.#beginFault(name);
     this.#measure();
   }
 
   /** Ends all faults; what was broken is found out now. */
   heal(): void {
-    this.broker.faults = calmBroker;
-    if (this.#cancelBrokerStart !== undefined) this.#startBroker("kept");
+    this.broker.heal();
     this.#offline.clear();
     this.network.heal();
+    this.host.permits.allowAll();
+    this.issuer.heal();
     this.host.start();
     for (const actor of this.actors) actor.settle();
     // What nobody sends, nobody can miss: a client finds a hole by what comes after it.
     if (this.faults.has("frames-lost")) this.announcer.lastWord();
+  }
+
+  #beginFault(name: FaultName): void {
+    const fault = strikes[name];
+    if (fault === undefined) return;
+    const gaps = new RandomStream(this.#seed, name);
+    let count = 0;
+    const again = (): void => {
+      if (count === fault.countMax) return;
+      this.later(gaps.between(...fault.everyMs), () => {
+        const part = `${name}#${count++}`;
+        if (this.parts.take(part)) {
+          this.clock.trace.note(this.clock.nowMs, "scene", () => part);
+          fault.strike(this, new RandomStream(this.#seed, part));
+        }
+        again();
+      });
+    };
+    again();
   }
 
   #measure(): void {
@@ -172,43 +225,8 @@ export class Scene {
         // A message that is larger than an outbox fits into an empty one.
         highWater.outbox = Math.max(highWater.outbox, outboxBytes / Math.max(serverBounds.outboxBytesMax, largestMessageBytes));
       }
-      for (const { queueCount } of actors) highWater.queueCount = Math.max(highWater.queueCount, queueCount);
+      for (const { presentPages } of actors) for (const { queueCount } of presentPages) highWater.queueCount = Math.max(highWater.queueCount, queueCount);
       if (this.clock.nowMs < this.endsAtMs) this.#measure();
     });
-  }
-
-  #drawConditions(): LinkConditions {
-    const random = this.#random;
-    return {
-      delayMs: this.faults.has("slow-network") ? [5, random.between(100, 1_500)] : [0.5, random.between(2, 60)],
-      bytesPerMs: this.faults.has("narrow-network") ? random.between(4, 20) : Infinity,
-    };
-  }
-
-  /** A node that forgets to send events, or sends them twice: the client finds out by their positions. */
-  #drawFates(): (message: Encoded) => MessageFate {
-    const random = new RandomStream(this.#seed, "frames");
-    const repeated = this.faults.has("frames-repeated") ? random.between(0.05, 0.5) : 0;
-    const lost = this.faults.has("frames-lost") ? random.between(0.02, 0.3) : 0;
-    if (repeated + lost === 0) return () => "arrives";
-    return (message) => {
-      if (typeof message !== "string" || !message.startsWith('{"op":"events"')) return "arrives";
-      const draw = random.next();
-      return draw < repeated ? "arrives twice" : draw < repeated + lost ? "is lost" : "arrives";
-    };
-  }
-
-  #drawBrokerFaults(): BrokerFaults {
-    const random = this.#random;
-    const likely = (name: FaultName, low: number, high: number): number => (this.faults.has(name) ? random.between(low, high) : 0);
-    return {
-      delayMs: this.faults.has("broker-slow") ? [0.5, random.between(20, 600)] : [0.1, 3],
-      refused: likely("broker-refuses", 0.02, 0.3),
-      answerLost: likely("broker-answers-lost", 0.02, 0.3),
-      hangs: likely("broker-hangs", 0.01, 0.08),
-      hangMs: random.between(500, 8_000),
-      deliveryLost: likely("deliveries-lost", 0.03, 0.5),
-      deliveryRepeated: likely("deliveries-repeated", 0.03, 0.4),
-    };
   }
 }

@@ -1,9 +1,15 @@
 import type { Position } from "@tutti/protocol";
-import type { Client } from "@tutti/client";
+import type { Client, SubscriptionInfo } from "@tutti/client";
 import type { Item, Ledger, SimulationContract } from "./contract.js";
-import type { Seen } from "./record.js";
+import type { Seen, Sight } from "./record.js";
 
-type Note = (text: () => string) => void;
+/** Who sees what a seat sees, and when. */
+export interface Witness {
+  readonly actor: string;
+  readonly note: (text: () => string) => void;
+  readonly nowMs: () => number;
+}
+
 type SimulationClient = Client<SimulationContract>;
 
 /** A member as others see it. */
@@ -24,7 +30,7 @@ interface Room {
   readonly canonical: () => Ledger | undefined;
   readonly shown: () => Ledger | undefined;
   readonly pendingCount: () => number;
-  readonly status: () => string;
+  readonly status: { getSnapshot: () => SubscriptionInfo; subscribe: (listener: () => void) => unknown };
   readonly members: () => readonly SeenMember[];
 }
 
@@ -35,6 +41,9 @@ interface Hearing {
   readonly signal: (signal: { readonly session: string }) => void;
 }
 
+/** How a server sends a subscriber away who may not, or shall not, be there. */
+const SENT_AWAY: ReadonlySet<string> = new Set(["FORBIDDEN", "SUBSCRIPTION_REVOKED", "KICKED"]);
+
 /** An actor's place in one channel while one page lasts, and all that it saw there. */
 export class Seat {
   readonly actor: string;
@@ -43,19 +52,26 @@ export class Seat {
   /** The sessions whose signals arrived. */
   readonly signallers = new Set<string>();
   readonly room: Room;
-  readonly #note: Note;
+  readonly #witness: Witness;
   #isTaken = false;
+  /** Whether the present subscription has been live. */
+  #hasBegun = false;
   #mood: number | undefined;
 
-  constructor(actor: string, channel: string, openRoom: (hearing: Hearing) => Room, note: Note) {
-    this.actor = actor;
+  constructor(witness: Witness, channel: string, openRoom: (hearing: Hearing) => Room) {
+    this.actor = witness.actor;
     this.channel = channel;
-    this.#note = note;
+    this.#witness = witness;
     this.room = openRoom({
       event: ({ position, eventId, payload }) => this.#see({ kind: "event", position, eventId, token: payload.token }),
       gap: ({ from, to }) => this.#see({ kind: "gap", from, to }),
       signal: ({ session }) => void this.signallers.add(session),
     });
+    this.room.status.subscribe(() => this.#noticeStatus());
+  }
+
+  get status(): string {
+    return this.room.status.getSnapshot().status;
   }
 
   /** Whether the application is subscribed, or wants to be. */
@@ -72,20 +88,17 @@ export class Seat {
     if (this.#isTaken) return;
     this.#isTaken = true;
     try {
-      const { seen } = this;
-      const before = seen.length;
       await this.room.subscribe(this.#mood);
-      if (seen.length === before) this.#see({ kind: "subscribed", position: this.room.position() });
     } catch (error) {
-      this.#note(() => `${this.channel} was not subscribed: ${String(error)}`);
+      this.#witness.note(() => `${this.channel} was not subscribed: ${String(error)}`);
     }
   }
 
   async leave(): Promise<void> {
     this.#isTaken = false;
     const left = this.room.unsubscribe();
-    this.#see({ kind: "unsubscribed" });
-    await left.catch((error: unknown) => this.#note(() => `unsubscribe ${this.channel}: ${String(error)}`));
+    this.#end();
+    await left.catch((error: unknown) => this.#witness.note(() => `unsubscribe ${this.channel}: ${String(error)}`));
   }
 
   publish(item: Item, poison: boolean): ReturnType<Room["publish"]> {
@@ -101,16 +114,35 @@ export class Seat {
     if (!this.#isTaken) return;
     this.#mood = mood;
     const done = mood === undefined ? this.room.leavePresence() : this.room.enter(mood);
-    done.catch((error: unknown) => this.#note(() => `presence of ${this.channel}: ${String(error)}`));
+    done.catch((error: unknown) => this.#witness.note(() => `presence of ${this.channel}: ${String(error)}`));
   }
 
-  #see(seen: Seen): void {
-    this.seen.push(seen);
-    this.#note(() => `sees ${this.channel} ${JSON.stringify(seen)}`);
+  /** It is live, though perhaps the promise of that was given up before; or the server sent the application away, which does not come back by itself. */
+  #noticeStatus(): void {
+    const { status, error } = this.room.status.getSnapshot();
+    if (status === "live" && !this.#hasBegun) {
+      this.#hasBegun = true;
+      this.#see({ kind: "subscribed", position: this.room.position() });
+    }
+    const isSentAway = (status === "refused" || status === "left") && SENT_AWAY.has(error?.code ?? "");
+    if (!isSentAway || !this.#isTaken) return;
+    this.#isTaken = false;
+    this.#mood = undefined;
+    this.#end();
+  }
+
+  #end(): void {
+    this.#hasBegun = false;
+    this.#see({ kind: "unsubscribed" });
+  }
+
+  #see(sight: Sight): void {
+    this.seen.push({ ...sight, atMs: this.#witness.nowMs() });
+    this.#witness.note(() => `sees ${this.channel} ${JSON.stringify(sight)}`);
   }
 }
 
-export function boardSeat(actor: string, client: SimulationClient, note: Note): Seat {
+export function boardSeat(witness: Witness, client: SimulationClient): Seat {
   const open = (hearing: Hearing): Room => {
     const board = client.channel("board:{id}", { id: "1" });
     board.on("mark:add", hearing.event);
@@ -128,14 +160,14 @@ export function boardSeat(actor: string, client: SimulationClient, note: Note): 
       canonical: () => board.state.canonical(),
       shown: () => board.state.getSnapshot(),
       pendingCount: () => board.pending.getSnapshot().length,
-      status: () => board.status.getSnapshot().status,
+      status: board.status,
       members: () => board.presence.getSnapshot().people.flatMap(({ devices }) => devices.filter(({ away }) => !away).map(({ session, state }) => ({ session, mood: state?.mood }))),
     };
   };
-  return new Seat(actor, "board:1", open, note);
+  return new Seat(witness, "board:1", open);
 }
 
-export function feedSeat(actor: string, client: SimulationClient, note: Note): Seat {
+export function feedSeat(witness: Witness, client: SimulationClient): Seat {
   const open = (hearing: Hearing): Room => {
     const feed = client.channel("feed:{id}", { id: "1" });
     feed.on("note:add", hearing.event);
@@ -152,9 +184,9 @@ export function feedSeat(actor: string, client: SimulationClient, note: Note): S
       canonical: () => undefined,
       shown: () => undefined,
       pendingCount: () => feed.pending.getSnapshot().length,
-      status: () => feed.status.getSnapshot().status,
+      status: feed.status,
       members: () => feed.presence.getSnapshot().people.flatMap(({ devices }) => devices.filter(({ away }) => !away).map(({ session, state }) => ({ session, mood: state?.mood }))),
     };
   };
-  return new Seat(actor, "feed:1", open, note);
+  return new Seat(witness, "feed:1", open);
 }

@@ -10,23 +10,24 @@ const ABNORMAL_CLOSE = 1006;
 const GOING_AWAY = 1001;
 /** How long a side that closed waits for the other's answer, as `ws` does. */
 const CLOSE_TIMEOUT_MS = 30_000;
-/** How much later a message may come a second time. */
-const REPEAT_MS_MAX = 2_000;
+/** How much later a message may come, or come a second time, than it should. */
+const LATE_MS_MAX = 2_000;
 /** A message's frame around it. */
 const FRAMING_BYTES = 6;
 
-/** What becomes of one message: a faulty node may send one twice, or forget it, over a connection that is well. */
-export type MessageFate = "arrives" | "arrives twice" | "is lost";
+/** What becomes of one message: a faulty node may send one twice, after others, or not at all, over a connection that is well. */
+export type MessageFate = "arrives" | "arrives twice" | "arrives late" | "is lost";
 
 /** What a connection needs to come about. */
 export interface ConnectionSetup {
   readonly clock: SimulatedClock;
+  /** This connection's own. */
   readonly random: RandomStream;
   readonly conditions: LinkConditions;
   readonly client: Participant;
   readonly events: LinkEvents;
   /** Decides for each message of the server. */
-  readonly fateOf: (message: Encoded) => MessageFate;
+  readonly fateOf: (message: Encoded, random: RandomStream) => MessageFate;
 }
 
 function textOf(data: Encoded): string {
@@ -211,10 +212,11 @@ export class SimulatedConnection {
     const bytes = data.length + FRAMING_BYTES;
     const send = (): void => this.#toClient.send(bytes, "→ client", textOf(data), () => this.#linkEvents?.message(data));
     this.#largestMessageBytes = Math.max(this.#largestMessageBytes, bytes);
-    const fate = fateOf(data);
-    if (fate === "is lost") return;
-    send();
-    if (fate === "arrives twice") clock.plan({ inMs: random.between(0, REPEAT_MS_MAX), kind: "repeat", owner: network, detail: this.name }, send);
+    const fate = fateOf(data, random);
+    if (fate === "arrives" || fate === "arrives twice") send();
+    if (fate === "arrives twice" || fate === "arrives late") {
+      clock.plan({ inMs: random.between(0, LATE_MS_MAX), kind: fate, owner: network, detail: this.name }, send);
+    }
   }
 
   /** The server's process is gone: with it running kernel, which says so, or with the whole machine, which says nothing. */

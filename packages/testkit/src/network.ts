@@ -2,7 +2,7 @@ import type { Transport } from "@tutti/client";
 import type { Encoded } from "@tutti/protocol";
 import type { ConnectionEvents, Handshake, ServerTransport } from "@tutti/server";
 import type { SimulatedClock } from "./clock.js";
-import { SimulatedConnection, type MessageFate } from "./connection.js";
+import { SimulatedConnection, type ConnectionSetup, type MessageFate } from "./connection.js";
 import { network, type LinkConditions } from "./lane.js";
 import type { Participant } from "./participant.js";
 import { RandomStream } from "./random.js";
@@ -28,17 +28,18 @@ export class SimulatedNetwork {
   conditions: LinkConditions = CALM;
   /** Decides on each attempt to connect; by default all that listen are reached. */
   reach: (client: Participant, host: string) => Reach = () => "accepted";
-  /** Decides on each message from a server; by default all arrive that the connection carries. */
-  fateOf: (message: Encoded) => MessageFate = () => "arrives";
+  /** Decides on each message from a server, with the chances of its connection; by default all arrive that the connection carries. */
+  fateOf: (message: Encoded, random: RandomStream) => MessageFate = () => "arrives";
   readonly #clock: SimulatedClock;
-  readonly #random: RandomStream;
+  readonly #seed: number;
   readonly #listeners = new Map<string, Listener>();
   readonly #connections = new Set<SimulatedConnection>();
-  #count = 0;
+  /** How many each client has opened, by its name. */
+  readonly #counts = new Map<string, number>();
 
   constructor(clock: SimulatedClock, seed: number) {
     this.#clock = clock;
-    this.#random = new RandomStream(seed, "network");
+    this.#seed = seed;
   }
 
   /** Takes connections to `host` until the answer is called. */
@@ -56,12 +57,16 @@ export class SimulatedNetwork {
       name: "websocket",
       open: (url, _subprotocol, events) => {
         const { host } = new URL(url);
-        const name = `${client.name}#${++this.#count}`;
-        const fateOf = (message: Encoded): MessageFate => this.fateOf(message);
-        const setup = { clock: this.#clock, random: this.#random, conditions: this.conditions, client, events, fateOf };
+        const count = (this.#counts.get(client.name) ?? 0) + 1;
+        this.#counts.set(client.name, count);
+        const name = `${client.name}#${count}`;
+        // One stream each: what befalls one connection changes nothing in what befalls the others.
+        const random = new RandomStream(this.#seed, `connection ${name}`);
+        const fateOf: ConnectionSetup["fateOf"] = (message, chances) => this.fateOf(message, chances);
+        const setup: ConnectionSetup = { clock: this.#clock, random, conditions: this.conditions, client, events, fateOf };
         const connection = new SimulatedConnection(name, setup);
         this.#connections.add(connection);
-        const plan = { inMs: this.#random.between(...this.conditions.delayMs), kind: "connect", owner: network, detail: name };
+        const plan = { inMs: random.between(...this.conditions.delayMs), kind: "connect", owner: network, detail: name };
         this.#clock.plan(plan, () => this.#connect(connection, host, url));
         return connection.link;
       },

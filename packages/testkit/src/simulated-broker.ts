@@ -63,7 +63,6 @@ type Start<Message> = (log: Broker, hear: (message: Message) => void) => Promise
 export class SimulatedBroker {
   faults: BrokerFaults = calmBroker;
   readonly #options: SimulatedBrokerOptions;
-  readonly #random: RandomStream;
   readonly #subscriptions = new Set<Subscription>();
   #log: Broker;
   /** Rises with each restart: what was asked before it is never answered after it. */
@@ -72,7 +71,6 @@ export class SimulatedBroker {
 
   constructor(options: SimulatedBrokerOptions) {
     this.#options = options;
-    this.#random = new RandomStream(options.seed, "broker");
     this.#log = options.create();
   }
 
@@ -138,17 +136,18 @@ export class SimulatedBroker {
 
   /** Requests of one node arrive in the order in which they were made; answers come as they come. */
   #asker(node: Participant): <Answer>(operation: string, about: string, perform: () => Promise<Answer>) => Promise<Answer> {
-    const { clock, participant } = this.#options;
+    const { clock, participant, seed } = this.#options;
+    const random = new RandomStream(seed, `requests of ${node.name}`);
     let arrivedAtMs = 0;
     return (operation, about, perform) =>
       new Promise((resolve, reject) => {
         const detail = `${operation} ${about}`;
         const incarnation = this.#incarnation;
-        const { takesEffect, isAnswerLost, answersInMs } = this.#fate();
+        const { takesEffect, isAnswerLost, answersInMs } = this.#fate(random);
         const isGone = (): boolean => this.#isDown || incarnation !== this.#incarnation;
         const answer = (settle: () => void): void => void clock.plan({ inMs: answersInMs, kind: "answer", owner: node, detail }, settle);
         const fail = (): void => answer(() => reject(new TuttiError("UNAVAILABLE", { message: `the broker failed: ${detail}` })));
-        arrivedAtMs = Math.max(arrivedAtMs + TICK_MS, clock.nowMs + this.#delay());
+        arrivedAtMs = Math.max(arrivedAtMs + TICK_MS, clock.nowMs + this.#delay(random));
         clock.plan({ inMs: arrivedAtMs - clock.nowMs, kind: "ask", owner: participant, detail }, () => {
           if (isGone() || !takesEffect) {
             fail();
@@ -162,18 +161,18 @@ export class SimulatedBroker {
       });
   }
 
-  #fate(): { readonly takesEffect: boolean; readonly isAnswerLost: boolean; readonly answersInMs: number } {
+  #fate(random: RandomStream): { readonly takesEffect: boolean; readonly isAnswerLost: boolean; readonly answersInMs: number } {
     const { refused, answerLost, hangs, hangMs } = this.faults;
-    const draw = this.#random.next();
-    const answersInMs = this.#delay();
+    const draw = random.next();
+    const answersInMs = this.#delay(random);
     if (draw < refused) return { takesEffect: false, isAnswerLost: false, answersInMs };
     if (draw < refused + answerLost) return { takesEffect: true, isAnswerLost: true, answersInMs };
-    if (draw < refused + answerLost + hangs) return { takesEffect: this.#random.chance(0.5), isAnswerLost: true, answersInMs: hangMs };
+    if (draw < refused + answerLost + hangs) return { takesEffect: random.chance(0.5), isAnswerLost: true, answersInMs: hangMs };
     return { takesEffect: true, isAnswerLost: false, answersInMs };
   }
 
-  #delay(): number {
-    return this.#random.between(...this.faults.delayMs);
+  #delay(random: RandomStream): number {
+    return random.between(...this.faults.delayMs);
   }
 
   async #subscribe<Message>(node: Participant, about: string, start: Start<Message>, listener: (message: Message) => void): Promise<End> {
@@ -203,7 +202,8 @@ export class SimulatedBroker {
 
   /** Carries deliveries to a node: in order, some lost, some twice. */
   #deliverer<Message>(node: Participant, about: string, hear: (message: Message) => void): (message: Message) => void {
-    const { clock } = this.#options;
+    const { clock, seed } = this.#options;
+    const random = new RandomStream(seed, `deliveries of ${about} to ${node.name}`);
     let arrivedAtMs = 0;
     return (message) => {
       const incarnation = this.#incarnation;
@@ -213,10 +213,10 @@ export class SimulatedBroker {
           if (incarnation === this.#incarnation) hear(message);
         });
       };
-      if (this.#random.chance(this.faults.deliveryLost)) return;
-      arrivedAtMs = Math.max(arrivedAtMs + TICK_MS, clock.nowMs + this.#delay());
+      if (random.chance(this.faults.deliveryLost)) return;
+      arrivedAtMs = Math.max(arrivedAtMs + TICK_MS, clock.nowMs + this.#delay(random));
       deliver(arrivedAtMs - clock.nowMs);
-      if (this.#random.chance(this.faults.deliveryRepeated)) deliver(arrivedAtMs - clock.nowMs + this.#delay());
+      if (random.chance(this.faults.deliveryRepeated)) deliver(arrivedAtMs - clock.nowMs + this.#delay(random));
     };
   }
 }

@@ -141,6 +141,14 @@ describe("the simulated network", () => {
     expect(heard.client.filter((text) => text !== "twice")).toEqual(["once", "last"]);
   });
 
+  it("lets a message arrive after those that were sent later", async () => {
+    const { clock, network, heard, transport } = await connected();
+    network.fateOf = (message) => (message === "late" ? "arrives late" : "arrives");
+    transport().send(["late", "last"].map((text) => new Packet(text)));
+    await clock.advance(3000);
+    expect(heard.client).toEqual(["last", "late"]);
+  });
+
   it("lets the server end it with a code, after what it sent before", async () => {
     const { clock, heard, transport } = await connected();
     transport().send([new Packet("last")]);

@@ -1,0 +1,78 @@
+import type { Encoded } from "@tutti/protocol";
+import { RandomStream, type BrokerFaults, type ClockSkew, type LinkConditions, type MessageFate } from "@tutti/testkit";
+import type { FaultName } from "./faults.js";
+
+const DAY_MS = 86_400_000;
+
+/** What holds for the whole of a run: how slow, how lossy, how wrong things are. Each fault draws from a stream of its own. */
+export class Weather {
+  readonly #seed: number;
+  readonly #faults: ReadonlySet<FaultName>;
+
+  constructor(seed: number, faults: ReadonlySet<FaultName>) {
+    this.#seed = seed;
+    this.#faults = faults;
+  }
+
+  /** A number of this fault, or what holds without it. */
+  #under(name: FaultName, low: number, high: number, otherwise: number): number {
+    return this.#faults.has(name) ? new RandomStream(this.#seed, `how ${name}`).between(low, high) : otherwise;
+  }
+
+  links(): LinkConditions {
+    const calmMs = new RandomStream(this.#seed, "how fast").between(2, 60);
+    const slowMs = this.#under("slow-network", 100, 1_500, 0);
+    return { delayMs: slowMs > 0 ? [5, slowMs] : [0.5, calmMs], bytesPerMs: this.#under("narrow-network", 4, 20, Infinity) };
+  }
+
+  clocksOf(process: string): ClockSkew {
+    if (!this.#faults.has("wrong-clocks")) return {};
+    const random = new RandomStream(this.#seed, `clocks of ${process}`);
+    return { wallOffsetMs: random.between(-DAY_MS, DAY_MS), rate: random.between(0.99, 1.01) };
+  }
+
+  /** How long a token lives, where it ever expires. */
+  tokenLifeMs(): number | undefined {
+    const lifeMs = this.#under("tokens-expire", 3_000, 20_000, Infinity);
+    return Number.isFinite(lifeMs) ? lifeMs : undefined;
+  }
+
+  /** A node that forgets to send, or sends twice or late: the client finds out by positions, and by its own patience. */
+  fates(): (message: Encoded, random: RandomStream) => MessageFate {
+    const events = { twice: this.#under("frames-repeated", 0.05, 0.5, 0), lost: this.#under("frames-lost", 0.02, 0.3, 0), late: 0 };
+    const replies = { twice: this.#under("replies-repeated", 0.05, 0.5, 0), lost: this.#under("replies-lost", 0.02, 0.2, 0), late: 0 };
+    const acks = { ...replies, late: this.#under("acks-late", 0.1, 0.6, 0) };
+    return (message, random) => {
+      const { twice, lost, late } = isOf("events", message) ? events : !isOf("reply", message) ? calm : isAck(message) ? acks : replies;
+      if (twice + lost + late === 0) return "arrives";
+      const draw = random.next();
+      if (draw < lost) return "is lost";
+      if (draw < lost + twice) return "arrives twice";
+      return draw < lost + twice + late ? "arrives late" : "arrives";
+    };
+  }
+
+  broker(): BrokerFaults {
+    const slowMs = this.#under("broker-slow", 20, 600, 0);
+    return {
+      delayMs: slowMs > 0 ? [0.5, slowMs] : [0.1, 3],
+      refused: this.#under("broker-refuses", 0.02, 0.3, 0),
+      answerLost: this.#under("broker-answers-lost", 0.02, 0.3, 0),
+      hangs: this.#under("broker-hangs", 0.01, 0.08, 0),
+      hangMs: new RandomStream(this.#seed, "how long a broker hangs").between(500, 8_000),
+      deliveryLost: this.#under("deliveries-lost", 0.03, 0.5, 0),
+      deliveryRepeated: this.#under("deliveries-repeated", 0.03, 0.4, 0),
+    };
+  }
+}
+
+const calm = { twice: 0, lost: 0, late: 0 };
+
+function isOf(op: string, message: Encoded): message is string {
+  return typeof message === "string" && message.startsWith(`{"op":"${op}"`);
+}
+
+/** Whether a reply says where a publish landed. */
+function isAck(message: string): boolean {
+  return message.includes('"eventId"') && !message.includes('"snapshot"');
+}
