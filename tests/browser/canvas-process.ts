@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 
@@ -15,6 +16,8 @@ const page = join(canvasFolder, "dist/page/index.html");
 /** A canvas server as a person starts it: a process of its own. */
 export interface CanvasProcess {
   readonly port: number;
+  /** Where it keeps its canvases; gone when the tests end. */
+  readonly directory: string;
   /** What it printed, by line. */
   readonly lines: readonly string[];
   /** Ends it as a crash does. */
@@ -23,13 +26,32 @@ export interface CanvasProcess {
   stop(): Promise<number | null>;
 }
 
-const running = new Set<ChildProcess>();
-process.once("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+interface CanvasOptions {
+  /** Of the machine's choice unless given. */
+  readonly port?: number;
+  /** A new one unless given: a server that is started again has what was kept. */
+  readonly directory?: string;
+}
 
-/** Starts the server; on a port of the machine's choice unless told which. */
-export async function startCanvas(port = 0): Promise<CanvasProcess> {
+const running = new Set<ChildProcess>();
+const directories = new Set<string>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
+});
+
+/** An empty directory of this test's own. */
+function newDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "tutti-canvas-"));
+  directories.add(directory);
+  return directory;
+}
+
+/** Starts the server. */
+export async function startCanvas({ port = 0, directory = newDirectory() }: CanvasOptions = {}): Promise<CanvasProcess> {
   if (!existsSync(program) || !existsSync(page)) throw new Error("the canvas is not built: run `npm run build`");
-  const child = spawn(process.execPath, [program], { env: { ...process.env, PORT: String(port) }, stdio: ["ignore", "pipe", "inherit"] });
+  const env = { ...process.env, PORT: String(port), TUTTI_DATA: directory };
+  const child = spawn(process.execPath, [program], { env, stdio: ["ignore", "pipe", "inherit"] });
   running.add(child);
   const exited = once(child, "exit").then(([code]: (number | null)[]) => {
     running.delete(child);
@@ -46,6 +68,7 @@ export async function startCanvas(port = 0): Promise<CanvasProcess> {
   });
   return {
     port: await ready,
+    directory,
     lines,
     async kill() {
       child.kill("SIGKILL");

@@ -68,7 +68,7 @@ describe.skipIf(!hasChromium)("a connection that breaks", () => {
   it("CON-7 the server is killed and started again while both write: both reconnect by backoff and end with the same canvas", async () => {
     await addConcept(ada, "Before", 300, 200);
     await bo.concept("Before").waitFor();
-    const { port } = server;
+    const { port, directory } = server;
     await server.kill();
     await Promise.all([hasStatus(ada, "reconnecting").waitFor(), hasStatus(bo, "reconnecting").waitFor()]);
 
@@ -79,7 +79,7 @@ describe.skipIf(!hasChromium)("a connection that breaks", () => {
       await message.press("Enter");
     };
     await Promise.all([write(ada, 3, 250), write(bo, 3, 650)]);
-    server = await startCanvas(port);
+    server = await startCanvas({ port, directory });
     await Promise.all([write(ada, 4, 400), write(bo, 4, 800)]);
 
     await Promise.all([hasStatus(ada, "connected").waitFor({ timeout: 25_000 }), hasStatus(bo, "connected").waitFor({ timeout: 25_000 })]);

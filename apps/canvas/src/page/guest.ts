@@ -46,15 +46,24 @@ function save(changed: Guest): void {
 export const guest = createStore(load() ?? newGuest());
 save(guest.getSnapshot());
 
-// Another tab of this browser is the same person, so a new name there is a new name here.
+// Another tab of this browser is the same person, so a new name there is a new name here, and another guest another page.
 window.addEventListener("storage", (event) => {
-  if (event.key === storageKey) guest.set(load() ?? guest.getSnapshot());
+  if (event.key !== storageKey) return;
+  const other = load() ?? guest.getSnapshot();
+  if (other.token === guest.getSnapshot().token) guest.set(other);
+  else location.reload();
 });
 
 /** Takes another name or colour; a name of nothing but spaces is not taken. */
 export function updateGuest(change: { readonly name?: string; readonly colour?: Colour }): void {
   const changed = guestSchema.safeParse({ ...guest.getSnapshot(), ...change });
   if (changed.success) save(changed.data);
+}
+
+/** Leaves this guest behind, with what was not saved, and starts over as somebody whom the server has never seen. */
+export function becomeNewGuest(): void {
+  save(newGuest());
+  location.reload();
 }
 
 export function useGuest(): Guest {

@@ -1,10 +1,13 @@
 import { palette } from "../../palette.js";
-import { updateGuest, useGuest } from "../guest.js";
+import { client } from "../client.js";
+import { becomeNewGuest, updateGuest, useGuest } from "../guest.js";
 import { Avatar } from "./Avatar.js";
+import { useStore } from "./store.js";
 
 /** Who I am here: a name and a colour, kept in this browser. `devices`: on how many of my pages I am here at once. */
 export function GuestMenu({ devices = 1 }: { readonly devices?: number }) {
   const { name, colour } = useGuest();
+  const { count } = useStore(client.pending);
   return (
     <>
       <button type="button" className="me" data-testid="person" popoverTarget="guest-menu" aria-label={`You are ${name}. Change name and colour`}>
@@ -32,6 +35,12 @@ export function GuestMenu({ devices = 1 }: { readonly devices?: number }) {
           ))}
         </fieldset>
         <p className="hint">You are a guest: this browser remembers you, and no other.</p>
+        <p className="hint">
+          <button type="button" className="link-button" onClick={becomeNewGuest}>
+            Start over as a new guest
+          </button>
+          {count > 0 && ", and lose what is not saved yet"}
+        </p>
       </div>
     </>
   );
