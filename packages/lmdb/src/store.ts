@@ -18,16 +18,17 @@ export interface Entry {
   readonly value: string;
 }
 
-/** What the durable log needs of a disk: an ordered map with atomic writes that are flushed in their order. */
+/**
+ * What the durable log needs of a disk: an ordered map with atomic, flushed writes. `get` and `range` see at least what resolved, and may see
+ * what is still being written; they throw `UNAVAILABLE` where the disk cannot be read.
+ */
 export interface Store {
-  /** Sees what was written, flushed or not. */
   get(key: Key): string | undefined;
-  /** Entries of a range, as they were written when the iteration began or later. It is iterated at once, within the turn. */
+  /** Entries of a range, in the order of their keys. It is iterated at once, within the turn. */
   range(range: KeyRange): Iterable<Entry>;
   /**
-   * All or nothing, and visible at once. Resolves when it is flushed, or, with durability `commit`, handed to the operating system. The order
-   * of the calls is the order on disk: what is flushed is a prefix of what was written. Rejects where nothing of it will ever be on disk; it
-   * is not visible any more then, and nothing that was written after it and before the rejection is kept either (those reject too).
+   * All or nothing, in this order. Resolves when it is flushed, or, with durability `commit`, when it outlives the process. The log asks for
+   * one write at a time. Where it rejects, either nothing of it will ever be there, or all of it is there for good and can be seen.
    */
   write(writes: readonly Write[]): Promise<void>;
   /** Flushes what was written, and releases the disk. */

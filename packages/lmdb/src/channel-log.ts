@@ -1,0 +1,268 @@
+import { samePosition, type LastSeen, type Position, type Rewind } from "@tutti/protocol";
+import type { AppendRequest, EventRun, Head, IdempotencyKey, LoggedEvent, Outcome, Page, PublisherCount, Retention, StoredSnapshot } from "@tutti/server";
+import type { ChannelContext } from "./channel-context.js";
+import { ORIGIN, decodeChannel, decodeEvent, encodeChannel, encodeEvent, markOf, missing, type EventRecord, type Mark } from "./event-record.js";
+import { KeyBook } from "./key-book.js";
+import { places, ranges } from "./layout.js";
+import { PublisherBook } from "./publisher-book.js";
+import type { Answer } from "./publisher-record.js";
+import { isDue, isSpare, lastWhere } from "./retention.js";
+import { SnapshotShelf } from "./snapshot-shelf.js";
+import type { Write } from "./store.js";
+import type { Writer } from "./write-queue.js";
+
+/** So many events at most are forgotten in one write beyond as many as it brings. */
+const FORGOTTEN_MAX = 1_024;
+
+/** What is on disk of a channel. One that nobody wrote to has no id yet. */
+interface Extent {
+  readonly id: number | undefined;
+  readonly floor: Mark;
+  readonly head: Mark;
+}
+
+interface Appended extends EventRecord {
+  readonly event: LoggedEvent;
+}
+
+/** The history of one channel, and who wrote it. What it shows is flushed; what it counts by is what was appended. */
+export class ChannelLog implements Writer {
+  readonly listeners = new Set<(run: EventRun) => void>();
+  readonly #context: ChannelContext;
+  readonly #name: string;
+  readonly #publishers: PublisherBook;
+  readonly #keys: KeyBook;
+  readonly #shelf: SnapshotShelf;
+  #flushed: Extent;
+  /** Raised as soon as events are to be forgotten, so that nobody begins to read them. */
+  #floor: Mark;
+  #head: Mark;
+  #unsealed: Appended[] = [];
+  #sealed: { readonly events: readonly Appended[]; readonly extent: Extent } | undefined;
+  /** What the latest append that is not sealed wants kept. */
+  #retention: Retention | undefined;
+  /** Up to where events are to be forgotten besides. */
+  #trimUpTo = 0;
+  /** A write failed, and what is in memory may be wrong. */
+  #isStale = false;
+  #landing: Promise<void> | undefined;
+
+  /** @throws TuttiError `UNAVAILABLE` where the disk cannot be read */
+  constructor(context: ChannelContext, name: string) {
+    this.#context = context;
+    this.#name = name;
+    this.#publishers = new PublisherBook(context);
+    this.#keys = new KeyBook(context);
+    this.#shelf = new SnapshotShelf(context);
+    this.#flushed = this.#readExtent();
+    this.#floor = this.#flushed.floor;
+    this.#head = this.#flushed.head;
+  }
+
+  /** Whether it can be read from the disk again when it is needed. */
+  get isIdle(): boolean {
+    return this.#landing === undefined && this.listeners.size === 0;
+  }
+
+  /** Settles as the last write does that this channel takes part in; `undefined` when all is flushed. */
+  get landing(): Promise<void> | undefined {
+    return this.#landing;
+  }
+
+  get head(): Head {
+    return { position: this.#at(this.#flushed.head.seq), floor: this.#floor.seq };
+  }
+
+  /** Takes part in a write that ends as `done` does. */
+  land(done: Promise<void>): Promise<void> {
+    if (this.#landing === done) return done;
+    this.#landing = done;
+    const over = (): void => {
+      if (this.#landing === done) this.#landing = undefined;
+    };
+    done.then(over, over);
+    return done;
+  }
+
+  /** Takes the disk's word after a write failed. */
+  refresh(): void {
+    if (!this.#isStale) return;
+    this.#flushed = this.#readExtent();
+    this.#floor = this.#flushed.floor;
+    this.#head = this.#flushed.head;
+    this.#isStale = false;
+  }
+
+  /** What is already known of the publish, or what stands against it; `undefined` where it may be appended. */
+  check({ publisher, key, expected }: AppendRequest): Outcome | undefined {
+    const known = publisher === undefined ? key && this.lookup(key) : this.checkCount(publisher);
+    if (known !== undefined) return known;
+    const head = this.#at(this.#head.seq);
+    return expected === undefined || samePosition(expected, head) ? undefined : { outcome: "conflict", head };
+  }
+
+  checkCount(count: PublisherCount): Outcome | undefined {
+    return this.#publishers.check(this.#flushed.id, count);
+  }
+
+  lookup(id: PublisherCount | IdempotencyKey): Outcome | undefined {
+    if ("session" in id) return this.#publishers.lookup(this.#flushed.id, id);
+    const seq = this.#keys.lookup(this.#flushed.id, id);
+    return seq === undefined ? undefined : { outcome: "repeat", position: this.#at(seq) };
+  }
+
+  /**
+   * Goes with the next write.
+   *
+   * @throws TuttiError `PAYLOAD_INVALID`, `MESSAGE_TOO_DEEP`
+   */
+  append({ event, publisher, key, retention }: AppendRequest): Position {
+    const record = encodeEvent(event, this.#head, Math.max(this.#head.at, this.#context.clock.now()));
+    const { seq } = record.mark;
+    if (publisher !== undefined) this.answer(publisher, seq);
+    if (key !== undefined) this.#keys.add(this.#flushed.id, key, seq);
+    this.#retention = retention;
+    this.#unsealed.push({ ...record, event: { ...event, seq, prev: this.#head.seq } });
+    this.#head = record.mark;
+    return this.#at(seq);
+  }
+
+  answer(publisher: PublisherCount, answer: Answer): void {
+    this.#publishers.answer(this.#flushed.id, publisher, answer);
+  }
+
+  read(after: LastSeen, countMax: number): Page {
+    const { id, head } = this.#flushed;
+    const isKnown = after.epoch === this.#context.epoch && after.seq >= this.#floor.seq && after.seq <= head.seq;
+    if (!isKnown) return this.#gap();
+    const isChecked = after.eventId !== undefined && after.seq > this.#floor.seq;
+    const events = id === undefined ? [] : this.#events(id, isChecked ? after.seq - 1 : after.seq, countMax + (isChecked ? 1 : 0));
+    if (isChecked && events.shift()?.eventId !== after.eventId) return this.#gap();
+    const first = events[0];
+    // Forgotten in the write that is under way.
+    if (first !== undefined && first.seq !== after.seq + 1) return this.#gap();
+    return { outcome: "page", run: { epoch: this.#context.epoch, events }, head: this.#at(head.seq) };
+  }
+
+  /** The last position at which the condition does not hold any more, the floor where it holds for all. */
+  locate(back: Rewind): Position {
+    const { head } = this.#flushed;
+    const floor = this.#floor.seq;
+    if ("count" in back) return this.#at(Math.max(floor, head.seq - back.count));
+    const since = this.#context.clock.now() - back.ageMs;
+    return this.#at(lastWhere(floor, head.seq, (seq) => this.#markAt(seq).at < since));
+  }
+
+  /** Whether something is to be forgotten; a part of it goes with the next write then. */
+  trim({ epoch, seq }: Position, keep: Retention | undefined): boolean {
+    if (epoch !== this.#context.epoch) return false;
+    const upTo = Math.min(seq, this.#flushed.head.seq);
+    this.#trimUpTo = Math.max(this.#trimUpTo, keep === undefined ? upTo : this.#spareUpTo(keep, upTo));
+    return this.#trimUpTo > this.#floor.seq;
+  }
+
+  /** Whether it goes with the next write: not if a newer one is kept already, or one of this position belongs to another epoch. */
+  saveSnapshot(snapshot: StoredSnapshot): boolean {
+    return snapshot.position.epoch === this.#context.epoch && this.#shelf.put(this.#flushed.id, snapshot);
+  }
+
+  loadSnapshot(): StoredSnapshot | undefined {
+    return this.#shelf.load(this.#flushed.id);
+  }
+
+  seal(): readonly Write[] {
+    if (this.#isStale) return [];
+    const { floor: before, head: flushedHead } = this.#flushed;
+    const events = this.#unsealed;
+    const id = this.#flushed.id ?? this.#context.newId();
+    const floor = this.#raiseFloor();
+    const writes: Write[] = [];
+    if (this.#flushed.id === undefined) writes.push({ put: places.ids, value: String(id) });
+    if (this.#flushed.id === undefined || floor !== before) writes.push({ put: places.channel(this.#name), value: encodeChannel({ id, floor }) });
+    for (let seq = before.seq + 1; seq <= Math.min(floor.seq, flushedHead.seq); seq++) writes.push({ remove: places.event(id, seq) });
+    for (const { mark, text } of events) if (mark.seq > floor.seq) writes.push({ put: places.event(id, mark.seq), value: text });
+    this.#unsealed = [];
+    this.#sealed = { events, extent: { id, floor, head: this.#head } };
+    return [...writes, ...this.#publishers.seal(id), ...this.#keys.seal(id), ...this.#shelf.seal(id)];
+  }
+
+  flushed(): void {
+    if (this.#sealed === undefined) return;
+    const { events, extent } = this.#sealed;
+    this.#flushed = extent;
+    this.#sealed = undefined;
+    this.#publishers.flushed();
+    this.#keys.flushed();
+    this.#shelf.flushed();
+    if (events.length > 0) this.#deliver({ epoch: this.#context.epoch, events: events.map(({ event }) => event) });
+  }
+
+  failed(): void {
+    this.#isStale = true;
+    this.#unsealed = [];
+    this.#sealed = undefined;
+    this.#retention = undefined;
+    this.#trimUpTo = 0;
+    this.#publishers.clear();
+    this.#keys.clear();
+    this.#shelf.clear();
+  }
+
+  #deliver(run: EventRun): void {
+    for (const listener of this.listeners) this.#context.tell(() => listener(run));
+  }
+
+  #gap(): Page {
+    return { outcome: "gap", floor: this.#at(this.#floor.seq), head: this.#at(this.#flushed.head.seq) };
+  }
+
+  #at(seq: number): Position {
+    return { epoch: this.#context.epoch, seq };
+  }
+
+  #events(id: number, after: number, countMax: number): LoggedEvent[] {
+    const events: LoggedEvent[] = [];
+    const range = { ...ranges.events(id, after, this.#flushed.head.seq), limit: countMax };
+    for (const { key, value } of this.#context.store.range(range)) events.push(decodeEvent(Number(key[2]), value));
+    return events;
+  }
+
+  /** Forgets what may be forgotten now, in memory; so much of it that the write stays small. */
+  #raiseFloor(): Mark {
+    const now = this.#context.clock.now();
+    const retention = this.#retention;
+    const isRetained = retention === undefined || !isDue(retention, this.#floor, this.#head, (seq) => this.#markAt(seq), now);
+    const spare = Math.max(this.#trimUpTo, isRetained ? 0 : this.#spareUpTo(retention, this.#head.seq));
+    const upTo = Math.min(spare, this.#floor.seq + this.#unsealed.length + FORGOTTEN_MAX);
+    if (upTo > this.#floor.seq) this.#floor = this.#markAt(upTo);
+    this.#retention = undefined;
+    this.#trimUpTo = 0;
+    return this.#floor;
+  }
+
+  #spareUpTo(retention: Retention, upTo: number): number {
+    const now = this.#context.clock.now();
+    return lastWhere(this.#floor.seq, upTo, (seq) => isSpare(retention, this.#markAt(seq), this.#head, now));
+  }
+
+  #markAt(seq: number): Mark {
+    if (seq <= this.#floor.seq) return this.#floor;
+    const { id, head } = this.#flushed;
+    if (seq === head.seq) return head;
+    if (seq > head.seq) return this.#unsealed[seq - head.seq - 1]?.mark ?? this.#head;
+    const text = id === undefined ? undefined : this.#context.store.get(places.event(id, seq));
+    if (text === undefined) throw missing(this.#name, seq);
+    return markOf(seq, text);
+  }
+
+  #readExtent(): Extent {
+    const { store } = this.#context;
+    const text = store.get(places.channel(this.#name));
+    if (text === undefined) return { id: undefined, floor: ORIGIN, head: ORIGIN };
+    const { id, floor } = decodeChannel(text);
+    for (const { key, value } of store.range({ ...ranges.eventsAbove(id, floor.seq), reverse: true, limit: 1 })) {
+      return { id, floor, head: markOf(Number(key[2]), value) };
+    }
+    return { id, floor, head: floor };
+  }
+}

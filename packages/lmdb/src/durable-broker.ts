@@ -1,0 +1,232 @@
+import { TuttiError, type Environment, type LastSeen, type Position, type Rewind, type WireError } from "@tutti/protocol";
+import type {
+  AppendRequest,
+  Broker,
+  EventRun,
+  Head,
+  IdempotencyKey,
+  Outcome,
+  Page,
+  PublisherCount,
+  ReadOptions,
+  Retention,
+  StoredSnapshot,
+} from "@tutti/server";
+import type { ChannelContext, LogLimits } from "./channel-context.js";
+import { ChannelLog } from "./channel-log.js";
+import { Forgetter } from "./forgetter.js";
+import { places } from "./layout.js";
+import { LogClock } from "./log-clock.js";
+import { LogMeta, type Durability } from "./log-meta.js";
+import type { Store } from "./store.js";
+import { Topics } from "./topics.js";
+import { WriteQueue } from "./write-queue.js";
+
+export interface DurableBrokerOptions {
+  readonly environment: Environment;
+  /**
+   * `flush` (default): what is acknowledged, delivered or read outlives a loss of power. `commit`: it outlives the process, and after an end
+   * that was not clean all channels begin a new epoch.
+   */
+  readonly durability?: Durability;
+  /** How long a publisher's count and an idempotency key are remembered after their last use, over restarts; 14 days. */
+  readonly deduplicationMs?: number;
+  /** How many answers to a publisher are remembered, by channel. */
+  readonly answersMax?: number;
+  /** How many idempotency keys are remembered, by channel; the oldest go first. */
+  readonly keysMax?: number;
+  /** So many channels at most are held in memory, those not counted that have subscribers or an append in flight. */
+  readonly openChannelsMax?: number;
+}
+
+const DEFAULTS = { deduplicationMs: 14 * 24 * 3_600_000, answersMax: 64, keysMax: 10_000, openChannelsMax: 10_000 };
+
+/**
+ * The log on a disk, whatever the disk is: appends are acknowledged and delivered when they are flushed, those of one turn with one flush.
+ *
+ * @throws TuttiError `VERSION_UNSUPPORTED` where the store holds a newer format, or something else
+ */
+export function durableBroker(store: Store, options: DurableBrokerOptions): Broker {
+  return new DurableBroker(store, options);
+}
+
+class DurableBroker implements Broker {
+  readonly #store: Store;
+  readonly #meta: LogMeta;
+  readonly #writes: WriteQueue;
+  readonly #context: ChannelContext;
+  readonly #forgetter: Forgetter;
+  readonly #topics: Topics;
+  readonly #openChannelsMax: number;
+  /** The channels in memory, the one that was used last at the end. */
+  readonly #open = new Map<string, ChannelLog>();
+  #closing: Promise<void> | undefined;
+
+  constructor(store: Store, options: DurableBrokerOptions) {
+    const { environment, durability = "flush" } = options;
+    this.#store = store;
+    this.#meta = new LogMeta(store, environment, durability);
+    this.#writes = new WriteQueue(store, environment);
+    this.#context = contextOf(store, this.#meta.epoch, options);
+    this.#topics = new Topics((task) => this.#context.tell(task));
+    this.#forgetter = new Forgetter(this.#context, this.#writes, environment);
+    this.#openChannelsMax = options.openChannelsMax ?? DEFAULTS.openChannelsMax;
+    this.#writeMeta();
+  }
+
+  async append(channel: string, request: AppendRequest): Promise<Outcome> {
+    const log = this.#log(channel);
+    const known = log.check(request);
+    if (known !== undefined) return this.#settled(log, known);
+    const position = log.append(request);
+    await this.#write(log);
+    return { outcome: "appended", position };
+  }
+
+  async refuse(channel: string, publisher: PublisherCount, error: WireError): Promise<Outcome> {
+    const log = this.#log(channel);
+    const known = log.checkCount(publisher);
+    if (known !== undefined) return this.#settled(log, known);
+    log.answer(publisher, error);
+    await this.#write(log);
+    return { outcome: "refused", error };
+  }
+
+  async lookup(channel: string, id: PublisherCount | IdempotencyKey): Promise<Outcome | undefined> {
+    const log = this.#log(channel);
+    const known = log.lookup(id);
+    return known === undefined ? undefined : this.#settled(log, known);
+  }
+
+  async read(channel: string, after: LastSeen, { countMax }: ReadOptions): Promise<Page> {
+    return this.#log(channel).read(after, countMax);
+  }
+
+  async head(channel: string): Promise<Head> {
+    return this.#log(channel).head;
+  }
+
+  async locate(channel: string, back: Rewind): Promise<Position> {
+    return this.#log(channel).locate(back);
+  }
+
+  async trim(channel: string, upTo: Position, keep?: Retention): Promise<void> {
+    // Slice by slice, each with a write of its own.
+    for (let log = this.#log(channel); log.trim(upTo, keep); log = this.#log(channel)) await this.#write(log);
+  }
+
+  async subscribe(channel: string, listener: (run: EventRun) => void): Promise<() => Promise<void>> {
+    const log = this.#log(channel);
+    const hear = (run: EventRun): void => listener(run);
+    log.listeners.add(hear);
+    this.#open.set(channel, log);
+    return async () => void log.listeners.delete(hear);
+  }
+
+  async broadcast(topic: string, message: string): Promise<void> {
+    this.#assertOpen();
+    this.#topics.broadcast(topic, message);
+  }
+
+  async listen(topic: string, listener: (message: string) => void): Promise<() => Promise<void>> {
+    this.#assertOpen();
+    return this.#topics.listen(topic, listener);
+  }
+
+  async saveSnapshot(channel: string, snapshot: StoredSnapshot): Promise<void> {
+    const log = this.#log(channel);
+    if (log.saveSnapshot(snapshot)) await this.#write(log);
+  }
+
+  async loadSnapshot(channel: string): Promise<StoredSnapshot | undefined> {
+    return this.#log(channel).loadSnapshot();
+  }
+
+  /** Flushes what was appended, and releases the disk. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#forgetter.stop();
+    await this.#writes.idle();
+    this.#meta.end();
+    this.#writeMeta();
+    await this.#writes.idle();
+    await this.#store.close();
+    this.#open.clear();
+    this.#topics.clear();
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new TuttiError("UNAVAILABLE", { message: "the broker is closed" });
+  }
+
+  /** An answer that rests on a write that is under way is given when that is flushed. */
+  async #settled(log: ChannelLog, known: Outcome): Promise<Outcome> {
+    await log.landing;
+    return known;
+  }
+
+  #writeMeta(): void {
+    // Whoever needs it written joins the same write.
+    if (!this.#meta.isWritten) void this.#writes.join(this.#meta);
+  }
+
+  #write(log: ChannelLog): Promise<void> {
+    this.#writeMeta();
+    return log.land(this.#writes.join(log));
+  }
+
+  /** The log of a channel, in memory from now on, since it is likely to be asked for again. */
+  #log(channel: string): ChannelLog {
+    this.#assertOpen();
+    const open = this.#open.get(channel);
+    const log = open ?? new ChannelLog(this.#context, channel);
+    log.refresh();
+    this.#open.delete(channel);
+    this.#open.set(channel, log);
+    if (open === undefined) this.#evict();
+    return log;
+  }
+
+  /** Lets the channels go that were not used for longest, as far as nobody needs them. */
+  #evict(): void {
+    let surplus = this.#open.size - this.#openChannelsMax;
+    for (const [name, log] of this.#open) {
+      if (surplus <= 0) return;
+      if (log.isIdle) this.#open.delete(name);
+      surplus--;
+    }
+  }
+}
+
+function contextOf(store: Store, epoch: string, options: DurableBrokerOptions): ChannelContext {
+  const { environment } = options;
+  const clock = new LogClock(environment);
+  const limits: LogLimits = {
+    deduplicationMs: options.deduplicationMs ?? DEFAULTS.deduplicationMs,
+    answersMax: options.answersMax ?? DEFAULTS.answersMax,
+    keysMax: options.keysMax ?? DEFAULTS.keysMax,
+  };
+  let lastId = Number(store.get(places.ids) ?? 0);
+  return {
+    store,
+    clock,
+    limits,
+    epoch,
+    newId: () => ++lastId,
+    isForgotten: (usedAt) => clock.now() - usedAt > limits.deduplicationMs,
+    tell(task) {
+      try {
+        task();
+      } catch (error) {
+        // The error of a listener is the application's, and must not look like one of the disk.
+        environment.defer(() => {
+          throw error;
+        });
+      }
+    },
+  };
+}

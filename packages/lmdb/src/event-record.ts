@@ -1,0 +1,71 @@
+import { SERVER_DEPTH_MAX, TuttiError, jsonCodec } from "@tutti/protocol";
+import type { LoggedEvent, NewEvent } from "@tutti/server";
+
+/** A place in the log: the event there, or the floor before the first. All of it rises along a channel, so each part can be searched. */
+export interface Mark {
+  readonly seq: number;
+  /** When it was appended, by the log's clock. */
+  readonly at: number;
+  /** What all events of the channel before it take encoded, in bytes. */
+  readonly start: number;
+  /** The same, with its own. */
+  readonly total: number;
+}
+
+/** Before everything. */
+export const ORIGIN: Mark = { seq: 0, at: 0, start: 0, total: 0 };
+
+/** The event as it is stored: when, what stands before it in bytes, and the event as JSON, which is not read where the mark is enough. */
+export interface EventRecord {
+  readonly mark: Mark;
+  readonly text: string;
+}
+
+/**
+ * The record of an event that is appended behind `head`.
+ *
+ * @throws TuttiError `PAYLOAD_INVALID`, `MESSAGE_TOO_DEEP`
+ */
+export function encodeEvent({ eventId, type, payload, timestamp, user }: NewEvent, head: Mark, at: number): EventRecord {
+  const json = jsonCodec.encode([{ eventId, type, payload, timestamp, user }], SERVER_DEPTH_MAX);
+  const start = head.total;
+  return { mark: { seq: head.seq + 1, at, start, total: start + Buffer.byteLength(json) }, text: `${at} ${start} ${json}` };
+}
+
+export function markOf(seq: number, text: string): Mark {
+  const [first, second] = separators(text);
+  const start = Number(text.slice(first + 1, second));
+  return { seq, at: Number(text.slice(0, first)), start, total: start + Buffer.byteLength(text) - second - 1 };
+}
+
+/** The log counts by ones, so the event before is the one with the next lower `seq`. */
+export function decodeEvent(seq: number, text: string): LoggedEvent {
+  const [, second] = separators(text);
+  const [event] = jsonCodec.decode(text.slice(second + 1), SERVER_DEPTH_MAX) as readonly [NewEvent];
+  return { ...event, seq, prev: seq - 1 };
+}
+
+function separators(text: string): readonly [number, number] {
+  const first = text.indexOf(" ");
+  return [first, text.indexOf(" ", first + 1)];
+}
+
+/** A channel's number, and where its log begins. */
+export interface ChannelRecord {
+  readonly id: number;
+  readonly floor: Mark;
+}
+
+export function encodeChannel({ id, floor: { seq, at, start, total } }: ChannelRecord): string {
+  return JSON.stringify([id, seq, at, start, total]);
+}
+
+export function decodeChannel(text: string): ChannelRecord {
+  const [id, seq, at, start, total] = JSON.parse(text) as [number, number, number, number, number];
+  return { id, floor: { seq, at, start, total } };
+}
+
+/** Thrown where an event that must be there is not. */
+export function missing(channel: string, seq: number): TuttiError {
+  return new TuttiError("UNAVAILABLE", { message: `the event ${seq} of ${channel} is not on the disk` });
+}

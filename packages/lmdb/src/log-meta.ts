@@ -1,0 +1,64 @@
+import { TuttiError, type Environment } from "@tutti/protocol";
+import { FORMAT, places, ranges } from "./layout.js";
+import type { Store, Write } from "./store.js";
+import type { Writer } from "./write-queue.js";
+
+/** When an append is acknowledged: when it is flushed, or already when it outlives the process. */
+export type Durability = "flush" | "commit";
+
+/** What is true of the whole log: its format, its epoch, and whether it may lose what was acknowledged. */
+export class LogMeta implements Writer {
+  /** Of all channels. A new one where the process before acknowledged before the flush and did not end cleanly. */
+  readonly epoch: string;
+  readonly #durability: Durability;
+  #unwritten: readonly Write[];
+
+  /** @throws TuttiError `VERSION_UNSUPPORTED` where the store holds a newer format, or something else; nothing is written then */
+  constructor(store: Store, environment: Environment, durability: Durability) {
+    assertReadable(store);
+    const kept = store.get(places.unflushed) === undefined ? store.get(places.epoch) : undefined;
+    this.epoch = kept ?? environment.id().slice(0, 8);
+    this.#durability = durability;
+    this.#unwritten = [...(kept === undefined ? beginning(this.epoch) : []), ...(durability === "commit" ? [{ put: places.unflushed, value: "" }] : [])];
+  }
+
+  /** Whether it has to go with the next write. */
+  get isWritten(): boolean {
+    return this.#unwritten.length === 0;
+  }
+
+  /** Nothing comes after the next write. */
+  end(): void {
+    this.#unwritten = this.#durability === "commit" ? [{ remove: places.unflushed }] : [];
+  }
+
+  seal(): readonly Write[] {
+    return this.#unwritten;
+  }
+
+  flushed(): void {
+    this.#unwritten = [];
+  }
+
+  failed(): void {
+    // It goes with the next one.
+  }
+}
+
+function beginning(epoch: string): readonly Write[] {
+  return [{ remove: places.unflushed }, { put: places.format, value: String(FORMAT) }, { put: places.epoch, value: epoch }];
+}
+
+/** @throws TuttiError `VERSION_UNSUPPORTED` */
+export function assertReadable(store: Pick<Store, "get" | "range">): void {
+  const format = store.get(places.format);
+  if (format === String(FORMAT)) return;
+  if (format === undefined && isEmpty(store)) return;
+  const found = format === undefined ? "something that is not a log of Tutti" : `a log of format ${format}, and this version reads ${FORMAT}`;
+  throw new TuttiError("VERSION_UNSUPPORTED", { message: `the store holds ${found}` });
+}
+
+function isEmpty(store: Pick<Store, "range">): boolean {
+  for (const _ of store.range({ ...ranges.anything, limit: 1 })) return false;
+  return true;
+}

@@ -1,0 +1,96 @@
+import type { Outcome, PublisherCount } from "@tutti/server";
+import type { ChannelContext } from "./channel-context.js";
+import { places } from "./layout.js";
+import { answerOf, answered, decodePublisher, encodePublisher, type Answer, type Publisher } from "./publisher-record.js";
+import type { Write } from "./store.js";
+
+/** So many publishers of an open channel are kept in memory; of others the record is read again. */
+const CACHED_MAX = 64;
+
+/** Who published to a channel, and what each was answered. */
+export class PublisherBook {
+  readonly #context: ChannelContext;
+  /** The latest ones; all of those with a publish that is not flushed are among them. */
+  readonly #cached = new Map<string, Publisher>();
+  readonly #unsealed = new Set<string>();
+  #sealed: ReadonlySet<string> = new Set();
+
+  constructor(context: ChannelContext) {
+    this.#context = context;
+  }
+
+  /** What is already known of a publish, or `undefined` where it may be appended or refused. */
+  check(id: number | undefined, count: PublisherCount): Outcome | undefined {
+    const publisher = this.#of(id, count.session);
+    const highest = publisher?.highest ?? 0;
+    if (publisher !== undefined && count.n <= highest) return this.#outcome(publisher, count.n);
+    return Math.max(highest, count.settled) === count.n - 1 ? undefined : { outcome: "out-of-order", highest };
+  }
+
+  /** What became of a publish, or `undefined` where nothing is known of it. */
+  lookup(id: number | undefined, { session, n }: PublisherCount): Outcome | undefined {
+    const publisher = this.#of(id, session);
+    return publisher === undefined || n > publisher.highest ? undefined : this.#outcome(publisher, n);
+  }
+
+  /** Settles a publish. */
+  answer(id: number | undefined, { session, n }: PublisherCount, answer: Answer): void {
+    const { clock, limits } = this.#context;
+    const publisher = answered(this.#of(id, session), n, answer, clock.now(), limits.answersMax);
+    // Deleted first, so that the map is in the order of their last publishes.
+    this.#cached.delete(session);
+    this.#cached.set(session, publisher);
+    this.#unsealed.add(session);
+  }
+
+  seal(id: number): readonly Write[] {
+    this.#sealed = new Set(this.#unsealed);
+    this.#unsealed.clear();
+    const writes: Write[] = [];
+    for (const session of this.#sealed) {
+      const publisher = this.#cached.get(session);
+      if (publisher !== undefined) writes.push({ put: places.publisher(id, session), value: encodePublisher(publisher) });
+    }
+    return writes;
+  }
+
+  flushed(): void {
+    this.#sealed = new Set();
+    this.#trim();
+  }
+
+  /** Forgets what it has in memory. */
+  clear(): void {
+    this.#cached.clear();
+    this.#unsealed.clear();
+    this.#sealed = new Set();
+  }
+
+  #of(id: number | undefined, session: string): Publisher | undefined {
+    const publisher = this.#cached.get(session) ?? this.#read(id, session);
+    return publisher === undefined || this.#context.isForgotten(publisher.usedAt) ? undefined : publisher;
+  }
+
+  #read(id: number | undefined, session: string): Publisher | undefined {
+    const text = id === undefined ? undefined : this.#context.store.get(places.publisher(id, session));
+    if (text === undefined) return undefined;
+    const publisher = decodePublisher(text);
+    this.#cached.set(session, publisher);
+    this.#trim();
+    return publisher;
+  }
+
+  #trim(): void {
+    for (const session of this.#cached.keys()) {
+      if (this.#cached.size <= CACHED_MAX) return;
+      if (!this.#unsealed.has(session) && !this.#sealed.has(session)) this.#cached.delete(session);
+    }
+  }
+
+  #outcome(publisher: Publisher, n: number): Outcome {
+    const answer = answerOf(publisher, n);
+    if (answer === undefined) return { outcome: "unknown" };
+    if (typeof answer !== "number") return { outcome: "refused", error: answer };
+    return { outcome: "repeat", position: { epoch: this.#context.epoch, seq: answer } };
+  }
+}

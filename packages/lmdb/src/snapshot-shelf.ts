@@ -1,0 +1,64 @@
+import { SERVER_DEPTH_MAX, jsonCodec } from "@tutti/protocol";
+import type { StoredSnapshot } from "@tutti/server";
+import type { ChannelContext } from "./channel-context.js";
+import { places } from "./layout.js";
+import type { Write } from "./store.js";
+
+interface SnapshotRecord {
+  readonly seq: number;
+  readonly text: string;
+}
+
+/** The newest snapshot of a channel. Its epoch is the one of the log: where that begins a new one, the positions go on, and so does the state. */
+export class SnapshotShelf {
+  readonly #context: ChannelContext;
+  /** The newest that is not flushed. */
+  #latest: SnapshotRecord | undefined;
+  #isSealed = false;
+
+  constructor(context: ChannelContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Whether it is kept: not if a newer one is kept already.
+   *
+   * @throws TuttiError `PAYLOAD_INVALID`, `MESSAGE_TOO_DEEP`
+   */
+  put(id: number | undefined, { position: { seq }, version, state }: StoredSnapshot): boolean {
+    const kept = this.#latest?.seq ?? this.#read(id)?.seq;
+    if (kept !== undefined && seq < kept) return false;
+    this.#latest = { seq, text: jsonCodec.encode([{ seq, version, state }], SERVER_DEPTH_MAX) };
+    this.#isSealed = false;
+    return true;
+  }
+
+  load(id: number | undefined): StoredSnapshot | undefined {
+    const record = this.#read(id);
+    if (record === undefined) return undefined;
+    const [{ version, state }] = jsonCodec.decode(record.text, SERVER_DEPTH_MAX) as readonly [{ version: number; state: unknown }];
+    return { position: { epoch: this.#context.epoch, seq: record.seq }, version, state };
+  }
+
+  seal(id: number): readonly Write[] {
+    if (this.#latest === undefined) return [];
+    this.#isSealed = true;
+    return [{ put: places.snapshot(id), value: `${this.#latest.seq} ${this.#latest.text}` }];
+  }
+
+  flushed(): void {
+    if (this.#isSealed) this.clear();
+  }
+
+  clear(): void {
+    this.#latest = undefined;
+    this.#isSealed = false;
+  }
+
+  #read(id: number | undefined): SnapshotRecord | undefined {
+    const record = id === undefined ? undefined : this.#context.store.get(places.snapshot(id));
+    if (record === undefined) return undefined;
+    const end = record.indexOf(" ");
+    return { seq: Number(record.slice(0, end)), text: record.slice(end + 1) };
+  }
+}
