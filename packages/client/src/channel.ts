@@ -14,7 +14,7 @@ import { ownCount } from "./session.js";
 import { makeThrottle } from "./signals.js";
 import type { StoredSession } from "./storage.js";
 import { makeStore, type ReadonlyStore } from "./store.js";
-import { makeSubscription, positionOf, type Gap, type Subscription, type SubscriptionInfo } from "./subscription.js";
+import { makeSubscription, positionOf, type Gap, type StartFrom, type Subscription, type SubscriptionInfo } from "./subscription.js";
 import { makeTyping, TYPING, type Typing } from "./typing.js";
 
 /** What a channel asks of its client, besides what all parts share. */
@@ -106,7 +106,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     const { type, payload } = entry;
     if (outcome.kind === "acked" && subscription.isWanted()) optimistic?.acked(entry, outcome.result.position, subscription.position());
     else optimistic?.withdraw(entry);
-    if ("result" in outcome) tellResult(host, type, { payload: outcome.result, channel: name, ...outcome.result });
+    if ("result" in outcome) tellResult(host, type, { ...outcome.result, payload: outcome.result, channel: name });
     else if (outcome.kind === "refused") {
       const refused = { channel: name, payload, error: outcome.error };
       host.rollback({ type, ...refused });
@@ -114,7 +114,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     }
     changed();
   };
-  const queue = makeOutboundQueue(name, host, settled, () => pending.changed());
+  const queue = makeOutboundQueue(name, host, definition?.state, settled, () => pending.changed());
   const pending = makeStore(report, () => queue.entries().map(({ n, type, payload, attempted }) => ({ n, type, payload, attempted })));
   const changed = (): void => {
     host.changed(channel);
@@ -122,7 +122,9 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
   };
   const publish = (type: string, payload: unknown): Promise<PublishResult> => {
     const timestamp = environment.now();
-    const entry = queue.add({ type, timestamp, ...measure(name, { type, payload, timestamp }, session.messageBytesMax) });
+    const measured = measure(name, { type, payload, timestamp }, session.messageBytesMax);
+    queue.makeRoom(measured.bytes);
+    const entry = queue.add({ type, timestamp, ...measured });
     optimistic?.published(entry);
     changed();
     queue.pump();
@@ -130,7 +132,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
   };
   /** Waits for what was published before, so that schemas that take their time keep the order. */
   const publishInTurn = (type: string, output: Promise<{ readonly value: unknown }>): Promise<PublishResult> => {
-    if (host.isFull(0)) throw new TuttiError("QUEUE_FULL");
+    queue.makeRoom(0);
     host.weigh(1, 0);
     const turn = handled(
       Promise.allSettled([output, publishing]).then(([result]) => {
@@ -146,8 +148,21 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     return turn.then(({ outcome }) => outcome);
   };
 
+  /** Shows what an earlier page saw last, and goes on from there. */
+  const resume = (): StartFrom => {
+    const stored = session.states.get(name);
+    session.states.delete(name);
+    return stored !== undefined && subscription.position() === undefined && optimistic?.resume(stored) === true ? { since: stored.position } : {};
+  };
+  /** What canonical state is now is shown, and kept for the next page. */
+  const reached = (): void => {
+    const state = optimistic?.stored(subscription.position());
+    optimistic?.store.changed();
+    if (state !== undefined) session.keep({ kind: "state", channel: name, state });
+  };
   const started = (start: SubscriptionStart, gap: Gap | undefined): void => {
     optimistic?.startOver(start, gap === undefined);
+    reached();
     if (gap !== undefined) emitter.emit("gap", gap);
   };
   const ended = (error: TuttiError | undefined): void => {
@@ -168,7 +183,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     const n = ownCount(session, eventId);
     const about = { payload, timestamp, eventId, position, channel: name };
     optimistic?.event(placed);
-    if (n !== undefined) queue.arrived(n, { position, eventId });
+    if (n !== undefined) queue.arrived(n, { position, eventId, payload });
     if (isValid("events", type, payload)) tell(type, { ...about, type, user, own: n !== undefined }, about);
   };
   const signalled = (signal: WireSignal): void => {
@@ -181,7 +196,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     wish: () => ({ presence: isWatching || undefined, ...membership.tell() }),
     started,
     event: arrived,
-    passed: () => optimistic?.store.changed(),
+    passed: reached,
     live: () => membership.entered(),
     ended,
   });
@@ -192,9 +207,9 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
       else resolve();
     });
   };
-  const subscribe = (watching: boolean, again: boolean): Promise<void> => {
+  const subscribe = (watching: boolean, again: boolean, from: StartFrom): Promise<void> => {
     isWatching = watching;
-    const live = subscription.start(again);
+    const live = subscription.start(again, from);
     host.changed(channel);
     host.wake();
     return live;
@@ -230,13 +245,16 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
       };
     },
     unsubscribe,
-    subscribe: ({ presence = isWatching } = {}) =>
+    subscribe: ({ presence = isWatching, since, rewind } = {}) =>
       attempt(() => {
         host.assertOpen();
-        if (typeof presence !== "object") return subscribe(presence, presence !== isWatching);
+        // A state has one start, and so has everything else.
+        if ([optimistic, since, rewind].filter(Boolean).length > 1) throw new TuttiError("REWIND_UNSUPPORTED");
+        const from = { since, rewind, ...resume() };
+        if (typeof presence !== "object") return subscribe(presence, presence !== isWatching, from);
         return checked(host, definition?.presence, presence.state, (state) => {
           void membership.set({ state }, false);
-          return subscribe(true, true);
+          return subscribe(true, true, from);
         });
       }),
     publish: (type, payload) =>
@@ -257,7 +275,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
         optimistic?.published(entry);
       }
       changed();
-      queue.pump();
+      if (subscription.isWanted()) void subscription.start(true, resume());
     },
     frame(frame) {
       if (frame.op === "events") subscription.batch(frame);
@@ -276,7 +294,11 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
       membership.abandon(error);
     },
     renamed(isOther) {
-      if (isOther) queue.clear();
+      if (isOther) {
+        queue.clear();
+        subscription.forget();
+        optimistic?.clear();
+      }
       optimistic?.store.changed();
     },
   };

@@ -1,4 +1,5 @@
 import { channelName, namespaceOf, TuttiError, type Cancel, type Contract, type ServerFrame } from "@tutti/protocol";
+import { makeAdoption, type Adoption } from "./adoption.js";
 import { browserDebug, browserEnvironment, browserLifecycle } from "./browser-environment.js";
 import { call, type CallOptions } from "./calls.js";
 import { makeChannel, type ChannelHost, type ClientChannel } from "./channel.js";
@@ -31,6 +32,7 @@ function compose(options: ClientOptions) {
   const session = makeSession(environment, storage, (stored, isSame) => {
     const left = stored?.publishes.map(({ channel }) => channels.of(channel)) ?? [];
     for (const channel of new Set([...channels.busy, ...left])) channel.restore(stored, isSame);
+    for (const { queue } of channels.busy) queue.pump();
   }, error);
   const totals = { count: 0, bytes: 0 };
   const pending = makeStore(report, () => ({ ...totals }));
@@ -39,6 +41,7 @@ function compose(options: ClientOptions) {
   const requests = makeRequests(environment, (frame) => connection.send(frame), config.ackTimeoutMs, overdue);
   let watching: Cancel | undefined;
   let idle: Cancel | undefined;
+  let adoption: Adoption | undefined;
 
   const host: ChannelHost = {
     contract,
@@ -56,7 +59,7 @@ function compose(options: ClientOptions) {
       const { kind, reason } = connection.phase();
       if (kind === "closed") throw reason;
     },
-    isFull: (bytes) => totals.count >= config.queueCountMax || totals.bytes + bytes > config.queueBytesMax,
+    isFull: (count, bytes) => totals.count + count > config.queueCountMax || totals.bytes + bytes > config.queueBytesMax,
     weigh(count, bytes) {
       totals.count += count;
       totals.bytes += bytes;
@@ -77,6 +80,7 @@ function compose(options: ClientOptions) {
   const up = (publicId: string, user: string | undefined): void => {
     const who = identify(session, publicId, user);
     if (who !== "same") for (const channel of channels.busy) channel.renamed(who === "other");
+    adoption?.connect();
     for (const { subscription } of channels.busy) subscription.lineUp();
     for (const { queue } of channels.busy) queue.lineUp();
   };
@@ -108,6 +112,22 @@ function compose(options: ClientOptions) {
     idle = environment.after(config.idleAfterMs, () => connection.setActivity("idle"));
     connection.setActivity("active");
   };
+  /** Takes up its own session, and what others left. */
+  const hold = (): void => {
+    session.hold();
+    adoption ??= makeAdoption(storage, (left, page) => {
+      const quiet = compose({ ...options, storage: left, lifecycle: page });
+      quiet.on("rollback", host.rollback);
+      quiet.on("error", (failure: TuttiError) => error(failure));
+      return quiet;
+    });
+  };
+  const release = (): void => {
+    // First, or it would take up what is let go.
+    adoption?.end();
+    adoption = undefined;
+    session.release();
+  };
   const become = (world: World) => (): void => connection.dispatch({ type: "world", world });
   const lifecycleEvents: LifecycleEvents = {
     online: become("free"),
@@ -120,17 +140,17 @@ function compose(options: ClientOptions) {
     resumed: become("free"),
     pageHide() {
       become("hidden")();
-      session.release();
+      release();
     },
     pageShow() {
-      session.hold();
+      hold();
       become("free")();
     },
     used,
   };
   const connect = (): void => {
     watching ??= lifecycle.watch(lifecycleEvents);
-    session.hold();
+    hold();
     connection.dispatch({ type: "connect" });
   };
   session.hold();
@@ -144,7 +164,7 @@ function compose(options: ClientOptions) {
       watching = undefined;
       idle?.();
       connection.dispatch({ type: "close" });
-      session.release();
+      release();
     },
     setActivity: connection.setActivity,
     on: (name: string, listener: (value: never) => void) => (name === "error" ? errors : emitter).on(name, listener),

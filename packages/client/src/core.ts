@@ -19,8 +19,8 @@ export interface Core {
   readonly requests: Requests;
   /** Counts what waits in all channels. */
   readonly weigh: (count: number, bytes: number) => void;
-  /** Whether there is no room for a publish of this size. */
-  readonly isFull: (bytes: number) => boolean;
+  /** Whether there is no room for so many publishes of this size. */
+  readonly isFull: (count: number, bytes: number) => boolean;
   /** Whether the server has said welcome, and the link is up. */
   readonly isUp: () => boolean;
   /** Sends what is not answered; nothing, where there is no connection. @throws TuttiError `MESSAGE_TOO_LARGE`, `MESSAGE_TOO_DEEP`, `PAYLOAD_INVALID` */

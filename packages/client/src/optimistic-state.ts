@@ -1,10 +1,16 @@
-import { TuttiError, type Position, type StateDefinition, type Schemas, type SubscriptionStart, type WireEvent } from "@tutti/protocol";
+import { TuttiError, type LastSeen, type Position, type StateDefinition, type Schemas, type SubscriptionStart, type WireEvent } from "@tutti/protocol";
 import type { Core } from "./core.js";
 import type { Entry } from "./outbound-queue.js";
 import type { PlacedEvent } from "./position-chain.js";
 import type { Loose } from "./requests.js";
 import { eventIdOf } from "./session.js";
+import type { StoredState } from "./storage.js";
 import { makeStore, type Store } from "./store.js";
+
+interface Snapshot {
+  readonly version: number;
+  readonly state?: unknown;
+}
 
 interface Overlaid {
   readonly entry: Entry;
@@ -28,6 +34,12 @@ export interface OptimisticState {
   event(placed: PlacedEvent): void;
   /** Takes the state from a snapshot; without one, the first start is from nothing. */
   startOver(start: SubscriptionStart, isFirst: boolean): void;
+  /** Takes the state that an earlier page had, where it can be read. */
+  resume(stored: StoredState): boolean;
+  /** What a later page may resume from. */
+  stored(position: LastSeen | undefined): StoredState | undefined;
+  /** Forgets all, for another user. */
+  clear(): void;
   /** Nothing of the channel arrives any longer: what was acked is not waited for. */
   ended(): void;
 }
@@ -59,14 +71,19 @@ export function makeOptimisticState(channel: string, core: Core, definition: Sta
   /** Drops what canonical state has by now. Where a subscription starts in another epoch, an acked event is there already, or lost. */
   const reach = ({ epoch, seq }: Position, by: "event" | "start"): void =>
     keep(({ ackedAt }) => ackedAt === undefined || (ackedAt.epoch === epoch ? ackedAt.seq > seq : by === "event"));
-  const take = ({ version, state }: { readonly version: number; readonly state?: unknown }): void => {
+  /** @throws TuttiError `VERSION_UNSUPPORTED`, and what `migrate` throws */
+  const read = ({ version, state }: Snapshot): unknown => {
+    if (version === ownVersion) return state;
+    if (migrate === undefined || version > ownVersion) throw new TuttiError("VERSION_UNSUPPORTED");
+    return migrate(state, version);
+  };
+  const take = (snapshot: Snapshot): void => {
     try {
-      if (version !== ownVersion && (migrate === undefined || version > ownVersion)) throw new TuttiError("VERSION_UNSUPPORTED");
-      canonical = version === ownVersion ? state : migrate?.(state, version);
+      canonical = read(snapshot);
       isUsable = true;
     } catch (cause) {
       isUsable = false;
-      error(new TuttiError("VERSION_UNSUPPORTED", { message: `a state of version ${version}`, cause }), channel);
+      error(new TuttiError("VERSION_UNSUPPORTED", { message: `a state of version ${snapshot.version}`, cause }), channel);
     }
   };
 
@@ -101,6 +118,21 @@ export function makeOptimisticState(channel: string, core: Core, definition: Sta
       else if (isFirst) take({ version: ownVersion, state: initial });
       reach(position, "start");
       store.changed();
+    },
+    resume(snapshot) {
+      try {
+        canonical = read(snapshot);
+      } catch {
+        return false;
+      }
+      isUsable = true;
+      store.changed();
+      return true;
+    },
+    stored: (position) => (position && isUsable ? { position, version: ownVersion, state: canonical } : undefined),
+    clear() {
+      canonical = initial;
+      overlay = [];
     },
     ended() {
       keep(({ ackedAt }) => ackedAt === undefined);

@@ -40,6 +40,8 @@ export interface ClientNumbers {
   /** How many publishes of all channels may wait for their ack, and how many calls for their reply. */
   readonly queueCountMax: number;
   readonly queueBytesMax: number;
+  /** For how long a publish may wait; after that it is not sent any more. Less than the server remembers its publishers (`deduplicationMs`). */
+  readonly queueAgeMsMax: number;
   /** How many publishes of a channel may be under way. */
   readonly inFlightMax: number;
   /** After how long without a sign of the person the activity becomes `idle`. */
@@ -57,7 +59,18 @@ export interface ClientOptions<C extends Contract = Contract> extends Partial<Cl
   readonly client?: { readonly name: string; readonly version: string };
   readonly environment?: Environment;
   readonly transport?: Transport;
+  /**
+   * Keeps the session, what waits to be published, and the last state of channels, over a reload or a closed tab: `indexedDbStorage()` in a
+   * page, `fileStorage(path)` in Node.js. With it a publish is stored before it is sent, and what an earlier page left is sent by this one,
+   * under the numbers that it had. Where it cannot be opened, the client surfaces `STORAGE_FAILED` and goes on in memory; a publish that cannot
+   * be stored ends with `STORAGE_FAILED`, is taken back and not sent. Without a storage everything lives as long as the client.
+   */
   readonly storage?: SessionStorage;
+  /**
+   * What happens to a publish where the queue is full: it is refused, or the oldest ones of its channel that were never sent are taken back
+   * to make room, where that is enough. Either ends with `QUEUE_FULL`.
+   */
+  readonly queueFull?: "reject" | "drop-oldest";
   readonly lifecycle?: Lifecycle;
   /** Gets a line for each frame, without payloads and tokens. In a page `localStorage.debug = "tutti"` does the same. */
   readonly debug?: (line: string) => void;
@@ -76,6 +89,7 @@ const defaults = {
   signalIntervalMs: 50,
   queueCountMax: 1_000,
   queueBytesMax: 1024 * 1024,
+  queueAgeMsMax: 7 * 86_400_000,
   inFlightMax: 32,
   idleAfterMs: 60_000,
   watchMs: 25_000,
@@ -84,6 +98,7 @@ const defaults = {
 
 export interface ClientConfig extends ClientNumbers {
   readonly guards: Guards;
+  readonly queueFull?: ClientOptions["queueFull"];
   readonly watchMs: number;
 }
 

@@ -1,4 +1,4 @@
-import { isFinal, jsonCodec, TuttiError, type Cancel, type Position } from "@tutti/protocol";
+import { isFinal, jsonCodec, TuttiError, type Cancel, type ErrorCode, type Position, type Schemas, type StateDefinition } from "@tutti/protocol";
 import { backoffMs } from "./backoff.js";
 import type { Core } from "./core.js";
 import { deferred, type Deferred } from "./deferred.js";
@@ -11,6 +11,8 @@ import { count, eventIdOf } from "./session.js";
 export interface PublishResult {
   readonly position: Position;
   readonly eventId: string;
+  /** What the server's handler made of the payload; left out where it is what was sent. */
+  readonly payload?: unknown;
 }
 
 /** A publish that is not settled. */
@@ -55,6 +57,8 @@ export interface PendingTotals {
  */
 export interface OutboundQueue {
   readonly entries: () => readonly Entry[];
+  /** Makes room for a publish, where the application wants that. @throws TuttiError `QUEUE_FULL` */
+  makeRoom(bytes: number): void;
   /** Takes in a publish; nothing is stored or sent before `pump`. */
   add(publish: Omit<Entry, "n" | "attempted">): Queued;
   /**
@@ -66,7 +70,7 @@ export interface OutboundQueue {
   lineUp(): void;
   /** The user is another one, and publishes nothing of what the one before wanted to. */
   clear(): void;
-  /** The event of publish `n` arrived; its ack may be lost. */
+  /** The event of publish `n` arrived, with what landed; its ack may be lost. */
   arrived(n: number, result: PublishResult): void;
   close(error: TuttiError): void;
   /** Sends what may be sent now. */
@@ -74,11 +78,19 @@ export interface OutboundQueue {
 }
 
 /**
+ * @param definition the channel's state, where it has one
  * @param onSettled hears of an entry before its promise does
  * @param onAttempted hears that an entry is sent for the first time
  */
-export function makeOutboundQueue(channel: string, core: Core, onSettled: (entry: Entry, settled: Settled) => void, onAttempted: () => void): OutboundQueue {
+export function makeOutboundQueue(
+  channel: string,
+  core: Core,
+  definition: Pick<StateDefinition<unknown, Schemas>, "reconcile"> | undefined,
+  onSettled: (entry: Entry, settled: Settled) => void,
+  onAttempted: () => void,
+): OutboundQueue {
   const { environment, config, session } = core;
+  const inFlightMax = definition?.reconcile === undefined ? config.inFlightMax : 1;
   let entries: Queued[] = [];
   let pause: Cancel | undefined;
   /** How often the server wanted something again since something was settled. */
@@ -101,8 +113,11 @@ export function makeOutboundQueue(channel: string, core: Core, onSettled: (entry
     setbacks = 0;
     if (entries.length === 0) stopPause();
     session.keep({ kind: "settle", channel, n: entry.n });
+    if ("result" in settled) reconcile(entry, settled.result.payload);
     conclude(entry, settled);
   };
+  /** Ends it without the server's word: what may have reached it stays unknown. */
+  const refuse = (entry: Queued, code: ErrorCode): void => settle(entry, refusal(entry, code));
   const recall = (from: number): void => {
     for (const entry of entries) if (entry.n >= from) entry.sending = undefined;
   };
@@ -117,6 +132,23 @@ export function makeOutboundQueue(channel: string, core: Core, onSettled: (entry
         stopPause();
         pump();
       });
+    }
+  };
+  /** The publishes behind one that landed otherwise than it was sent, as they have to be now. */
+  const reconcile = (sent: Entry, landed: unknown): void => {
+    if (landed === undefined) return;
+    for (const entry of entries) {
+      const { type, timestamp, bytes, payload: before } = entry;
+      if (entry.attempted || definition?.reconcile === undefined) continue;
+      try {
+        const payload: unknown = definition.reconcile({ type, payload: before }, { sent, landed: { type: sent.type, payload: landed } });
+        if (payload === before) continue;
+        // To be stored again before it is sent.
+        Object.assign(entry, measure(channel, { type, payload, timestamp }, session.messageBytesMax), { step: "new" });
+        core.weigh(0, entry.bytes - bytes);
+      } catch (cause) {
+        core.error(new TuttiError("INTERNAL", { cause }), channel);
+      }
     }
   };
   const answered = (entry: Queued, sending: string, answer: Answer): void => {
@@ -136,7 +168,8 @@ export function makeOutboundQueue(channel: string, core: Core, onSettled: (entry
     const { n, type, payload, timestamp, step: before } = entry;
     entry.step = "storing";
     session.keep({ kind: "put", publish: { channel, n, type, payload, timestamp, attempted } }, (failure) => {
-      if (entry.step !== "storing") return;
+      // Settled, held or changed meanwhile.
+      if (entry.step !== "storing" || entry.payload !== payload) return;
       if (failure === undefined) entry.step = attempted ? "ready" : "stored";
       else if (before === "new") settle(entry, { kind: "refused", error: failure });
       else {
@@ -158,20 +191,34 @@ export function makeOutboundQueue(channel: string, core: Core, onSettled: (entry
   };
   const pump = (): void => {
     if (typeof session.home === "string") return;
+    const { home } = session;
+    let room = core.isUp() && pause === undefined ? inFlightMax : 0;
     let isBehind = false;
-    for (const [index, entry] of (config.guards.order === false ? entries.toReversed() : entries).entries()) {
-      const mayGo = index < config.inFlightMax && pause === undefined && core.isUp();
-      if (session.home === undefined && entry.step !== "settled") entry.step = "ready";
+    for (const entry of config.guards.order === false ? entries.toReversed() : entries) {
+      if (entry.sending === undefined && environment.now() - entry.timestamp > config.queueAgeMsMax) refuse(entry, "QUEUE_EXPIRED");
+      if (entry.step === "settled") continue;
+      const mayGo = room-- > 0;
+      if (home === undefined) entry.step = "ready";
       if (entry.step === "new" || (entry.step === "stored" && mayGo)) store(entry, mayGo);
-      if (entry.step === "storing" || entry.step === "stored") isBehind = true;
-      if (entry.step === "ready" && entry.sending === undefined && mayGo && !isBehind) send(entry);
+      if (entry.step !== "ready") isBehind = true;
+      if (mayGo && !isBehind && entry.sending === undefined) send(entry);
     }
   };
 
   return {
     entries: () => entries,
+    makeRoom(bytes) {
+      const waiting = config.queueFull === "drop-oldest" ? entries.filter(({ attempted }) => !attempted) : [];
+      const dropped: Queued[] = [];
+      for (let freed = 0; core.isFull(1 - dropped.length, bytes - freed); ) {
+        const oldest = waiting.shift();
+        if (oldest === undefined) throw new TuttiError("QUEUE_FULL");
+        dropped.push(oldest);
+        freed += oldest.bytes;
+      }
+      for (const entry of dropped) refuse(entry, "QUEUE_FULL");
+    },
     add(publish) {
-      if (core.isFull(publish.bytes)) throw new TuttiError("QUEUE_FULL");
       core.weigh(1, publish.bytes);
       const entry: Queued = { ...publish, n: count(session, channel), attempted: false, step: "new", outcome: deferred() };
       entries.push(entry);
@@ -188,7 +235,7 @@ export function makeOutboundQueue(channel: string, core: Core, onSettled: (entry
         return { ...publish, bytes, step, outcome: deferred() };
       });
       for (const entry of before) if (entry.step === "new") entries.push(Object.assign(entry, { n: count(session, channel) }));
-      for (const entry of before) if (!entries.includes(entry)) conclude(entry, { kind: "refused", error: new TuttiError("OUTCOME_UNKNOWN") });
+      for (const entry of before) if (!entries.includes(entry)) conclude(entry, refusal({ attempted: true }, "OUTCOME_UNKNOWN"));
     },
     lineUp() {
       recall(0);
@@ -196,12 +243,13 @@ export function makeOutboundQueue(channel: string, core: Core, onSettled: (entry
     },
     clear() {
       // What is stored is forgotten already, and new ones may get the same numbers.
-      for (const entry of entries.splice(0)) conclude(entry, { kind: "refused", error: new TuttiError(entry.attempted ? "OUTCOME_UNKNOWN" : "USER_CHANGED") });
+      for (const entry of entries.splice(0)) conclude(entry, refusal(entry, "USER_CHANGED"));
     },
-    arrived(n, result) {
+    arrived(n, { payload, ...result }) {
       const entry = entries.find((other) => other.n === n);
       if (entry === undefined) return;
-      settle(entry, { kind: "arrived", result });
+      const isOther = JSON.stringify(payload) !== JSON.stringify(entry.payload);
+      settle(entry, { kind: "arrived", result: isOther ? { ...result, payload } : result });
       pump();
     },
     close(error) {
@@ -209,6 +257,11 @@ export function makeOutboundQueue(channel: string, core: Core, onSettled: (entry
     },
     pump,
   };
+}
+
+/** What was not attempted did not land; of the rest nobody knows. */
+function refusal({ attempted }: Pick<Entry, "attempted">, code: ErrorCode): Settled {
+  return { kind: "refused", error: new TuttiError(attempted ? "OUTCOME_UNKNOWN" : code) };
 }
 
 function publishFrame(channel: string, { n, type, payload, timestamp }: Omit<Entry, "bytes" | "attempted">, settled: number, retry: boolean) {

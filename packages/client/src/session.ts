@@ -1,6 +1,6 @@
 import { MESSAGE_BYTES_MAX, TuttiError, type Environment } from "@tutti/protocol";
 import { attempt } from "./deferred.js";
-import type { HeldSession, SessionStorage, StorageChange, StoredIdentity, StoredSession } from "./storage.js";
+import type { HeldSession, SessionStorage, StorageChange, StoredIdentity, StoredSession, StoredState } from "./storage.js";
 
 /**
  * A logical client over reconnects: the secret that the server knows it by, its public id, and how far it has counted its publishes in
@@ -16,6 +16,8 @@ export interface Session {
   messageBytesMax: number;
   /** The highest *n* that was given out, by channel. */
   counts: Map<string, number>;
+  /** What an earlier page saw last of its channels. */
+  states: Map<string, StoredState>;
   /**
    * Where it is kept; `undefined`: in memory alone. While it is `sought` or `released`, it is not known which session this is, and nothing
    * is counted for good.
@@ -53,7 +55,7 @@ export function makeSession(
     const stored = home?.stored;
     const identity = stored?.identity ?? { secret: environment.id() + environment.id(), publicId: undefined, user: undefined };
     const isSame = identity.secret === session.secret;
-    Object.assign(session, identity, { home, counts: new Map(stored?.counts) });
+    Object.assign(session, identity, { home, counts: new Map(stored?.counts), states: new Map(stored?.states) });
     if (stored === undefined) session.keep({ kind: "begin", identity });
     held(stored, isSame);
     for (const task of waiting.splice(0)) task();
@@ -64,6 +66,7 @@ export function makeSession(
     user: undefined,
     messageBytesMax: MESSAGE_BYTES_MAX,
     counts: new Map(),
+    states: new Map(),
     home: "released",
     hold() {
       if (session.home !== "released") return;
@@ -110,7 +113,7 @@ export function identify(session: Session, publicId: string, user: string | unde
   if (publicId === before) return "same";
   const identity: StoredIdentity = { secret, publicId, user };
   Object.assign(session, identity);
-  if (before !== undefined) session.counts.clear();
+  if (before !== undefined) for (const kept of [session.counts, session.states]) kept.clear();
   session.keep({ kind: before === undefined ? "identity" : "begin", identity });
   return before === undefined ? "named" : "other";
 }

@@ -56,6 +56,8 @@ export interface Subscription {
    * @param from where to start, unless there is a position already
    */
   start(again: boolean, from?: StartFrom): Promise<void>;
+  /** The next start is as the first one. */
+  forget(): void;
   /** Ends it, unless it has ended. @returns whether it was wanted till now */
   end(info: SubscriptionInfo, error: TuttiError): boolean;
   /** Settles the promise that waits; the subscription goes on. */
@@ -164,6 +166,9 @@ export function makeSubscription(channel: string, core: SubscriptionCore, events
     position: () => position,
     abandon,
     end,
+    forget() {
+      position = undefined;
+    },
     start(again, from = {}) {
       const { promise } = (wait ??= deferred());
       const isFrom = position === undefined && (from.since ?? from.rewind) !== undefined;

@@ -1,5 +1,5 @@
 import { channel, defineContract } from "@tutti/protocol";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { createClient } from "../src/index.js";
 import { isNote, slowSchema } from "./support/contract.js";
@@ -160,5 +160,50 @@ describe("the outbound queue", () => {
     ]);
     stage.link.ack(stage.link.last("publish"), 1);
     expect(stage.board.pending.getSnapshot()).toMatchObject([{ n: 2 }]);
+  });
+
+  it("QUE-5 what waited too long is not sent any more: unknown where it may have landed, expired where not", async () => {
+    const stage = new Stage({ queueAgeMsMax: 60_000, inFlightMax: 1, reconnectDelaysMs: [100_000] }).connect();
+    const [first, second] = ["a", "b"].map((text) => stage.board.publish("note:add", note(text)));
+    stage.link.cut();
+    stage.environment.pass(60_000);
+    const third = stage.board.publish("note:add", note("c"));
+    stage.environment.pass(40_000);
+    stage.welcome();
+    expect(await Promise.all([first!, second!].map(outcome))).toEqual(["OUTCOME_UNKNOWN", "QUEUE_EXPIRED"]);
+    expect(sent(stage)).toEqual(["3/2 c"]);
+    stage.link.ack(stage.link.last("publish"), 1);
+    expect(await outcome(third)).toMatchObject({ eventId: "public:3" });
+  });
+
+  it("QUE-5 a clock that was set back makes nothing too old", async () => {
+    const stage = new Stage({ queueAgeMsMax: 60_000 });
+    const published = stage.board.publish("note:add", note("a"));
+    vi.spyOn(stage.environment, "now").mockReturnValue(0);
+    expect(sent(stage.connect())).toEqual(["1/0 a"]);
+    expect(await outcome(published)).toBe("waits");
+  });
+
+  it("QUE-6 the oldest that was never sent makes room for the newest, and surfaces", async () => {
+    const stage = new Stage({ queueCountMax: 3, inFlightMax: 1, queueFull: "drop-oldest" }).connect();
+    const rollbacks: unknown[] = [];
+    stage.client.on("rollback", ({ payload, error }) => rollbacks.push([payload, error.code]));
+    const all = ["a", "b", "c", "d"].map((text) => stage.board.publish("note:add", note(text)));
+    expect(await Promise.all(all.map(outcome))).toEqual(["waits", "QUEUE_FULL", "waits", "waits"]);
+    expect(rollbacks).toEqual([[note("b"), "QUEUE_FULL"]]);
+    expect(stage.board.state.getSnapshot()).toEqual(["a", "c", "d"]);
+    stage.link.ack(stage.link.last("publish"), 1);
+    expect(sent(stage)).toEqual(["1/0 a", "3/2 c"]);
+  });
+
+  it("QUE-6 where taking back would not make enough room, nothing is taken back", async () => {
+    const stage = new Stage({ queueCountMax: 2, inFlightMax: 1, queueFull: "drop-oldest" }).connect();
+    const feed = stage.client.channel("feed:{id}", { id: "1" });
+    const kept = [feed.publish("item:add", note("a")), stage.board.publish("note:add", note("b"))];
+    expect(await outcome(stage.board.publish("note:add", note("c")))).toBe("QUEUE_FULL");
+    const small = new Stage({ queueBytesMax: 1_000, queueFull: "drop-oldest" });
+    kept.push(small.board.publish("note:add", note("x".repeat(300))));
+    expect(await outcome(small.board.publish("note:add", note("x".repeat(900))))).toBe("QUEUE_FULL");
+    expect(await Promise.all(kept.map(outcome))).toEqual(["waits", "waits", "waits"]);
   });
 });

@@ -1,45 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { memoryStorage, type SessionStorage, type StorageChange } from "../src/index.js";
+import { memoryStorage } from "../src/index.js";
+import { flawed, left, load, online } from "./support/browser.js";
 import { at } from "./support/fake-server.js";
 import { outcome, Stage } from "./support/stage.js";
 
 const note = (text: string) => ({ text });
 const sent = (stage: Stage) => stage.link.of("publish").map(({ n, retry = false, payload }) => ({ n, retry, text: Object(payload).text as unknown }));
-
-/** A page with this storage, which has answered. */
-const load = (storage: SessionStorage, options: ConstructorParameters<typeof Stage>[0] = {}): Promise<Stage> => new Stage({ storage, ...options }).stored();
-const online = async (storage: SessionStorage, options: ConstructorParameters<typeof Stage>[0] = {}): Promise<Stage> => (await load(storage, options)).connect().stored();
-
-/** What a storage has, once nobody holds it. */
-async function left(storage: ReturnType<typeof memoryStorage>) {
-  storage.abandon();
-  const held = await storage.hold();
-  await held.release();
-  return held.stored;
-}
-
-/** A storage that fails at changes of one kind, and tells of all. */
-function flawed(broken: StorageChange["kind"] | "hold", storage = memoryStorage()) {
-  const written: StorageChange["kind"][] = [];
-  const fail = (): never => {
-    throw new Error("quota");
-  };
-  const flaw: SessionStorage = {
-    async hold() {
-      if (broken === "hold") fail();
-      const held = await storage.hold();
-      return {
-        ...held,
-        write(changes) {
-          written.push(...changes.map(({ kind }) => kind));
-          if (changes.some(({ kind }) => kind === broken)) fail();
-          return held.write(changes);
-        },
-      };
-    },
-  };
-  return { storage: flaw, written };
-}
 
 describe("a session that is stored", () => {
   it("QUE-2 has the same secret after a reload, and a session that is not stored another", async () => {
@@ -242,5 +208,118 @@ describe("a session that is stored", () => {
     stage.link.ack(stage.link.last("publish"), 1);
     expect(await outcome(published)).toEqual({ position: at(1), eventId: "public:1" });
     expect(stage.errors).toEqual(["STORAGE_FAILED"]);
+  });
+
+  it("QUE-7 what is stored and cannot be marked as attempted waits, and goes out later", async () => {
+    const { storage, flaw } = flawed("put");
+    flaw.isOn = false;
+    const stage = await load(storage);
+    const published = stage.board.publish("note:add", note("a"));
+    await stage.stored();
+    flaw.isOn = true;
+    await stage.connect().stored();
+    expect(stage.errors).toEqual(["STORAGE_FAILED"]);
+    stage.environment.pass(1_000);
+    await stage.stored();
+    expect(stage.errors).toEqual(["STORAGE_FAILED", "STORAGE_FAILED"]);
+    expect(await outcome(published)).toBe("waits");
+    expect(stage.link.of("publish")).toEqual([]);
+    flaw.isOn = false;
+    stage.environment.pass(2_000);
+    await stage.stored();
+    expect(sent(stage)).toEqual([{ n: 1, retry: false, text: "a" }]);
+  });
+
+  it("QUE-7 one that cannot be stored does not hold up those behind it", async () => {
+    const { storage, flaw } = flawed("put");
+    const stage = (await online(storage)).live();
+    const lost = stage.board.publish("note:add", note("a"));
+    flaw.isOn = false;
+    void stage.board.publish("note:add", note("b"));
+    expect(await outcome(lost)).toBe("STORAGE_FAILED");
+    expect(sent(stage)).toEqual([{ n: 2, retry: false, text: "b" }]);
+    expect(stage.link.last("publish").settled).toBe(1);
+  });
+
+  it("QUE-2 what waited before the first welcome keeps its number, and is stored under the name that the welcome gives", async () => {
+    const storage = memoryStorage();
+    const stage = await load(storage);
+    void stage.board.publish("note:add", note("a"));
+    await stage.connect().stored();
+    expect(sent(stage)).toEqual([{ n: 1, retry: false, text: "a" }]);
+    expect(await left(storage)).toMatchObject({ identity: { publicId: "public" }, publishes: [{ n: 1, attempted: true }], counts: new Map([["board:1", 1]]) });
+  });
+
+  it("QUE-3 a page that goes away lets its session go, and one that comes back has it again, with all promises", async () => {
+    const storage = memoryStorage();
+    const stage = await online(storage);
+    const published = stage.board.publish("note:add", note("a"));
+    await stage.stored();
+    stage.page?.pageHide();
+    expect((await storage.hold()).stored?.publishes).toHaveLength(1);
+    storage.abandon();
+    stage.page?.pageShow();
+    await stage.stored();
+    await stage.welcome().stored();
+    expect(sent(stage)).toEqual([{ n: 1, retry: true, text: "a" }]);
+    expect(stage.client.pending.getSnapshot().count).toBe(1);
+    stage.link.ack(stage.link.last("publish"), 1);
+    expect(await outcome(published)).toEqual({ position: at(1), eventId: "public:1" });
+  });
+
+  it("QUE-3 a page that comes back and finds its session taken goes on as another: what it had stored is unknown, the rest is sent", async () => {
+    const storage = memoryStorage();
+    const stage = await online(storage);
+    const rollbacks: string[] = [];
+    stage.client.on("rollback", ({ error }) => rollbacks.push(error.code));
+    const published = stage.board.publish("note:add", note("a"));
+    await stage.stored();
+    const before = stage.link.last("hello").session;
+    stage.page?.pageHide();
+    const late = stage.board.publish("note:add", note("b"));
+    await memoryStorage({ beside: storage }).hold();
+    stage.page?.pageShow();
+    await stage.stored();
+    stage.link.open();
+    stage.link.welcome({ session: "anew" });
+    await stage.stored();
+    expect(stage.link.last("hello").session).not.toBe(before);
+    expect(await outcome(published)).toBe("OUTCOME_UNKNOWN");
+    expect(rollbacks).toEqual(["OUTCOME_UNKNOWN"]);
+    expect(sent(stage)).toEqual([{ n: 1, retry: false, text: "b" }]);
+    stage.link.ack(stage.link.last("publish"), 1, "anew");
+    expect(await outcome(late)).toEqual({ position: at(1), eventId: "anew:1" });
+    expect(stage.client.pending.getSnapshot()).toEqual({ count: 0, bytes: 0 });
+  });
+
+  it("QUE-3 a page that comes back and finds some of its queue settled by another does not send that again", async () => {
+    const storage = memoryStorage();
+    const stage = await online(storage);
+    const both = ["a", "b"].map((text) => stage.board.publish("note:add", note(text)));
+    await stage.stored();
+    stage.page?.pageHide();
+    const other = await memoryStorage({ beside: storage }).hold();
+    await other.write([{ kind: "settle", channel: "board:1", n: 1 }]);
+    await other.release();
+    stage.page?.pageShow();
+    await stage.stored();
+    stage.welcome();
+    expect(await Promise.all(both.map(outcome))).toEqual(["OUTCOME_UNKNOWN", "waits"]);
+    expect(sent(stage)).toEqual([{ n: 2, retry: true, text: "b" }]);
+    expect(stage.board.state.getSnapshot()).toEqual(["b"]);
+  });
+
+  it("QUE-2 a session that is found after the page went away is let go again", async () => {
+    const storage = memoryStorage();
+    const stage = new Stage({ storage });
+    stage.client.connect();
+    stage.page?.pageHide();
+    await stage.stored();
+    const next = await storage.hold();
+    expect(next.stored).toBeUndefined();
+    await next.release();
+    stage.page?.pageShow();
+    await stage.stored();
+    expect(stage.welcome().status).toBe("connected");
   });
 });
