@@ -57,19 +57,22 @@ describe("docs/PROTOCOL.md", () => {
   });
 });
 
-describe("README.md", () => {
-  const sources = blocksOf("README.md").filter(({ language }) => language === "ts");
+describe.each([
+  { page: "README.md", folder: "tests/types/readme", files: ["contract.ts", "server.ts", "client.ts"] },
+  { page: "docs/STATE.md", folder: "tests/types/state", files: ["contract.ts", "server.ts", "page.ts"] },
+])("$page", ({ page, folder, files }) => {
+  const sources = blocksOf(page).filter(({ language }) => language === "ts");
 
   it("CTR-4: its code is the code that the compiler checks", () => {
     const names = sources.map(({ text }) => /^\/\/ (\w+\.ts)/.exec(text)?.[1] ?? "");
-    expect(names).toEqual(["contract.ts", "server.ts", "client.ts"]);
-    for (const [index, name] of names.entries()) expect(sources[index]?.text).toBe(read(`tests/types/readme/${name}`));
+    expect(names).toEqual(files);
+    for (const [index, name] of names.entries()) expect(sources[index]?.text).toBe(read(`${folder}/${name}`));
   });
 });
 
 describe("the pages", () => {
   const decisions = readdirSync(join(root, "docs/decisions")).map((name) => `docs/decisions/${name}`);
-  const pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/PROTOCOL.md", "docs/SPEC.md", "docs/ERRORS.md", ...decisions];
+  const pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/PROTOCOL.md", "docs/SPEC.md", "docs/ERRORS.md", "docs/STATE.md", ...decisions];
 
   it.each(pages)("every link of %s leads somewhere", (page) => {
     const targets = Array.from(read(page).matchAll(/\]\((?!https?:)([^)#\s]*)(#[^)\s]*)?\)/g), ([, path = "", anchor = ""]) => ({ path, anchor }));
