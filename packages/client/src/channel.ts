@@ -104,7 +104,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
 
   const settled = (entry: Entry, outcome: Settled): void => {
     const { type, payload } = entry;
-    if (outcome.kind === "acked" && subscription.isWanted()) optimistic?.acked(entry, outcome.result.position, subscription.position());
+    if (outcome.kind === "acked" && subscription.isWanted()) optimistic?.acked(entry, outcome.result, subscription.position());
     else optimistic?.withdraw(entry);
     if ("result" in outcome) tellResult(host, type, { ...outcome.result, payload: outcome.result, channel: name });
     else if (outcome.kind === "refused") {

@@ -1,6 +1,6 @@
 import { TuttiError, type LastSeen, type Position, type StateDefinition, type Schemas, type SubscriptionStart, type WireEvent } from "@tutti/protocol";
 import type { Core } from "./core.js";
-import type { Entry } from "./outbound-queue.js";
+import type { Entry, PublishResult } from "./outbound-queue.js";
 import type { PlacedEvent } from "./position-chain.js";
 import type { Loose } from "./requests.js";
 import { eventIdOf } from "./session.js";
@@ -15,7 +15,7 @@ interface Snapshot {
 interface Overlaid {
   readonly entry: Entry;
   /** Where its ack says that its event is; until canonical state has come that far, the event is still shown from here. */
-  ackedAt?: Position;
+  readonly ackedAt?: Position;
 }
 
 /** The state of a channel: what the events make of it, and on top of that what this client has published and not seen yet. */
@@ -26,8 +26,8 @@ export interface OptimisticState {
   skipped(): number;
   /** A publish of this client: shown from now on. */
   published(entry: Entry): void;
-  /** The publish landed; its event is shown from here until canonical state, now at `reached`, has it. */
-  acked(entry: Entry, position: Position, reached: Position | undefined): void;
+  /** The publish landed; its event, as the server made it, is shown from here until canonical state, now at `reached`, has it. */
+  acked(entry: Entry, result: PublishResult, reached: Position | undefined): void;
   /** The publish was refused, or its event takes its place. */
   withdraw(entry: Entry): void;
   /** Reduces the next event; `store.changed` is for the caller, once for all events of a message. */
@@ -95,8 +95,8 @@ export function makeOptimisticState(channel: string, core: Core, definition: Sta
       if (knows(entry.type)) overlay.push({ entry });
       store.changed();
     },
-    acked(entry, position, reached) {
-      for (const overlaid of overlay) if (overlaid.entry === entry) overlaid.ackedAt = position;
+    acked(entry, { position, payload = entry.payload }, reached) {
+      overlay = overlay.map((overlaid) => (overlaid.entry === entry ? { entry: { ...entry, payload }, ackedAt: position } : overlaid));
       if (reached?.epoch === position.epoch) reach(reached, "event");
       store.changed();
     },
