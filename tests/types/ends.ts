@@ -1,5 +1,5 @@
 import { channel, defineContract, TuttiError } from "tutti/contract";
-import { createClient } from "tutti/client";
+import { createClient, select, undoHistory } from "tutti/client";
 import { createServer } from "tutti/server";
 import { z } from "zod";
 
@@ -81,6 +81,21 @@ export async function clientEnd(): Promise<void> {
   void canvas.state.getSnapshot().title;
   // @ts-expect-error the lobby has no state
   void lobby.state.getSnapshot().titles;
+  select(canvas.state, ({ titles }) => titles.length)
+    .getSnapshot()
+    .toFixed();
+  // @ts-expect-error there is no such thing in the state
+  select(canvas.state, ({ title }) => title);
+
+  const history = undoHistory(canvas, { contract });
+  await history.publish("concept:create", { id: "c1" });
+  // @ts-expect-error the id is missing
+  await history.publish("concept:create", { title: "Sun" });
+  // @ts-expect-error a signal is not undone
+  await history.publish("cursor:move", { x: 1, y: 2 });
+  history.transact(() => "c1").trim();
+  // @ts-expect-error only the contract says what undoes an event
+  undoHistory(canvas);
 }
 
 /** The server's end. */
