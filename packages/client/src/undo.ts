@@ -187,12 +187,13 @@ function makeRecorder(channel: UntypedChannel, contract: Contract, stacks: reado
         }
       };
       const output = contract.validate(contract.schemaOf(events, type), payload);
-      stack.add(step, move);
-      unanswered++;
-      const published = channel.publish(type, payload);
-      published.then(({ eventId }) => landed(move, eventId), () => refused(move));
       if (output instanceof Promise) void output.then(learn).then(changed, () => {});
       else learn(output);
+      stack.add(step, move);
+      unanswered++;
+      // Last: who hears of it may undo it.
+      const published = channel.publish(type, payload);
+      published.then(({ eventId }) => landed(move, eventId), () => refused(move));
       return published;
     },
   };
@@ -225,7 +226,7 @@ export function undoHistory<C extends Contract, P extends PatternOf<C>>(channel:
   };
   const { record, close } = makeRecorder(channel, contract, [undoable, redoable], changed);
 
-  const move = (from: Stack, to: Stack): Promise<void> => {
+  const takeBack = (from: Stack, to: Stack): Promise<void> => {
     const step: Step = [];
     const inverses = from.take().toReversed().flatMap(({ inverse = [] }) => inverse);
     const published = inverses.map((publish) => attempt(() => record(to, step, publish)));
@@ -256,8 +257,8 @@ export function undoHistory<C extends Contract, P extends PatternOf<C>>(channel:
         if (isOutermost) group = undefined;
       }
     },
-    undo: () => move(undoable, redoable),
-    redo: () => move(redoable, undoable),
+    undo: () => takeBack(undoable, redoable),
+    redo: () => takeBack(redoable, undoable),
     clear,
     close() {
       close();

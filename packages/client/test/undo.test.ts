@@ -1,5 +1,5 @@
 import type { SubscriptionStart } from "@tutti/protocol";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { createClient, undoHistory, type UndoOptions } from "../src/index.js";
 import { turns, FakeEnvironment } from "./support/fake-environment.js";
 import { at, event, FakeTransport, PUBLIC_ID } from "./support/fake-server.js";
@@ -375,6 +375,31 @@ describe("a publish of the history that fails", () => {
 });
 
 describe("a history", () => {
+  it("STA-12: can be turned back by who hears of a publish", () => {
+    const shelf = new Shelf().live();
+    let heard = 0;
+    shelf.shelf.state.subscribe(() => {
+      if (heard++ === 0) void shelf.history.undo();
+    });
+    void shelf.put("a", "Emma");
+    expect([shelf.books, shelf.published.length]).toEqual([{}, 2]);
+  });
+
+  it("STA-12: tells its listeners where one of them throws, which reaches the host", async () => {
+    const others = process.listeners("unhandledRejection");
+    process.removeAllListeners("unhandledRejection");
+    onTestFinished(() => others.forEach((other) => process.on("unhandledRejection", other)));
+    const uncaught = new Promise((resolve) => process.once("unhandledRejection", resolve));
+    const shelf = new Shelf().live();
+    shelf.history.subscribe(() => {
+      throw new Error("a listener failed");
+    });
+    shelf.history.subscribe(() => shelf.told.push("heard"));
+    void shelf.put("a", "Emma");
+    expect([shelf.books, shelf.told]).toEqual([{ a: "Emma" }, ["undo", "heard"]]);
+    expect(await uncaught).toEqual(new Error("a listener failed"));
+  });
+
   it("STA-12: is refused where the contract does not say what undoes an event", () => {
     const { client } = new Shelf();
     expect(() => undoHistory(client.channel("feed:{id}", { id: "1" }), { contract: shelfContract })).toThrow(expect.objectContaining({ code: "CONTRACT_INVALID" }));
