@@ -14,6 +14,8 @@ export const places = {
   epoch: ["meta", "epoch"],
   /** There while a process runs that acknowledges before the flush. */
   unflushed: ["meta", "unflushed"],
+  /** Which process writes. */
+  holder: ["meta", "holder"],
   /** The highest id of a channel. */
   ids: ["meta", "ids"],
   /** A channel's id and floor. */

@@ -19,7 +19,7 @@ export class LogMeta implements Writer {
     const kept = store.get(places.unflushed) === undefined ? store.get(places.epoch) : undefined;
     this.epoch = kept ?? environment.id().slice(0, 8);
     this.#durability = durability;
-    this.#unwritten = [...(kept === undefined ? beginning(this.epoch) : []), ...(durability === "commit" ? [{ put: places.unflushed, value: "" }] : [])];
+    this.#unwritten = [...(kept === undefined ? beginning(this.epoch) : []), ...(durability === "commit" ? [{ put: places.unflushed, value: "1" }] : [])];
   }
 
   /** Whether it has to go with the next write. */

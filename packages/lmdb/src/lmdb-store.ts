@@ -1,0 +1,130 @@
+import { TuttiError } from "@tutti/protocol";
+import { open, type Key as LmdbKey, type RootDatabase } from "lmdb";
+import { assertDataFile } from "./data-file.js";
+import type { Entry, Key, KeyRange, Store, Write } from "./store.js";
+
+type Database = RootDatabase<string, LmdbKey>;
+type Access = "read" | "write";
+
+/** What lmdb-js rejects with where a transaction could not be committed: the reason comes in a promise of its own, which may not go unheard. */
+interface CommitFailure {
+  readonly commitError: Promise<unknown>;
+}
+
+/**
+ * LMDB, where a transaction is visible only when it is flushed: its pages first, then the page that says they are valid. So what a process
+ * leaves behind, however it ended and whatever the machine forgot, is all that was acknowledged.
+ */
+export class LmdbStore implements Store {
+  readonly #directory: string;
+  readonly #access: Access;
+  #database: Database | undefined;
+
+  /** @throws TuttiError `VERSION_UNSUPPORTED`, `UNAVAILABLE` */
+  constructor(directory: string, access: Access = "write") {
+    this.#directory = directory;
+    this.#access = access;
+    this.#database = this.#open();
+  }
+
+  get(key: Key): string | undefined {
+    return this.#opened().get(keyOf(key));
+  }
+
+  range({ start, end, reverse = false, limit }: KeyRange): Iterable<Entry> {
+    const bounds = reverse
+      ? { start: keyOf(end), end: keyOf(start), reverse, exclusiveStart: true, inclusiveEnd: true }
+      : { start: keyOf(start), end: keyOf(end) };
+    // All keys that this store writes are lists.
+    return this.#opened().getRange(limit === undefined ? bounds : { ...bounds, limit }) as Iterable<Entry>;
+  }
+
+  async write(writes: readonly Write[]): Promise<void> {
+    // A key that LMDB does not take would be noticed in the middle of the transaction.
+    for (const write of writes) assertKey("put" in write ? write.put : write.remove);
+    const database = this.#database ?? (this.#database = this.#open());
+    try {
+      await commit(database, writes);
+    } catch (failure) {
+      const cause = await causeOf(failure);
+      await this.#reopen(database);
+      throw cause;
+    }
+  }
+
+  /** Writes at once, where it is decided within the transaction what; all other processes wait. Only before the first `write`. */
+  transact(decide: () => readonly Write[]): void {
+    const database = this.#opened();
+    database.transactionSync(() => put(database, decide()));
+  }
+
+  async close(): Promise<void> {
+    const database = this.#database;
+    this.#database = undefined;
+    await database?.close();
+  }
+
+  #opened(): Database {
+    if (this.#database === undefined) throw new TuttiError("UNAVAILABLE", { message: `the log in ${this.#directory} is not open` });
+    return this.#database;
+  }
+
+  #open(): Database {
+    assertDataFile(this.#directory);
+    return open<string, LmdbKey>(this.#directory, {
+      encoding: "string",
+      // Else a directory with a dot in its name is taken for a file.
+      noSubdir: false,
+      readOnly: this.#access === "read",
+      // Each write is a transaction of its own, and does not wait for the end of the turn.
+      eventTurnBatching: false,
+      // Without it a transaction that could not be flushed is not visible either, and a flush is shared by what the log writes together.
+      overlappingSync: false,
+    });
+  }
+
+  /** After some failures LMDB refuses every further transaction; the next one finds a new environment. */
+  async #reopen(database: Database): Promise<void> {
+    this.#database = undefined;
+    await database.close();
+    try {
+      this.#database = this.#open();
+    } catch {
+      // Told by those that need it; the next write tries again.
+    }
+  }
+}
+
+async function commit(database: Database, writes: readonly Write[]): Promise<void> {
+  if (writes.length > 0) await database.batch(() => put(database, writes));
+}
+
+function put(database: Database, writes: readonly Write[]): void {
+  for (const write of writes) {
+    if ("put" in write) void database.put(keyOf(write.put), write.value);
+    else void database.remove(keyOf(write.remove));
+  }
+}
+
+/** LMDB's types have mutable lists as keys, and it leaves them alone. */
+function keyOf(key: Key): LmdbKey {
+  return key as (string | number)[];
+}
+
+/** In UTF-16 units; of three bytes each at most, so that every key is within LMDB's bound of 1,978 bytes. */
+const TEXT_MAX = 512;
+
+function assertKey(key: Key): void {
+  for (const part of key) {
+    if (typeof part === "string" && (part.length > TEXT_MAX || part.includes("\0"))) throw new RangeError(`not a key: ${part.slice(0, 80)}`);
+  }
+}
+
+async function causeOf(failure: unknown): Promise<unknown> {
+  if (!isCommitFailure(failure)) return failure;
+  return failure.commitError.catch((cause: unknown) => cause);
+}
+
+function isCommitFailure(failure: unknown): failure is CommitFailure {
+  return typeof failure === "object" && failure !== null && "commitError" in failure && failure.commitError instanceof Promise;
+}
