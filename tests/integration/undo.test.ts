@@ -103,6 +103,6 @@ it("STA-12: undoing all of one's own leaves exactly what others did, and redoing
       while (history.getSnapshot().canRedo) void history.redo();
       expect(rowOfAda(ada.state.getSnapshot())).toEqual(before);
     }),
-    { numRuns: 150 },
+    { numRuns: 80 },
   );
 });
