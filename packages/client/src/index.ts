@@ -24,6 +24,7 @@ export type { Typing, Typist } from "./typing.js";
 export type { Lifecycle, LifecycleEvents } from "./lifecycle.js";
 export type { Link, LinkEvents, Transport } from "./transport.js";
 export type { HeldSession, SessionStorage, StorageChange, StoredIdentity, StoredPublish, StoredSession, StoredState } from "./storage.js";
+export { makeSessionRecord, type SessionRecord } from "./session-record.js";
 export { memoryStorage, type MemoryStorage, type MemoryStorageOptions } from "./memory-storage.js";
 export { browserEnvironment, browserLifecycle } from "./browser-environment.js";
 export { webSocketTransport, type WebSocketLike, type WebSocketTransportOptions } from "./transports/websocket.js";
