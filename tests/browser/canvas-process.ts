@@ -16,7 +16,7 @@ const page = join(canvasFolder, "dist/page/index.html");
 /** A canvas server as a person starts it: a process of its own. */
 export interface CanvasProcess {
   readonly port: number;
-  /** Where it keeps its canvases; gone when the tests end. */
+  /** Where it keeps its canvases. */
   readonly directory: string;
   /** What it printed, by line. */
   readonly lines: readonly string[];
@@ -24,6 +24,8 @@ export interface CanvasProcess {
   kill(): Promise<void>;
   /** Asks it to stop, and returns its exit code. */
   stop(): Promise<number | null>;
+  /** Ends it, and removes what it kept. */
+  remove(): Promise<void>;
 }
 
 interface CanvasOptions {
@@ -34,45 +36,41 @@ interface CanvasOptions {
 }
 
 const running = new Set<ChildProcess>();
-const directories = new Set<string>();
-process.once("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
-  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
-});
+process.once("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
-/** An empty directory of this test's own. */
-function newDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), "tutti-canvas-"));
-  directories.add(directory);
-  return directory;
-}
-
-/** Starts the server. */
-export async function startCanvas({ port = 0, directory = newDirectory() }: CanvasOptions = {}): Promise<CanvasProcess> {
+/** Starts the server. Rejects with what it complained about where it ends before it is ready. */
+export async function startCanvas({ port = 0, directory = mkdtempSync(join(tmpdir(), "tutti-canvas-")) }: CanvasOptions = {}): Promise<CanvasProcess> {
   if (!existsSync(program) || !existsSync(page)) throw new Error("the canvas is not built: run `npm run build`");
   const env = { ...process.env, PORT: String(port), TUTTI_DATA: directory };
-  const child = spawn(process.execPath, [program], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [program], { env, stdio: ["ignore", "pipe", "pipe"] });
   running.add(child);
   const exited = once(child, "exit").then(([code]: (number | null)[]) => {
     running.delete(child);
     return code ?? null;
   });
   const lines: string[] = [];
+  const errors: string[] = [];
+  createInterface(child.stderr).on("line", (line) => errors.push(line));
   const ready = new Promise<number>((resolve, reject) => {
     createInterface(child.stdout).on("line", (line) => {
       lines.push(line);
       const shown = /http:\/\/localhost:(\d+)/.exec(line)?.[1];
       if (shown !== undefined) resolve(Number(shown));
     });
-    void exited.then((code) => reject(new Error(`the canvas ended with ${code} before it was ready`)));
+    void exited.then((code) => reject(new Error([`the canvas ended with ${code} before it was ready`, ...errors].join("\n"))));
   });
+  const kill = async () => {
+    child.kill("SIGKILL");
+    await exited;
+  };
   return {
     port: await ready,
     directory,
     lines,
-    async kill() {
-      child.kill("SIGKILL");
-      await exited;
+    kill,
+    async remove() {
+      await kill();
+      rmSync(directory, { recursive: true, force: true });
     },
     stop() {
       child.kill("SIGTERM");

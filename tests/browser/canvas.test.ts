@@ -25,7 +25,7 @@ describe.skipIf(!hasChromium)("two people on a canvas", () => {
 
   afterAll(async () => {
     await browser?.close();
-    await server?.kill();
+    await server?.remove();
   });
 
   it("SRV-4 the server says where it is in one line", () => {

@@ -40,7 +40,7 @@ describe.skipIf(!hasChromium)("a connection that breaks", () => {
   afterEach(async () => {
     await Promise.all([ada?.context.close(), bo?.context.close()]);
     await proxy?.close();
-    await server?.kill();
+    await server?.remove();
   });
 
   it("PUB-9 edits made without a connection are shown as pending, wait, and go out in order", async () => {
@@ -65,7 +65,7 @@ describe.skipIf(!hasChromium)("a connection that breaks", () => {
     await expectSameContent(ada, bo);
   });
 
-  it("CON-7 the server is killed and started again while both write: both reconnect by backoff and end with the same canvas", async () => {
+  it("CON-7 LOG-2 the server is killed and started again while both write: both reconnect by backoff, and nothing is lost or there twice", async () => {
     await addConcept(ada, "Before", 300, 200);
     await bo.concept("Before").waitFor();
     const { port, directory } = server;
@@ -85,13 +85,29 @@ describe.skipIf(!hasChromium)("a connection that breaks", () => {
     await Promise.all([hasStatus(ada, "connected").waitFor({ timeout: 25_000 }), hasStatus(bo, "connected").waitFor({ timeout: 25_000 })]);
     for (const visitor of [ada, bo]) {
       await expect.poll(() => visitor.page.getByTestId("pending-count").count(), backoffPoll).toBe(0);
-      // Three and four of each, and four messages. What the memory of the killed server held is gone, and both know.
-      await expect.poll(async () => (await contentOf(visitor)).length, backoffPoll).toBe(18);
-      await visitor.page.getByTestId("toast").filter({ hasText: "started anew" }).waitFor({ state: "attached" });
+      // The one of before, three and four of each, and four messages.
+      await expect.poll(async () => (await contentOf(visitor)).length, backoffPoll).toBe(19);
+      expect(await visitor.page.getByTestId("toast").count()).toBe(0);
     }
     await expectSameContent(ada, bo);
-    expect(await ada.page.getByRole("button", { name: "Roots" }).count(), "the canvas is on the list again, by its name").toBe(1);
     expect([...ada.complaints, ...bo.complaints]).toEqual([]);
+  });
+
+  it("REC-3 a server that has lost its directory is told from one that was only away", async () => {
+    await addConcept(ada, "Before", 300, 200);
+    await bo.concept("Before").waitFor();
+    const { port } = server;
+    await server.remove();
+    await Promise.all([hasStatus(ada, "reconnecting").waitFor(), hasStatus(bo, "reconnecting").waitFor()]);
+    await addConcept(ada, "After", 500, 300);
+    server = await startCanvas({ port });
+
+    for (const visitor of [ada, bo]) {
+      await visitor.page.getByTestId("toast").filter({ hasText: "has lost" }).waitFor({ timeout: 25_000 });
+      await visitor.concept("After").waitFor();
+      await expect.poll(() => visitor.concepts.count(), backoffPoll).toBe(1);
+    }
+    expect(await ada.page.getByRole("button", { name: "Roots" }).count(), "the canvas is on the list again, by its name").toBe(1);
   });
 
   it("PRE-2 HB-2 somebody whose line is dead leaves within 35 s and the grace", async () => {
@@ -129,7 +145,7 @@ describe.skipIf(!hasChromium)("a page that is left", () => {
       await expect.poll(() => bo.people.count(), poll).toBe(2);
     } finally {
       await browser.close();
-      await server.kill();
+      await server.remove();
     }
   });
 });

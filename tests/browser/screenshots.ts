@@ -99,5 +99,5 @@ try {
   await ada.page.screenshot({ path: picture("canvas-offline") });
 } finally {
   await browser.close();
-  await server.kill();
+  await server.remove();
 }

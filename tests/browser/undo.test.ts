@@ -30,7 +30,7 @@ describe.skipIf(!hasChromium)("undoing what one did", () => {
   });
   afterAll(async () => {
     await browser?.close();
-    await server?.kill();
+    await server?.remove();
   });
 
   it("STA-12 takes back one's own drag of two concepts at once, and leaves what the other did", async () => {

@@ -26,8 +26,8 @@ export function newCanvasId(): string {
 }
 
 /**
- * Whether a canvas of this id can exist. The id carries its own proof, so a page may make a canvas while it is offline, and a server that
- * was started anew knows the canvases that its pages come back with, while a link with a typing error leads nowhere.
+ * Whether a canvas of this id can exist. The id carries its own proof: what a page made while it was offline is taken in whatever order it
+ * arrives, also before the canvas is on the list, while a link with a typing error leads nowhere.
  */
 export function isCanvasId(id: string): boolean {
   if (id.length !== randomCharacters + 2 || Array.from(id).some((character) => !alphabet.includes(character))) return false;

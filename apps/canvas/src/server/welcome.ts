@@ -10,7 +10,7 @@ const concepts: readonly { readonly id: string; readonly text: string; readonly 
   { id: "move", text: "Drag a concept to move it", x: 0, y: 0, colour: "teal" },
   { id: "arrow", text: "Pull the dot at its side to draw an arrow", x: 0, y: 130, colour: "green" },
   { id: "window", text: "Open this page in a second window and watch both", x: 270, y: -65, colour: "amber" },
-  { id: "offline", text: "Stop the server: your edits wait for it", x: 270, y: 65, colour: "orange" },
+  { id: "offline", text: "Stop the server, reload the page: your edits wait", x: 270, y: 65, colour: "orange" },
 ];
 
 const arrows = [

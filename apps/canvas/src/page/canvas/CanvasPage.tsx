@@ -119,7 +119,7 @@ function useName(id: string, { status, canvases }: LobbyView): string {
   const last = useRef("Untitled canvas");
   useEffect(() => {
     if (listed !== undefined) last.current = listed;
-    // A server that was started anew has lost its list, and whoever is on a canvas puts it there again.
+    // The list has room for so many, and a server may lose what it kept: whoever is on a canvas puts it there again.
     else if (status === "live" && isCanvasId(id)) createCanvas(id, last.current);
   }, [id, listed, status]);
   return listed ?? last.current;
@@ -139,7 +139,7 @@ function useLossNotice(channel: CanvasChannel): void {
   useEffect(
     () =>
       channel.on("gap", ({ from, to }) => {
-        if (from.epoch !== to.epoch) tell("The server was started anew and has forgotten what it had kept in memory. Edits that were waiting are saved now.");
+        if (from.epoch !== to.epoch) tell("The server has lost a part of what it had kept. Edits that were waiting are saved now.");
       }),
     [channel],
   );
