@@ -4,6 +4,7 @@ import { Channels } from "./channels.js";
 import { Connection, type ConnectionMetadata } from "./connection.js";
 import { Memberships, type Target } from "./memberships.js";
 import type { NodeState } from "./node-state.js";
+import { Publishers } from "./publishers.js";
 import type { Services } from "./services.js";
 import { Sessions } from "./sessions.js";
 import type { ConnectionEvents, Handshake, ServerTransport } from "./transport.js";
@@ -34,6 +35,7 @@ export class Hub {
       channels: new Channels(services),
       sessions: new Sessions(),
       memberships: new Memberships(),
+      publishers: new Publishers(services),
     };
     this.#authenticator = authenticator;
     this.#sweptAt = this.#headsCheckedAt = services.environment.elapsed();
@@ -125,6 +127,7 @@ export class Hub {
     if (now >= this.#excusedUntil) this.#endSilent(now - bounds.silenceMsMax);
     this.#endExpired(now);
     this.node.channels.closeIdle();
+    this.node.publishers.sweep();
     if (now - this.#headsCheckedAt < bounds.headCheckMs) return;
     this.#headsCheckedAt = now;
     this.node.channels.checkHeads();

@@ -1,5 +1,6 @@
 import type { Channels } from "./channels.js";
 import type { Memberships } from "./memberships.js";
+import type { Publishers } from "./publishers.js";
 import type { Services } from "./services.js";
 import type { Sessions } from "./sessions.js";
 
@@ -9,4 +10,5 @@ export interface NodeState {
   readonly channels: Channels;
   readonly sessions: Sessions;
   readonly memberships: Memberships;
+  readonly publishers: Publishers;
 }

@@ -40,6 +40,10 @@ export const defaultBounds = {
   headCheckMs: 10_000,
   /** How long a channel without subscribers is kept in memory. */
   channelIdleMs: 30_000,
+  /** How many publishes of a session to a channel may wait for the log as their handler left them; `RATE_LIMITED` beyond. */
+  preparedMax: 256,
+  /** How long what a handler made of a publish that could not be appended is kept for the repeat. */
+  preparedMs: 60_000,
   /** How many events apart the snapshots of a channel with state are. */
   snapshotEvery: 500,
 };

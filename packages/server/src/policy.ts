@@ -14,6 +14,7 @@ import {
 import type { Retention } from "./broker.js";
 import type { Action, Caller, UntypedCall, UntypedHandlers } from "./handlers.js";
 import type { NamespacePolicy } from "./options.js";
+import type { PreparedEvent } from "./prepared.js";
 
 const DEFAULT_RETENTION: Retention = { countMin: 100, ageMsMin: 60_000, countMax: 100_000, bytesMax: 64 * 1024 * 1024 };
 /** A server without a contract takes every channel for one of these. */
@@ -142,14 +143,20 @@ export class ChannelPolicy {
     return typeof answer === "boolean" ? assertTrue(answer) : Promise.resolve(answer).then(assertTrue);
   }
 
-  /** The event's payload as the schema and the application's handler make it. @throws TuttiError `TYPE_UNKNOWN`, `PAYLOAD_INVALID`, … */
-  async prepareEvent(caller: Caller, type: string, payload: unknown): Promise<unknown> {
+  /** Whether the application looks at events of the type before they are appended. */
+  handles(type: string): boolean {
+    return own(this.#handlers.publish, type) !== undefined;
+  }
+
+  /** The event as the schema and the application's handler make it. @throws TuttiError `TYPE_UNKNOWN`, `PAYLOAD_INVALID`, … */
+  async prepareEvent(caller: Caller, type: string, payload: unknown): Promise<PreparedEvent> {
     const schema = this.#schema(this.definition.events, type);
     const valid = schema === undefined ? payload : await checked(schema, payload);
     const handler = own(this.#handlers.publish, type);
-    if (handler === undefined) return valid;
+    if (handler === undefined) return { type, payload: valid, isReplaced: false };
     const replaced = await handler({ ...caller, channel: this.name, params: this.params, payload: valid });
-    return replaced === undefined ? valid : fitting(() => checked(schema, replaced), "the handler's payload");
+    if (replaced === undefined) return { type, payload: valid, isReplaced: false };
+    return { type, payload: await fitting(() => checked(schema, replaced), "the handler's payload"), isReplaced: true };
   }
 
   /** The event's payload as the schema makes it; for what the server itself publishes. */

@@ -1,17 +1,20 @@
-import { TuttiError, isFinal, wireErrorOf, type ClientFrameOf, type Position } from "@tutti/protocol";
+import { SERVER_DEPTH_MAX, TuttiError, isFinal, jsonCodec, wireErrorOf, type ClientFrameOf, type Position } from "@tutti/protocol";
 import type { Outcome, PublisherCount } from "./broker.js";
 import { tuttiError } from "./errors.js";
 import type { Caller } from "./handlers.js";
 import type { ChannelPolicy } from "./policy.js";
+import type { Prepared, PreparedEvent, PreparedPublishes } from "./prepared.js";
 import type { Services } from "./services.js";
 
 type PublishFrame = ClientFrameOf<"publish">;
 
-/** What the client is told of a publish that is in the log. */
+/** What is told of a publish that is in the log. */
 export interface Published {
   readonly position: Position;
   readonly eventId: string;
   readonly repeat?: true;
+  /** What the application's handler made of the payload; not there where that is what was sent, or is not known any more. */
+  readonly payload?: unknown;
 }
 
 /** Answers one publish. */
@@ -20,34 +23,45 @@ export interface PublishReply {
   fail(error: TuttiError): void;
 }
 
+/** A connection that publishes. */
+export interface PublishSource {
+  readonly caller: Caller;
+  /** @throws TuttiError `ROOM_NOT_FOUND` */
+  assertExists(policy: ChannelPolicy): Promise<void>;
+}
+
 interface Job {
   readonly frame: PublishFrame;
+  readonly source: PublishSource;
   readonly reply: PublishReply;
 }
 
-type Prepared = { readonly payload: unknown } | { readonly refusal: TuttiError };
-
 /**
- * One session's publishes to one channel, by one connection. They are looked at one after the other; appends are not waited for, since the
- * broker keeps their order and counts them itself.
+ * One session's publishes to one channel, whichever of its connections they come by, so that a repeat finds what the first one has begun. They are
+ * looked at one after the other; appends are not waited for, since the broker keeps their order and counts them itself.
  */
 export class Publisher {
+  readonly session: string;
   readonly #services: Services;
   readonly #policy: ChannelPolicy;
-  readonly #caller: Caller;
-  readonly #assertExists: () => Promise<void>;
-  readonly #jobs: Job[] = [];
+  readonly #prepared: PreparedPublishes;
+  readonly #sources = new Set<PublishSource>();
+  #jobs: Job[] = [];
   #isWorking = false;
   /** The highest *n* that was handed to the broker and has not failed. */
   #issued = 0;
   /** Who waits for what was handed to the broker, by *n*. */
-  readonly #appending = new Map<number, PublishReply[]>();
+  readonly #appending = new Map<number, Job[]>();
 
-  constructor(services: Services, policy: ChannelPolicy, caller: Caller, assertExists: () => Promise<void>) {
+  constructor(services: Services, policy: ChannelPolicy, session: string, prepared: PreparedPublishes) {
+    this.session = session;
     this.#services = services;
     this.#policy = policy;
-    this.#caller = caller;
-    this.#assertExists = assertExists;
+    this.#prepared = prepared;
+  }
+
+  get channel(): string {
+    return this.#policy.name;
   }
 
   /** Whether nothing is under way. */
@@ -55,14 +69,29 @@ export class Publisher {
     return !this.#isWorking && this.#appending.size === 0;
   }
 
-  publish(frame: PublishFrame, reply: PublishReply): void {
-    this.#jobs.push({ frame, reply });
+  /** Whether nobody would miss it. */
+  get isBlank(): boolean {
+    return this.#sources.size === 0 && this.isIdle && this.#prepared.size === 0;
+  }
+
+  join(source: PublishSource): void {
+    this.#sources.add(source);
+  }
+
+  /** The connection is gone. What was not begun is dropped, and nobody hears of it: the client was not answered, and sends it again. */
+  leave(source: PublishSource): void {
+    this.#sources.delete(source);
+    this.#jobs = this.#jobs.filter((job) => job.source !== source);
+  }
+
+  publish(frame: PublishFrame, source: PublishSource, reply: PublishReply): void {
+    this.#jobs.push({ frame, source, reply });
     if (!this.#isWorking) void this.#work();
   }
 
-  /** Drops what was not begun. Nobody hears of it. */
-  stop(): void {
-    this.#jobs.length = 0;
+  /** Forgets what was prepared before `before`, on the monotonic clock, and not asked for since. */
+  expire(before: number): void {
+    this.#prepared.expire(before);
   }
 
   async #work(): Promise<void> {
@@ -71,89 +100,117 @@ export class Publisher {
       try {
         await this.#handle(job);
       } catch (error) {
-        job.reply.fail(tuttiError(error, this.#services.log, { channel: this.#policy.name, type: job.frame.type }));
+        job.reply.fail(this.#told(error, job));
       }
     }
     this.#isWorking = false;
   }
 
-  async #handle({ frame, reply }: Job): Promise<void> {
-    const { n, settled } = frame;
+  async #handle(job: Job): Promise<void> {
+    const { n, settled, retry } = job.frame;
     if (n <= settled) throw new TuttiError("FRAME_INVALID", { message: "n is not above settled", field: "n" });
+    this.#prepared.settle(settled);
     const waiting = this.#appending.get(n);
     // A repeat of what is under way is answered with it.
-    if (waiting !== undefined) return void waiting.push(reply);
-    const count: PublisherCount = { session: this.#caller.session, n, settled };
+    if (waiting !== undefined) return void waiting.push(job);
+    const count: PublisherCount = { session: this.session, n, settled };
     const floor = Math.max(this.#issued, settled);
-    if (frame.retry === true || n <= floor) {
+    if (retry === true || n <= floor) {
       // Before the handler: a repeat is answered from the log.
       const known = await this.#services.broker.lookup(this.#policy.name, count);
       if (known !== undefined) {
-        this.#issued = Math.max(this.#issued, n);
-        return this.#answer(known, count, reply);
+        this.#settle(n);
+        return this.#answer(known, job);
       }
     }
     if (n > floor + 1) throw outOfOrder(floor);
-    const prepared = await this.#prepare(frame);
-    if ("refusal" in prepared) return this.#refuse(count, prepared.refusal, reply);
-    this.#append(frame, count, prepared.payload, reply);
+    const prepared = await this.#prepare(job);
+    if ("refusal" in prepared) await this.#refuse(count, prepared, job);
+    else this.#append(count, prepared, job);
   }
 
-  /** The payload as it is to be logged, or why it is refused for good. Rejects where it may be tried again. */
-  async #prepare({ type, payload }: PublishFrame): Promise<Prepared> {
+  /** What is to be appended, or why it is refused for good. Rejects where it may be tried again. */
+  async #prepare(job: Job): Promise<Prepared> {
+    const { n, type, payload } = job.frame;
+    const { caller } = job.source;
+    const kept = this.#prepared.get(n);
+    if (kept !== undefined && "refusal" in kept) return kept;
     try {
-      await this.#assertExists();
-      await this.#policy.assertAllowed(this.#caller, "publish", type);
-      return { payload: await this.#policy.prepareEvent(this.#caller, type, payload) };
+      await job.source.assertExists(this.#policy);
+      // Asked each time: it may have been withdrawn since the handler was here.
+      await this.#policy.assertAllowed(caller, "publish", kept?.type ?? type);
+      if (kept !== undefined) return kept;
+      if (this.#policy.handles(type)) this.#prepared.assertRoom(this.#appending.size);
+      return await this.#policy.prepareEvent(caller, type, payload);
     } catch (cause) {
-      const error = tuttiError(cause, this.#services.log, { channel: this.#policy.name, type });
+      const error = this.#told(cause, job);
       if (!isFinal(error.code)) throw error;
       return { refusal: error };
     }
   }
 
   /** Takes the count with the refusal, so that neither a repeat nor what was sent before can land later. */
-  async #refuse(count: PublisherCount, error: TuttiError, reply: PublishReply): Promise<void> {
-    const outcome = await this.#services.broker.refuse(this.#policy.name, count, wireErrorOf(error));
-    if (outcome.outcome !== "out-of-order") this.#issued = Math.max(this.#issued, count.n);
-    this.#answer(outcome, count, reply);
+  async #refuse(count: PublisherCount, prepared: { readonly refusal: TuttiError }, job: Job): Promise<void> {
+    let outcome: Outcome;
+    try {
+      outcome = await this.#services.broker.refuse(this.#policy.name, count, wireErrorOf(prepared.refusal));
+    } catch (error) {
+      this.#keep(job, prepared);
+      throw error;
+    }
+    if (outcome.outcome === "out-of-order") this.#keep(job, prepared);
+    else this.#settle(count.n);
+    return this.#answer(outcome, job);
   }
 
-  #append({ type }: PublishFrame, count: PublisherCount, payload: unknown, reply: PublishReply): void {
-    const { broker, environment, log } = this.#services;
-    const { user, session } = this.#caller;
-    const event = {
-      eventId: eventIdOf(count),
-      type,
-      payload,
-      timestamp: environment.now(),
-      ...(user !== undefined && { user: user.id }),
-    };
+  #append(count: PublisherCount, prepared: PreparedEvent, job: Job): void {
+    const { broker, environment } = this.#services;
+    const { user } = job.source.caller;
+    const { type, payload } = prepared;
+    const event = { eventId: eventIdOf(count), type, payload, timestamp: environment.now(), ...(user !== undefined && { user: user.id }) };
     const { retention } = this.#policy;
-    const replies = [reply];
-    this.#issued = Math.max(this.#issued, count.n);
-    this.#appending.set(count.n, replies);
+    const { n } = count;
+    const jobs = [job];
+    const failed = (): void => {
+      this.#issued = Math.min(this.#issued, n - 1);
+      this.#keep(job, prepared);
+    };
+    this.#issued = Math.max(this.#issued, n);
+    this.#appending.set(n, jobs);
     broker.append(this.#policy.name, { event, publisher: count, ...(retention !== undefined && { retention }) }).then(
       (outcome) => {
-        this.#appending.delete(count.n);
-        if (outcome.outcome === "out-of-order") this.#issued = Math.min(this.#issued, count.n - 1);
-        for (const each of replies) this.#answer(outcome, count, each);
+        this.#appending.delete(n);
+        if (outcome.outcome === "out-of-order") failed();
+        else this.#prepared.forget(n);
+        for (const each of jobs) void this.#answer(outcome, each, prepared);
       },
       (cause: unknown) => {
-        this.#appending.delete(count.n);
-        this.#issued = Math.min(this.#issued, count.n - 1);
-        const error = tuttiError(cause, log, { channel: this.#policy.name, session });
-        for (const each of replies) each.fail(error);
+        this.#appending.delete(n);
+        failed();
+        for (const each of jobs) each.reply.fail(this.#told(cause, each));
       },
     );
   }
 
-  #answer(outcome: Outcome, count: PublisherCount, reply: PublishReply): void {
+  /** Keeps what the handler made for the repeat. Without a handler the same is made again. */
+  #keep({ frame }: Job, prepared: Prepared): void {
+    if (this.#policy.handles(frame.type)) this.#prepared.keep(frame.n, prepared);
+  }
+
+  #settle(n: number): void {
+    this.#issued = Math.max(this.#issued, n);
+    this.#prepared.forget(n);
+  }
+
+  /** Never rejects. @param prepared what was appended just now, where that was it */
+  async #answer(outcome: Outcome, job: Job, prepared?: PreparedEvent): Promise<void> {
+    const { reply, frame } = job;
+    const eventId = eventIdOf({ session: this.session, n: frame.n });
     switch (outcome.outcome) {
       case "appended":
-        return reply.succeed({ position: outcome.position, eventId: eventIdOf(count) });
+        return reply.succeed({ position: outcome.position, eventId, ...(prepared?.isReplaced === true && { payload: prepared.payload }) });
       case "repeat":
-        return reply.succeed({ position: outcome.position, eventId: eventIdOf(count), repeat: true });
+        return this.#answerRepeat({ position: outcome.position, eventId, repeat: true }, job);
       case "refused":
         return reply.fail(TuttiError.fromWire(outcome.error));
       case "unknown":
@@ -164,9 +221,34 @@ export class Publisher {
         return reply.fail(new TuttiError("CONDITION_FAILED"));
     }
   }
+
+  /** Where a handler may have replaced the payload, the log knows by what. */
+  async #answerRepeat(published: Published, job: Job): Promise<void> {
+    const { reply, frame } = job;
+    if (!this.#policy.handles(frame.type)) return reply.succeed(published);
+    try {
+      const { epoch, seq } = published.position;
+      const page = await this.#services.broker.read(this.#policy.name, { epoch, seq: seq - 1 }, { countMax: 1 });
+      const event = page.outcome === "page" ? page.run.events[0] : undefined;
+      const isReplaced = event?.eventId === published.eventId && !isSame(event.payload, frame.payload);
+      reply.succeed({ ...published, ...(isReplaced && { payload: event.payload }) });
+    } catch (error) {
+      reply.fail(this.#told(error, job));
+    }
+  }
+
+  #told(error: unknown, { frame }: Job): TuttiError {
+    return tuttiError(error, this.#services.log, { channel: this.#policy.name, type: frame.type, session: this.session });
+  }
 }
 
-function eventIdOf({ session, n }: PublisherCount): string {
+/** Whether two payloads travel as the same text. */
+function isSame(one: unknown, other: unknown): boolean {
+  const [first, second] = [one, other].map((payload) => jsonCodec.encode([{ payload }], SERVER_DEPTH_MAX));
+  return first === second;
+}
+
+function eventIdOf({ session, n }: Pick<PublisherCount, "session" | "n">): string {
   return `${session}:${n}`;
 }
 

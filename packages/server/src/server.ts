@@ -69,6 +69,10 @@ export interface ServerStats {
   readonly outboxBytes: number;
   /** How many events the reducers threw at. */
   readonly reducerErrors: number;
+  /** How many sessions publish, or did a moment ago, each channel counted by itself. */
+  readonly publishers: number;
+  /** How many publishes could not be appended, and are kept as their handlers left them for the repeat. */
+  readonly prepared: number;
 }
 
 export interface Server<C extends Contract = Contract> {
@@ -149,5 +153,7 @@ function statsOf(hub: Hub): ServerStats {
     subscriptions,
     outboxBytes: hub.outboxBytes,
     reducerErrors,
+    publishers: hub.node.publishers.size,
+    prepared: hub.node.publishers.preparedCount,
   };
 }

@@ -3,7 +3,7 @@ import { tuttiError } from "./errors.js";
 import type { Caller, User } from "./handlers.js";
 import type { NodeState } from "./node-state.js";
 import { answerCall, type ChannelPolicy } from "./policy.js";
-import { Publisher } from "./publisher.js";
+import type { Publisher, PublishSource } from "./publisher.js";
 import type { Subscriber, Subscription } from "./subscription.js";
 import { Subscriptions } from "./subscriptions.js";
 
@@ -24,6 +24,8 @@ export class SessionRequests {
   readonly #node: NodeState;
   readonly #caller: { readonly session: string; user: User | undefined };
   readonly #replier: Replier;
+  readonly #source: PublishSource;
+  /** Of the node's publishers those that this connection uses. */
   readonly #publishers = new Map<string, Publisher>();
   #activity: "active" | "idle" = "active";
   /** How many requests wait for their answer, and signals for permission. */
@@ -34,6 +36,7 @@ export class SessionRequests {
   constructor(node: NodeState, { session, user }: Caller, replier: Replier) {
     this.#node = node;
     this.#caller = { session, user };
+    this.#source = { caller: this.#caller, assertExists: (policy) => this.#assertExists(policy) };
     this.#replier = replier;
     const subscriber: Subscriber = {
       codec: replier.codec,
@@ -95,10 +98,10 @@ export class SessionRequests {
     if (this.subscriptions.evict(channel, error)) this.#replier.send({ op: "left", channel, error: wireErrorOf(error) });
   }
 
-  /** The connection is gone. What waits for its turn is dropped: the client was not answered, and sends it again. */
+  /** The connection is gone. */
   end(members: "leave" | "away"): void {
     this.subscriptions.endAll(members);
-    for (const publisher of this.#publishers.values()) publisher.stop();
+    for (const publisher of this.#publishers.values()) this.#node.publishers.leave(publisher, this.#source);
   }
 
   #assertRoom(): void {
@@ -151,12 +154,12 @@ export class SessionRequests {
     let publisher = this.#publishers.get(channel);
     if (publisher === undefined) {
       const policy = this.#node.services.policy.channel(channel);
-      this.#forgetIdlePublishers();
-      publisher = new Publisher(this.#node.services, policy, this.#caller, () => this.#assertExists(policy));
+      this.#leaveIdlePublishers();
+      publisher = this.#node.publishers.join(policy, this.#source);
       this.#publishers.set(channel, publisher);
     }
     this.#waiting++;
-    publisher.publish(frame, {
+    publisher.publish(frame, this.#source, {
       succeed: (published) => {
         this.#waiting--;
         this.#reply(correlationId, published);
@@ -214,9 +217,13 @@ export class SessionRequests {
     if (this.subscriptions.get(policy.name) === undefined) await policy.assertExists();
   }
 
-  #forgetIdlePublishers(): void {
+  #leaveIdlePublishers(): void {
     if (this.#publishers.size < this.#node.services.bounds.subscriptionsMax) return;
-    for (const [channel, publisher] of this.#publishers) if (publisher.isIdle) this.#publishers.delete(channel);
+    for (const [channel, publisher] of this.#publishers) {
+      if (!publisher.isIdle) continue;
+      this.#publishers.delete(channel);
+      this.#node.publishers.leave(publisher, this.#source);
+    }
     if (this.#publishers.size >= this.#node.services.bounds.subscriptionsMax) {
       throw new TuttiError("LIMIT_EXCEEDED", { message: "too many channels are published to at once" });
     }

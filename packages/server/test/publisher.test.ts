@@ -128,7 +128,7 @@ describe("a repeat", () => {
     before.drop();
     const after = await world.peer({ secret });
     const repeat = await after.ask(after.publishing(room, 1, text("another"), { retry: true }));
-    expect(repeat.data).toEqual({ ...Object(first.data), repeat: true });
+    expect(repeat.data).toEqual({ ...Object(first.data), repeat: true, payload: text("one") });
     expect(handled).toEqual(["one"]);
     expect(await textsOf(world)).toEqual([text("one")]);
   });

@@ -1,0 +1,62 @@
+import type { ChannelPolicy } from "./policy.js";
+import { PreparedPublishes, type PreparedTally } from "./prepared.js";
+import { Publisher, type PublishSource } from "./publisher.js";
+import type { Services } from "./services.js";
+
+/** Who publishes on this node, by session and channel: the connections of a session, which come one after the other, share them. */
+export class Publishers {
+  readonly #services: Services;
+  readonly #publishers = new Map<string, Publisher>();
+  readonly #tally: PreparedTally = { count: 0 };
+
+  constructor(services: Services) {
+    this.#services = services;
+  }
+
+  get size(): number {
+    return this.#publishers.size;
+  }
+
+  /** How many publishes are kept as their handlers left them, because they could not be appended yet. */
+  get preparedCount(): number {
+    return this.#tally.count;
+  }
+
+  /** From here on to {@link leave} the connection publishes. */
+  join(policy: ChannelPolicy, source: PublishSource): Publisher {
+    const { session } = source.caller;
+    const key = keyOf(session, policy.name);
+    let publisher = this.#publishers.get(key);
+    if (publisher === undefined) {
+      const { environment, bounds } = this.#services;
+      publisher = new Publisher(this.#services, policy, session, new PreparedPublishes(environment, bounds.preparedMax, this.#tally));
+      this.#publishers.set(key, publisher);
+    }
+    publisher.join(source);
+    return publisher;
+  }
+
+  leave(publisher: Publisher, source: PublishSource): void {
+    publisher.leave(source);
+    this.#free(publisher);
+  }
+
+  /** Frees what nobody has asked for again for `preparedMs`, and those whose connections are gone. */
+  sweep(): void {
+    const { environment, bounds } = this.#services;
+    const before = environment.elapsed() - bounds.preparedMs;
+    for (const publisher of this.#publishers.values()) {
+      publisher.expire(before);
+      this.#free(publisher);
+    }
+  }
+
+  #free(publisher: Publisher): void {
+    if (publisher.isBlank) this.#publishers.delete(keyOf(publisher.session, publisher.channel));
+  }
+}
+
+/** Neither has a space in it. */
+function keyOf(session: string, channel: string): string {
+  return `${session} ${channel}`;
+}
