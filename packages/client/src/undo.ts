@@ -177,23 +177,31 @@ function makeRecorder(channel: UntypedChannel, contract: Contract, stacks: reado
     record(stack, step, { type, payload }) {
       const before = channel.state.getSnapshot();
       const move: Move = { inverse: undefined };
-      const learn = (output: unknown): void => {
+      const learn = (as: unknown): Inverse => {
         try {
-          // The event may have been faster than an asynchronous schema.
-          move.inverse ??= inverseOf({ type, payload: output }, before);
+          return inverseOf({ type, payload: as }, before);
         } catch {
           // Surfaces when the event arrives; until then nothing undoes it.
-          move.inverse = [];
+          return [];
         }
       };
       const output = contract.validate(contract.schemaOf(events, type), payload);
-      if (output instanceof Promise) void output.then(learn).then(changed, () => {});
-      else learn(output);
+      if (output instanceof Promise) {
+        // The event may be faster than the schema.
+        void output.then((value: unknown) => (move.inverse ??= learn(value))).then(changed, () => {});
+      } else move.inverse = learn(output);
       stack.add(step, move);
       unanswered++;
       // Last: who hears of it may undo it.
       const published = channel.publish(type, payload);
-      published.then(({ eventId }) => landed(move, eventId), () => refused(move));
+      published.then(
+        (result) => {
+          // What the server made of it has its event still to come, or never, where a snapshot takes its place.
+          if (result.payload !== undefined) move.inverse = learn(result.payload);
+          landed(move, result.eventId);
+        },
+        () => refused(move),
+      );
       return published;
     },
   };

@@ -293,6 +293,15 @@ describe("what undoes an event", () => {
     expect(shelf.books).toEqual({ a: "Emma", b: "Walden" });
   });
 
+  it("STA-12: is what undoes what the server made of it, from the ack on", async () => {
+    const shelf = new Shelf().live({ a: "Emma" });
+    void shelf.put("b", "Ulysses");
+    shelf.link.answer(shelf.link.last("publish"), { position: at(1), eventId: `${PUBLIC_ID}:1`, payload: { key: "a", title: "Ulysses" } });
+    await turns();
+    void shelf.history.undo();
+    expect(shelf.books).toEqual({ a: "Emma" });
+  });
+
   it("STA-12: is found from the snapshot that the event followed", async () => {
     const shelf = new Shelf().live({ a: "Emma" });
     void shelf.put("a", "Ulysses");
