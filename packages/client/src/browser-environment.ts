@@ -51,3 +51,41 @@ export function browserDebug(): ((line: string) => void) | undefined {
   }
   return undefined;
 }
+
+/** The locks that the tabs of an origin have in common. @throws TypeError where there are none: in an old browser, or an insecure page */
+export function browserLocks(): Pick<LockManager, "request" | "query"> {
+  if (typeof navigator === "undefined" || navigator.locks === undefined) throw new TypeError("the platform has no Web Locks");
+  return navigator.locks;
+}
+
+/** A page, as far as it is told apart from other tabs of its origin, and from itself before a reload. */
+export interface TabMemory {
+  /** What `remember` was told under this key, also before a reload, and in a copy of the tab; else `""`. */
+  recall(key: string): string;
+  remember(key: string, value: string): void;
+  /** The names of the locks that this page holds. */
+  readonly held: Set<string>;
+}
+
+const held = new Set<string>();
+
+/** The tab that this runs in. A page without permission to store remembers nothing over a reload. */
+export function browserTab(): TabMemory {
+  return {
+    held,
+    recall(key) {
+      try {
+        return sessionStorage.getItem(key) ?? "";
+      } catch {
+        return "";
+      }
+    },
+    remember(key, value) {
+      try {
+        sessionStorage.setItem(key, value);
+      } catch {
+        // Then a reload finds its session among those that are free.
+      }
+    },
+  };
+}

@@ -25,6 +25,7 @@ export type { Lifecycle, LifecycleEvents } from "./lifecycle.js";
 export type { Link, LinkEvents, Transport } from "./transport.js";
 export type { HeldSession, SessionStorage, StorageChange, StoredIdentity, StoredPublish, StoredSession, StoredState } from "./storage.js";
 export { makeSessionRecord, type SessionRecord } from "./session-record.js";
+export { indexedDbStorage, type IndexedDbStorageOptions } from "./indexed-db-storage.js";
 export { memoryStorage, type MemoryStorage, type MemoryStorageOptions } from "./memory-storage.js";
-export { browserEnvironment, browserLifecycle } from "./browser-environment.js";
+export { browserEnvironment, browserLifecycle, type TabMemory } from "./browser-environment.js";
 export { webSocketTransport, type WebSocketLike, type WebSocketTransportOptions } from "./transports/websocket.js";
