@@ -70,20 +70,24 @@ export class DirectoryLock {
 
   /** @throws TuttiError `STORAGE_IN_USE` with the holder's pid */
   async take(store: LmdbStore): Promise<void> {
-    for (let isHeld = false; !isHeld; ) {
-      const dead = await this.#dead(store);
-      store.transact(() => {
-        isHeld = store.get(places.holder) === dead;
-        // The format with it, so that no directory is ever held that does not say what it holds.
-        const format = store.get(places.format) ?? String(FORMAT);
-        return isHeld ? [{ put: places.holder, value: JSON.stringify(this.#holder) }, { put: places.format, value: format }] : [];
-      });
-    }
+    while (!this.#replace(await this.#dead(store), store));
   }
 
   async release(): Promise<void> {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
     held.delete(this.#path);
+  }
+
+  /** Whether the last holder was still the dead one, and is this one now. */
+  #replace(dead: string | undefined, store: LmdbStore): boolean {
+    let isHeld = false;
+    store.transact(() => {
+      isHeld = store.get(places.holder) === dead;
+      // The format with it, so that no directory is ever held that does not say what it holds.
+      const format = store.get(places.format) ?? String(FORMAT);
+      return isHeld ? [{ put: places.holder, value: JSON.stringify(this.#holder) }, { put: places.format, value: format }] : [];
+    });
+    return isHeld;
   }
 
   /** The record of the last holder, which is dead, and whose socket is cleared away. */

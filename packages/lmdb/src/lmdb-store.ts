@@ -3,7 +3,7 @@ import { open, type Key as LmdbKey, type RootDatabase } from "lmdb";
 import { assertDataFile } from "./data-file.js";
 import type { Entry, Key, KeyRange, Store, Write } from "./store.js";
 
-type Database = RootDatabase<string, LmdbKey>;
+type Database = RootDatabase<string>;
 type Access = "read" | "write";
 
 /** What lmdb-js rejects with where a transaction could not be committed: the reason comes in a promise of its own, which may not go unheard. */
@@ -71,7 +71,7 @@ export class LmdbStore implements Store {
 
   #open(): Database {
     assertDataFile(this.#directory);
-    return open<string, LmdbKey>(this.#directory, {
+    return open<string>(this.#directory, {
       encoding: "string",
       // Else a directory with a dot in its name is taken for a file.
       noSubdir: false,

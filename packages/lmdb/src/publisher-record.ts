@@ -1,45 +1,70 @@
 import { SERVER_DEPTH_MAX, jsonCodec, type WireError } from "@tutti/protocol";
 
-/** So many publishes from *n* on landed at as many positions from a `seq` on. */
-type Landed = readonly [n: number, seq: number, count: number];
-/** The publish *n* was refused, with this error as JSON. */
-type Refused = readonly [n: number, error: string];
-
-/** What is known of a session's publishes to a channel. */
+/**
+ * What is known of a session's publishes to a channel. Written with each of them, so it is small, and a publish adds to it without reading it:
+ * the answers are a text with one line each, in the order of *n* and without a hole up to `highest`. A line is how far (in base 36) the event
+ * stands behind the last one that landed, or `!` and the error as JSON.
+ */
 export interface Publisher {
   readonly highest: number;
   /** When it last published, by the log's clock. */
   readonly usedAt: number;
-  /** What its latest publishes were answered, the oldest first. */
-  readonly answers: readonly (Landed | Refused)[];
+  readonly answers: string;
+  readonly answerCount: number;
+  /** From where the first line counts. */
+  readonly firstSeq: number;
+  /** From where the next one will. */
+  readonly lastSeq: number;
 }
 
 /** The `seq` where a publish landed, or the error that refused it for good. */
 export type Answer = number | WireError;
 
-/** The publisher after one more publish; of its answers the latest `answersMax` are kept. */
-export function answered(publisher: Publisher | undefined, n: number, answer: Answer, usedAt: number, answersMax: number): Publisher {
-  const before = publisher?.answers ?? [];
-  const last = before.at(-1);
-  if (typeof answer === "number" && last?.length === 3 && last[0] + last[2] === n && last[1] + last[2] === answer) {
-    return { highest: n, usedAt, answers: [...before.slice(0, -1), [last[0], last[1], last[2] + 1]] };
-  }
-  const latest: Landed | Refused = typeof answer === "number" ? [n, answer, 1] : [n, jsonCodec.encode([answer], SERVER_DEPTH_MAX)];
-  return { highest: n, usedAt, answers: [...before.slice(Math.max(0, before.length - answersMax + 1)), latest] };
+const REFUSED = "!";
+
+/** The publisher after one more publish; of its answers at least the latest `answersMax` are kept, and up to twice as many. */
+export function answered(before: Publisher | undefined, n: number, answer: Answer, usedAt: number, answersMax: number): Publisher {
+  // What a client left out it has settled, and what was before that as well.
+  const { answers, answerCount, firstSeq, lastSeq } = before?.highest === n - 1 ? before : unknown;
+  const line = typeof answer === "number" ? (answer - lastSeq).toString(36) : REFUSED + jsonCodec.encode([answer], SERVER_DEPTH_MAX);
+  const publisher: Publisher = {
+    highest: n,
+    usedAt,
+    answers: answerCount === 0 ? line : `${answers}\n${line}`,
+    answerCount: answerCount + 1,
+    firstSeq,
+    lastSeq: typeof answer === "number" ? answer : lastSeq,
+  };
+  return publisher.answerCount < 2 * answersMax ? publisher : withoutOldest(publisher, publisher.answerCount - answersMax);
 }
 
-export function answerOf({ answers }: Publisher, n: number): Answer | undefined {
-  const found = answers.findLast(([first]) => first <= n);
-  if (found?.length === 3) return n < found[0] + found[2] ? found[1] + n - found[0] : undefined;
-  if (found?.[0] !== n) return undefined;
-  return jsonCodec.decode(found[1], SERVER_DEPTH_MAX)[0] as WireError;
+export function answerOf({ highest, answers, answerCount, firstSeq }: Publisher, n: number): Answer | undefined {
+  const index = n - 1 - (highest - answerCount);
+  if (index < 0 || n > highest) return undefined;
+  const lines = answers.split("\n");
+  const line = lines[index];
+  if (line?.startsWith(REFUSED)) return jsonCodec.decode(line.slice(1), SERVER_DEPTH_MAX)[0] as WireError;
+  return seqAfter(firstSeq, lines.slice(0, index + 1));
 }
 
-export function encodePublisher({ highest, usedAt, answers }: Publisher): string {
-  return JSON.stringify([highest, usedAt, answers]);
+export function encodePublisher({ highest, usedAt, answerCount, firstSeq, lastSeq, answers }: Publisher): string {
+  return `${highest} ${usedAt} ${answerCount} ${firstSeq} ${lastSeq}\n${answers}`;
 }
 
 export function decodePublisher(text: string): Publisher {
-  const [highest, usedAt, answers] = JSON.parse(text) as [number, number, Publisher["answers"]];
-  return { highest, usedAt, answers };
+  const end = text.indexOf("\n");
+  const [highest = 0, usedAt = 0, answerCount = 0, firstSeq = 0, lastSeq = 0] = text.slice(0, end).split(" ").map(Number);
+  return { highest, usedAt, answerCount, firstSeq, lastSeq, answers: text.slice(end + 1) };
+}
+
+const unknown = { answers: "", answerCount: 0, firstSeq: 0, lastSeq: 0 } as const;
+
+function withoutOldest(publisher: Publisher, count: number): Publisher {
+  const lines = publisher.answers.split("\n");
+  const firstSeq = seqAfter(publisher.firstSeq, lines.slice(0, count));
+  return { ...publisher, firstSeq, answers: lines.slice(count).join("\n"), answerCount: publisher.answerCount - count };
+}
+
+function seqAfter(start: number, lines: readonly string[]): number {
+  return lines.reduce((seq, line) => (line.startsWith(REFUSED) ? seq : seq + Number.parseInt(line, 36)), start);
 }
