@@ -1,7 +1,7 @@
 // Runs everything that a change has to pass, in order, and goes on after a failure so that all of them are reported.
 // `npm test` runs all steps, `npm test -- unit lint` only these. The last line counts what passed, failed and was skipped.
 //
-// A step whose machinery this machine lacks is skipped by name; TUTTI_REQUIRE=chromium makes its lack a failure.
+// What this machine lacks the machinery for is skipped by name; TUTTI_REQUIRE=chromium,tmpfs makes its lack a failure.
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,12 +15,15 @@ import { root } from "./workspaces.mjs";
 const stepMinutesMax = 10;
 const skippedExitCode = 77;
 const simulation = "tests/dist/simulation/main.js";
-const simulationSeeds = 5000;
+const simulationSeeds = 10_000;
+const benchmark = "bench/dist/main.js";
 const guardSeeds = 500;
 
 const passed = { passed: 1, failed: 0, skipped: 0 };
 const failed = { passed: 0, failed: 1, skipped: 0 };
 const skipped = { passed: 0, failed: 0, skipped: 1 };
+/** What may not be missing here. */
+const required = (process.env["TUTTI_REQUIRE"] ?? "").split(",").filter(Boolean);
 
 /**
  * Runs a program on this Node. Its output is shown, and returned as well when `capture` is set; `quiet` hides it.
@@ -64,6 +67,18 @@ const tool = {
   knip: "node_modules/knip/bin/knip.js",
 };
 
+/** @typedef {{ status: string, fullName: string }} Test */
+
+/**
+ * The tests that were skipped for want of something that may not be missing: their titles say that they need it.
+ * @param {{ testResults: { assertionResults: Test[] }[] }} results
+ */
+const lackingTests = ({ testResults }) =>
+  testResults
+    .flatMap(({ assertionResults }) => assertionResults)
+    .filter(({ status, fullName }) => status !== "passed" && status !== "failed" && required.some((needed) => fullName.includes(`needs ${needed}`)))
+    .map(({ fullName }) => fullName);
+
 /** @param {string} project @returns {Promise<Counts>} */
 const vitest = async (project) => {
   const folder = mkdtempSync(join(tmpdir(), "tutti-test-"));
@@ -76,12 +91,14 @@ const vitest = async (project) => {
     const broken = results.testResults.filter(
       (/** @type {{ status: string, assertionResults: { status: string }[] }} */ one) => one.status === "failed" && !one.assertionResults.some((test) => test.status === "failed"),
     ).length;
+    const lacking = lackingTests(results);
+    for (const title of lacking) console.error(`FAILED: "${title}", which is required and not on this machine`);
     const failures = results.numFailedTests + broken;
     return {
       passed: results.numPassedTests,
       // An error outside of every test fails the run and no test.
-      failed: exitCode === 0 ? failures : Math.max(failures, 1),
-      skipped: results.numPendingTests + results.numTodoTests,
+      failed: (exitCode === 0 ? failures : Math.max(failures, 1)) + lacking.length,
+      skipped: results.numPendingTests + results.numTodoTests - lacking.length,
     };
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -96,7 +113,7 @@ const vitestWith = async (project, needed, present) => {
   if (present) return vitest(project);
   const listing = await node([tool.vitest, "list", "--project", project, "--json"], { quiet: true });
   const count = listing.exitCode === 0 ? Math.max(JSON.parse(listing.output.slice(listing.output.indexOf("["))).length, 1) : 1;
-  if ((process.env["TUTTI_REQUIRE"] ?? "").split(",").includes(needed)) {
+  if (required.includes(needed)) {
     console.error(`FAILED: the ${project} tests need ${needed}, which is required and not on this machine`);
     return { passed: 0, failed: count, skipped: 0 };
   }
@@ -139,6 +156,24 @@ const simulateBreaks = async () => {
   return counts;
 };
 
+/** Each benchmark runs, with next to nothing to do: nothing is said about time. @returns {Promise<Counts>} */
+const runBenchmarks = async () => {
+  const listing = existsSync(join(root, benchmark)) ? await node([benchmark, "--list"], { quiet: true }) : undefined;
+  const names = listing?.exitCode === 0 ? listing.output.split("\n").filter((line) => line !== "") : [];
+  if (names.length === 0) {
+    console.error(`${benchmark} --list names no benchmark`);
+    return failed;
+  }
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const name of names) {
+    const { exitCode } = await node([benchmark, name, "--tiny", "--rounds", "1"]);
+    console.log(`${exitCode === 0 ? "runs" : "DOES NOT RUN"}: ${name}`);
+    if (exitCode === 0) counts.passed += 1;
+    else counts.failed += 1;
+  }
+  return counts;
+};
+
 /** @type {Step[]} */
 const steps = [
   { name: "build: types and code", run: () => whole(tool.tsc, "-b") },
@@ -156,6 +191,7 @@ const steps = [
   { name: "simulation", run: () => vitest("simulation") },
   { name: "seeds: promises hold", run: simulateSeeds },
   { name: "seeds: guards are needed", run: simulateBreaks },
+  { name: "bench: benchmarks run", run: runBenchmarks },
   { name: "browser", run: () => vitestWith("browser", "chromium", findChromium() !== undefined) },
 ];
 

@@ -1,1 +1,74 @@
-export {};
+import { mkdtemp, mkdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readCommand, type Command } from "./command-line.js";
+import { choosableCores } from "./cores.js";
+import { inProcess } from "./measure.js";
+import { commit, figuresOf, loadNow, machine, ratiosOf, textOf, type Report } from "./report.js";
+import type { Run, Sample } from "./scenario.js";
+import { scenarioNames } from "./scenarios.js";
+
+type RunCommand = Extract<Command, { kind: "run" }>;
+
+/** Measures one contender after the other, round by round, so that a machine that changes its pace does so for all of them. */
+async function measureAll({ scenario, rounds, size }: RunCommand, place: string, [core, otherCore]: readonly number[]): Promise<Report["rounds"]> {
+  const runIn = async (contender: string, folder: string): Promise<Run> => {
+    await mkdir(folder, { recursive: true });
+    return { size, folder, prepared: join(place, contender), otherCore };
+  };
+  for (const contender of scenario.contenders) {
+    await inProcess({ what: "prepare", scenario: scenario.name, contender, run: await runIn(contender, join(place, contender)) }, core);
+  }
+  const measured: Record<string, Sample>[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const samples: Record<string, Sample> = {};
+    // Each round begins with another contender: what follows on what is no part of the figures.
+    const order = scenario.contenders.map((_, index, all) => all[(index + round) % all.length] ?? "");
+    for (const contender of order) {
+      const folder = join(place, "run");
+      samples[contender] = await inProcess({ what: "measure", scenario: scenario.name, contender, run: await runIn(contender, folder) }, core);
+      await rm(folder, { recursive: true });
+    }
+    measured.push(samples);
+    console.error(`round ${round + 1} of ${rounds}`);
+  }
+  return measured;
+}
+
+async function run(command: RunCommand): Promise<void> {
+  const { scenario, size, json, directory = tmpdir() } = command;
+  const startedAt = new Date().toISOString();
+  const pinnedTo = choosableCores().slice(0, 2);
+  const before = loadNow();
+  const place = await mkdtemp(join(directory, "tutti-bench-"));
+  try {
+    const rounds = await measureAll(command, place, pinnedTo);
+    const report: Report = {
+      scenario: scenario.name,
+      what: scenario.what,
+      size,
+      startedAt,
+      machine: machine(),
+      node: process.versions.node,
+      commit: commit(),
+      pinnedTo,
+      load: { before, after: loadNow() },
+      figures: figuresOf(scenario, rounds),
+      ratios: ratiosOf(scenario, rounds),
+      rounds,
+    };
+    console.log(textOf(report, scenario));
+    if (json !== undefined) await writeFile(json, `${JSON.stringify(report, undefined, 2)}\n`);
+  } finally {
+    await rm(place, { recursive: true, force: true });
+  }
+}
+
+try {
+  const command = readCommand(process.argv.slice(2));
+  if (command.kind === "list") console.log(scenarioNames.join("\n"));
+  else await run(command);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 2;
+}

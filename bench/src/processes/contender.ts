@@ -1,0 +1,16 @@
+// Does one task for one contender, tells what it gave, and ends.
+import type { Sample } from "../scenario.js";
+import type { Task } from "../measure.js";
+import { scenarioOf } from "../scenarios.js";
+
+const { what, contender, run, scenario: name } = JSON.parse(process.argv[2] ?? "") as Task;
+const scenario = scenarioOf(name);
+
+async function sample(): Promise<Sample> {
+  if (what === "measure") return scenario.measure(contender, run);
+  await scenario.prepare(contender, run);
+  return {};
+}
+
+// By itself where nothing of the contender is left over: what keeps a process alive is a fault of it.
+process.send?.(await sample(), () => process.disconnect());

@@ -1,0 +1,78 @@
+/** How much work a measurement does: enough for a figure, or just enough to see that it runs. */
+export type Size = "full" | "tiny";
+
+/** Where and how one measurement runs. */
+export interface Run {
+  readonly size: Size;
+  /** An empty folder of its own, gone afterwards. */
+  readonly folder: string;
+  /** What the contender's `prepare` left, the same for all its rounds; not to be changed. */
+  readonly prepared: string;
+  /** The core that a second process is to run on, beside the measured one; `undefined` where it may run anywhere. */
+  readonly otherCore: number | undefined;
+}
+
+/** What a measurement gave, by the name of the quantity. */
+export type Sample = Readonly<Record<string, number>>;
+
+export interface Quantity {
+  readonly name: string;
+  readonly unit: string;
+}
+
+/** The result of a scenario: one contender's figure divided by another's of the same round. */
+export interface Comparison {
+  readonly quantity: string;
+  readonly of: string;
+  readonly to: string;
+  /** What the ratio should be; nothing fails where it is not. */
+  readonly goal?: { readonly atLeast?: number; readonly atMost?: number };
+}
+
+/** One of those that are measured beside each other: makes itself ready for the scenario's load. */
+export interface Contender<Subject> {
+  /** Once before the first round, in a process of its own: what takes long to make, left in the folder. */
+  prepare?(run: Run): Promise<void>;
+  open(run: Run): Promise<Subject & { close(): Promise<void> }>;
+}
+
+export interface ScenarioDefinition<Subject> {
+  readonly name: string;
+  /** What it measures, in a line. */
+  readonly what: string;
+  readonly rounds: number;
+  readonly quantities: readonly Quantity[];
+  readonly contenders: Readonly<Record<string, Contender<Subject>>>;
+  readonly comparisons: readonly Comparison[];
+  /** The same work for every contender. */
+  readonly load: (subject: Subject, size: Size) => Promise<Sample>;
+}
+
+/** A load, and those that bear it. */
+export interface Scenario extends Omit<ScenarioDefinition<never>, "contenders" | "load"> {
+  readonly contenders: readonly string[];
+  prepare(contender: string, run: Run): Promise<void>;
+  measure(contender: string, run: Run): Promise<Sample>;
+}
+
+/** Keeps to itself what a contender of the scenario is. */
+export function scenario<Subject>({ contenders, load, ...rest }: ScenarioDefinition<Subject>): Scenario {
+  const named = (name: string): Contender<Subject> => {
+    const contender = contenders[name];
+    if (contender === undefined) throw new Error(`${rest.name} has no contender "${name}"`);
+    return contender;
+  };
+  return {
+    ...rest,
+    contenders: Object.keys(contenders),
+    prepare: async (contender, run) => named(contender).prepare?.(run),
+    async measure(contender, run) {
+      const subject = await named(contender).open(run);
+      try {
+        return await load(subject, run.size);
+      } finally {
+        await subject.close();
+      }
+    },
+  };
+}
