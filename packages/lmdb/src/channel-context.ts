@@ -1,4 +1,5 @@
 import type { LogClock } from "./log-clock.js";
+import type { Durability } from "./log-meta.js";
 import type { Store } from "./store.js";
 
 /** What a log remembers at most. */
@@ -13,6 +14,8 @@ export interface ChannelContext {
   readonly store: Store;
   readonly clock: LogClock;
   readonly limits: LogLimits;
+  readonly durability: Durability;
+  /** The one of now. */
   readonly epoch: string;
   /** A number for a channel that has none yet. */
   newId(): number;

@@ -25,7 +25,10 @@ interface Appended extends EventRecord {
   readonly event: LoggedEvent;
 }
 
-/** The history of one channel, and who wrote it. What it shows is flushed; what it counts by is what was appended. */
+/**
+ * The history of one channel, and who wrote it. What it shows is flushed, unless the log acknowledges before that; what it counts by is what was
+ * appended.
+ */
 export class ChannelLog implements Writer {
   readonly listeners = new Set<(run: EventRun) => void>();
   readonly #context: ChannelContext;
@@ -70,7 +73,12 @@ export class ChannelLog implements Writer {
   }
 
   get head(): Head {
-    return { position: this.#at(this.#flushed.head.seq), floor: this.#floor.seq };
+    return { position: this.#at(this.#shown.seq), floor: this.#floor.seq };
+  }
+
+  /** How many events were shown and are not flushed. */
+  get aheadCount(): number {
+    return this.#shown.seq - this.#flushed.head.seq;
   }
 
   /** Takes part in a write that ends as `done` does. */
@@ -122,8 +130,13 @@ export class ChannelLog implements Writer {
     if (publisher !== undefined) this.answer(publisher, seq);
     if (key !== undefined) this.#keys.add(this.#flushed.id, key, seq);
     this.#retention = retention;
-    this.#unsealed.push({ ...record, event: { ...event, seq, prev: this.#head.seq } });
+    const logged: LoggedEvent = { ...event, seq, prev: this.#head.seq };
+    this.#unsealed.push({ ...record, event: logged });
     this.#head = record.mark;
+    if (this.#isShownAtOnce) {
+      this.#raiseFloor();
+      this.#deliver([logged]);
+    }
     return this.#at(seq);
   }
 
@@ -132,21 +145,19 @@ export class ChannelLog implements Writer {
   }
 
   read(after: LastSeen, countMax: number): Page {
-    const { id, head } = this.#flushed;
-    const isKnown = after.epoch === this.#context.epoch && after.seq >= this.#floor.seq && after.seq <= head.seq;
+    const isKnown = after.epoch === this.#context.epoch && after.seq >= this.#floor.seq && after.seq <= this.#shown.seq;
     if (!isKnown) return this.#gap();
     const isChecked = after.eventId !== undefined && after.seq > this.#floor.seq;
-    const events = id === undefined ? [] : this.#events(id, isChecked ? after.seq - 1 : after.seq, countMax + (isChecked ? 1 : 0));
+    const events = this.#events(isChecked ? after.seq - 1 : after.seq, countMax + (isChecked ? 1 : 0));
     if (isChecked && events.shift()?.eventId !== after.eventId) return this.#gap();
     const first = events[0];
     // Forgotten in the write that is under way.
     if (first !== undefined && first.seq !== after.seq + 1) return this.#gap();
-    return { outcome: "page", run: { epoch: this.#context.epoch, events }, head: this.#at(head.seq) };
+    return { outcome: "page", run: { epoch: this.#context.epoch, events }, head: this.#at(this.#shown.seq) };
   }
 
-  /** The last position at which the condition does not hold any more, the floor where it holds for all. */
   locate(back: Rewind): Position {
-    const { head } = this.#flushed;
+    const head = this.#shown;
     const floor = this.#floor.seq;
     if ("count" in back) return this.#at(Math.max(floor, head.seq - back.count));
     const since = this.#context.clock.now() - back.ageMs;
@@ -194,7 +205,7 @@ export class ChannelLog implements Writer {
     this.#publishers.flushed();
     this.#keys.flushed();
     this.#shelf.flushed();
-    if (events.length > 0) this.#deliver({ epoch: this.#context.epoch, events: events.map(({ event }) => event) });
+    if (events.length > 0 && !this.#isShownAtOnce) this.#deliver(events.map(({ event }) => event));
   }
 
   failed(): void {
@@ -208,23 +219,41 @@ export class ChannelLog implements Writer {
     this.#shelf.clear();
   }
 
-  #deliver(run: EventRun): void {
+  get #isShownAtOnce(): boolean {
+    return this.#context.durability === "commit";
+  }
+
+  /** The last event that anybody may see. */
+  get #shown(): Mark {
+    return this.#isShownAtOnce ? this.#head : this.#flushed.head;
+  }
+
+  /** What was appended and is not flushed. */
+  get #ahead(): readonly Appended[] {
+    return this.#sealed === undefined ? this.#unsealed : [...this.#sealed.events, ...this.#unsealed];
+  }
+
+  #deliver(events: readonly LoggedEvent[]): void {
+    const run: EventRun = { epoch: this.#context.epoch, events };
     for (const listener of this.listeners) this.#context.tell(() => listener(run));
   }
 
   #gap(): Page {
-    return { outcome: "gap", floor: this.#at(this.#floor.seq), head: this.#at(this.#flushed.head.seq) };
+    return { outcome: "gap", floor: this.#at(this.#floor.seq), head: this.#at(this.#shown.seq) };
   }
 
   #at(seq: number): Position {
     return { epoch: this.#context.epoch, seq };
   }
 
-  #events(id: number, after: number, countMax: number): LoggedEvent[] {
+  #events(after: number, countMax: number): LoggedEvent[] {
+    const { id, head } = this.#flushed;
     const events: LoggedEvent[] = [];
-    const range = { ...ranges.events(id, after, this.#flushed.head.seq), limit: countMax };
-    for (const { key, value } of this.#context.store.range(range)) events.push(decodeEvent(Number(key[2]), value));
-    return events;
+    const range = id === undefined ? undefined : { ...ranges.events(id, after, head.seq), limit: countMax };
+    if (range !== undefined) for (const { key, value } of this.#context.store.range(range)) events.push(decodeEvent(Number(key[2]), value));
+    if (this.#shown === head || events.length === countMax) return events;
+    const ahead = this.#ahead.map(({ event }) => event).filter(({ seq }) => seq > Math.max(after, head.seq));
+    return [...events, ...ahead.slice(0, countMax - events.length)];
   }
 
   /** Forgets what may be forgotten now, in memory; so much of it that the write stays small. */
@@ -249,7 +278,7 @@ export class ChannelLog implements Writer {
     if (seq <= this.#floor.seq) return this.#floor;
     const { id, head } = this.#flushed;
     if (seq === head.seq) return head;
-    if (seq > head.seq) return this.#unsealed[seq - head.seq - 1]?.mark ?? this.#head;
+    if (seq > head.seq) return this.#ahead[seq - head.seq - 1]?.mark ?? this.#head;
     const text = id === undefined ? undefined : this.#context.store.get(places.event(id, seq));
     if (text === undefined) throw missing(this.#name, seq);
     return markOf(seq, text);

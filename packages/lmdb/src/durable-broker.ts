@@ -25,8 +25,8 @@ import { WriteQueue } from "./write-queue.js";
 export interface DurableBrokerOptions {
   readonly environment: Environment;
   /**
-   * `flush` (default): what is acknowledged, delivered or read outlives a loss of power. `commit`: it outlives the process, and after an end
-   * that was not clean all channels begin a new epoch.
+   * `flush` (default): what is acknowledged, delivered or read outlives a crash and a loss of power. `commit`: nobody waits for the disk; an end
+   * that was not clean takes back what was not flushed yet, and all channels begin a new epoch then, as they do where the disk fails.
    */
   readonly durability?: Durability;
   /** How long a publisher's count and an idempotency key are remembered after their last use, over restarts; 14 days. */
@@ -40,6 +40,9 @@ export interface DurableBrokerOptions {
 }
 
 const DEFAULTS = { deduplicationMs: 14 * 24 * 3_600_000, answersMax: 64, keysMax: 10_000, openChannelsMax: 10_000 };
+
+/** So many events of a channel may be acknowledged before they are flushed; those that come then wait for the disk. */
+const AHEAD_MAX = 1_024;
 
 /**
  * The log on a disk, whatever the disk is: appends are acknowledged and delivered when they are flushed, those of one turn with one flush.
@@ -66,8 +69,11 @@ class DurableBroker implements Broker {
     const { environment, durability = "flush" } = options;
     this.#store = store;
     this.#meta = new LogMeta(store, environment, durability);
-    this.#writes = new WriteQueue(store, environment);
-    this.#context = contextOf(store, this.#meta.epoch, options);
+    // What was shown and did not reach the disk must not be taken for what will stand there.
+    this.#writes = new WriteQueue(store, environment, () => {
+      if (durability === "commit") this.#meta.beginEpoch();
+    });
+    this.#context = contextOf(store, this.#meta, options);
     this.#topics = new Topics((task) => this.#context.tell(task));
     this.#forgetter = new Forgetter(this.#context, this.#writes, environment);
     this.#openChannelsMax = options.openChannelsMax ?? DEFAULTS.openChannelsMax;
@@ -79,7 +85,8 @@ class DurableBroker implements Broker {
     const known = log.check(request);
     if (known !== undefined) return this.#settled(log, known);
     const position = log.append(request);
-    await this.#write(log);
+    const done = this.#write(log);
+    if (this.#waits(log)) await done;
     return { outcome: "appended", position };
   }
 
@@ -88,7 +95,8 @@ class DurableBroker implements Broker {
     const known = log.checkCount(publisher);
     if (known !== undefined) return this.#settled(log, known);
     log.answer(publisher, error);
-    await this.#write(log);
+    const done = this.#write(log);
+    if (this.#waits(log)) await done;
     return { outcome: "refused", error };
   }
 
@@ -111,6 +119,7 @@ class DurableBroker implements Broker {
   }
 
   async trim(channel: string, upTo: Position, keep?: Retention): Promise<void> {
+    await this.#log(channel).landing;
     // Slice by slice, each with a write of its own.
     for (let log = this.#log(channel); log.trim(upTo, keep); log = this.#log(channel)) await this.#write(log);
   }
@@ -165,8 +174,12 @@ class DurableBroker implements Broker {
 
   /** An answer that rests on a write that is under way is given when that is flushed. */
   async #settled(log: ChannelLog, known: Outcome): Promise<Outcome> {
-    await log.landing;
+    if (this.#waits(log)) await log.landing;
     return known;
+  }
+
+  #waits({ aheadCount }: ChannelLog): boolean {
+    return this.#context.durability === "flush" || aheadCount > AHEAD_MAX;
   }
 
   #writeMeta(): void {
@@ -202,8 +215,8 @@ class DurableBroker implements Broker {
   }
 }
 
-function contextOf(store: Store, epoch: string, options: DurableBrokerOptions): ChannelContext {
-  const { environment } = options;
+function contextOf(store: Store, meta: LogMeta, options: DurableBrokerOptions): ChannelContext {
+  const { environment, durability = "flush" } = options;
   const clock = new LogClock(environment);
   const limits: LogLimits = {
     deduplicationMs: options.deduplicationMs ?? DEFAULTS.deduplicationMs,
@@ -215,7 +228,10 @@ function contextOf(store: Store, epoch: string, options: DurableBrokerOptions): 
     store,
     clock,
     limits,
-    epoch,
+    durability,
+    get epoch() {
+      return meta.epoch;
+    },
     newId: () => ++lastId,
     isForgotten: (usedAt) => clock.now() - usedAt > limits.deduplicationMs,
     tell(task) {

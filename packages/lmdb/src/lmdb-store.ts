@@ -4,7 +4,8 @@ import { assertDataFile } from "./data-file.js";
 import type { Entry, Key, KeyRange, Store, Write } from "./store.js";
 
 type Database = RootDatabase<string>;
-type Access = "read" | "write";
+/** To look into a log and leave it as it is, or to write. */
+export type StoreAccess = "read" | "write";
 
 /** What lmdb-js rejects with where a transaction could not be committed: the reason comes in a promise of its own, which may not go unheard. */
 interface CommitFailure {
@@ -17,11 +18,11 @@ interface CommitFailure {
  */
 export class LmdbStore implements Store {
   readonly #directory: string;
-  readonly #access: Access;
+  readonly #access: StoreAccess;
   #database: Database | undefined;
 
   /** @throws TuttiError `VERSION_UNSUPPORTED`, `UNAVAILABLE` */
-  constructor(directory: string, access: Access = "write") {
+  constructor(directory: string, access: StoreAccess = "write") {
     this.#directory = directory;
     this.#access = access;
     this.#database = this.#open();

@@ -3,28 +3,41 @@ import { FORMAT, places, ranges } from "./layout.js";
 import type { Store, Write } from "./store.js";
 import type { Writer } from "./write-queue.js";
 
-/** When an append is acknowledged: when it is flushed, or already when it outlives the process. */
+/** When an append is acknowledged and delivered: when it is flushed, or at once, while it is on its way to the disk. */
 export type Durability = "flush" | "commit";
 
 /** What is true of the whole log: its format, its epoch, and whether it may lose what was acknowledged. */
 export class LogMeta implements Writer {
-  /** Of all channels. A new one where the process before acknowledged before the flush and did not end cleanly. */
-  readonly epoch: string;
+  readonly #environment: Environment;
   readonly #durability: Durability;
+  #epoch: string;
   #unwritten: readonly Write[];
 
   /** @throws TuttiError `VERSION_UNSUPPORTED` where the store holds a newer format, or something else; nothing is written then */
   constructor(store: Store, environment: Environment, durability: Durability) {
     assertReadable(store);
-    const kept = store.get(places.unflushed) === undefined ? store.get(places.epoch) : undefined;
-    this.epoch = kept ?? environment.id().slice(0, 8);
+    this.#environment = environment;
     this.#durability = durability;
-    this.#unwritten = [...(kept === undefined ? beginning(this.epoch) : []), ...(durability === "commit" ? [{ put: places.unflushed, value: "1" }] : [])];
+    // Where the process before acknowledged before the flush, and did not end cleanly, somebody may have seen what is not there.
+    const epoch = store.get(places.unflushed) === undefined ? store.get(places.epoch) : undefined;
+    this.#epoch = epoch ?? this.#newEpoch();
+    this.#unwritten = [...(epoch === undefined ? this.#beginning() : []), ...(durability === "commit" ? [{ put: places.unflushed, value: "1" }] : [])];
   }
 
-  /** Whether it has to go with the next write. */
+  /** Of all channels. */
+  get epoch(): string {
+    return this.#epoch;
+  }
+
+  /** Else it has to go with the next write. */
   get isWritten(): boolean {
     return this.#unwritten.length === 0;
+  }
+
+  /** What somebody saw will not be there: from now on all positions are others. */
+  beginEpoch(): void {
+    this.#epoch = this.#newEpoch();
+    this.#unwritten = [...this.#beginning(), { put: places.unflushed, value: "1" }];
   }
 
   /** Nothing comes after the next write. */
@@ -43,10 +56,14 @@ export class LogMeta implements Writer {
   failed(): void {
     // It goes with the next one.
   }
-}
 
-function beginning(epoch: string): readonly Write[] {
-  return [{ remove: places.unflushed }, { put: places.format, value: String(FORMAT) }, { put: places.epoch, value: epoch }];
+  #newEpoch(): string {
+    return this.#environment.id().slice(0, 8);
+  }
+
+  #beginning(): readonly Write[] {
+    return [{ remove: places.unflushed }, { put: places.format, value: String(FORMAT) }, { put: places.epoch, value: this.#epoch }];
+  }
 }
 
 /** @throws TuttiError `VERSION_UNSUPPORTED` */

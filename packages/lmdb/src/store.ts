@@ -27,8 +27,7 @@ export interface Store {
   /** Entries of a range, in the order of their keys. It is iterated at once, within the turn. */
   range(range: KeyRange): Iterable<Entry>;
   /**
-   * All or nothing, in this order. Resolves when it is flushed, or, with durability `commit`, when it outlives the process. The log asks for
-   * one write at a time. Where it rejects, either nothing of it will ever be there, or all of it is there for good and can be seen.
+   * All or nothing, in this order. Resolves when it is flushed: no crash takes it back. The log asks for one write at a time. Where it rejects, either nothing of it will ever be there, or all of it is there for good and can be seen.
    */
   write(writes: readonly Write[]): Promise<void>;
   /** Flushes what was written, and releases the disk. */

@@ -29,14 +29,17 @@ interface Batch {
 export class WriteQueue {
   readonly #store: Store;
   readonly #environment: Environment;
+  readonly #onFailure: () => void;
   /** What is being written. */
   #current: Batch | undefined;
   /** What is written next. */
   #next: Batch | undefined;
 
-  constructor(store: Store, environment: Environment) {
+  /** @param onFailure a write failed; called before its writers hear */
+  constructor(store: Store, environment: Environment, onFailure: () => void) {
     this.#store = store;
     this.#environment = environment;
+    this.#onFailure = onFailure;
   }
 
   /**
@@ -91,6 +94,7 @@ export class WriteQueue {
   #fail(batch: Batch, error: TuttiError): void {
     const following = this.#next;
     this.#next = undefined;
+    this.#onFailure();
     for (const writer of new Set([...batch.writers, ...(following?.writers ?? [])])) writer.failed();
     batch.reject(error);
     following?.reject(error);
