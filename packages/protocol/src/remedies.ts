@@ -30,7 +30,7 @@ export const remedies: Readonly<Record<ErrorCode, string>> = {
   PAYLOAD_INVALID: "Show which `field` is wrong and let the user mend it.",
   TYPE_UNKNOWN: "The contract of the server does not have this type, or nothing handles it; deploy the server before the client.",
   CHANNEL_INVALID: "Name the channel `entity:id` or `entity:id:subgroup`, of letters, digits and `_ - . ~ @ = +`.",
-  CONTRACT_INVALID: "Mend the pattern or type that the message names.",
+  CONTRACT_INVALID: "Mend the pattern, the type or the number that the message names.",
   RATE_LIMITED: "Slow down; the client sends a publish again after `retryAfterMs`.",
   LIMIT_EXCEEDED: "Unsubscribe from what is not shown, or raise the limit that the message names.",
   ROOM_NOT_FOUND: "Go back to the list of rooms.",

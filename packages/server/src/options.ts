@@ -1,11 +1,17 @@
-import { limits, type Contract, type Environment } from "@tutti/protocol";
+import { TuttiError, limits, type Contract, type Environment } from "@tutti/protocol";
 import type { Broker, Retention } from "./broker.js";
 import type { Authenticate, GlobalCallHandlers, Handlers, User } from "./handlers.js";
 import type { Log } from "./log.js";
 
+export const DEFAULT_RETENTION: Retention = { countMin: 100, ageMsMin: 60_000, countMax: 100_000, bytesMax: 64 * 1024 * 1024 };
+
 /** Policy of the channels whose names begin alike: `canvas` for `canvas:42`. */
 export interface NamespacePolicy {
-  /** What is kept of a channel's events: while they are younger than `ageMsMin` or among the last `countMin`, at most `countMax` of them and `bytesMax`. */
+  /**
+   * What is kept of a channel's events: those that are younger than `ageMsMin` milliseconds (60,000) or among the last `countMin` (100), but never
+   * more than `countMax` (100,000) of them, nor more than take `bytesMax` bytes (64 MiB) together, as the broker weighs them. Of a channel with state
+   * nothing goes before a snapshot is saved behind it, every `snapshotEvery` events.
+   */
   readonly history?: Partial<Retention>;
   /** Whether clients may subscribe by themselves; the server may always put them in. */
   readonly clientSubscribe?: boolean;
@@ -76,8 +82,19 @@ export interface ServerOptions<C extends Contract = Contract, U extends User = U
   readonly guards?: ServerGuards;
 }
 
+/** @throws TuttiError `CONTRACT_INVALID` for a number that is none */
 export function boundsOf(options: Partial<Bounds>): Bounds {
   const bounds = { ...defaultBounds };
   for (const name of Object.keys(bounds) as (keyof Bounds)[]) bounds[name] = options[name] ?? bounds[name];
+  assertCounts(bounds);
   return bounds;
+}
+
+/** Bounds that do not bound would not be noticed: everything compares as false with `NaN`. @throws TuttiError `CONTRACT_INVALID` */
+export function assertCounts(numbers: object, path?: string): void {
+  for (const [name, value] of Object.entries(numbers)) {
+    if (value === undefined || (typeof value === "number" && value >= 0)) continue;
+    const field = path === undefined ? name : `${path}.${name}`;
+    throw new TuttiError("CONTRACT_INVALID", { message: `${field} is not a number from 0 on: ${String(value)}`, field });
+  }
 }

@@ -13,10 +13,9 @@ import {
 } from "@tutti/protocol";
 import type { Retention } from "./broker.js";
 import type { Action, Caller, UntypedCall, UntypedHandlers } from "./handlers.js";
-import type { NamespacePolicy } from "./options.js";
+import { assertCounts, DEFAULT_RETENTION, type NamespacePolicy } from "./options.js";
 import type { PreparedEvent } from "./prepared.js";
 
-const DEFAULT_RETENTION: Retention = { countMin: 100, ageMsMin: 60_000, countMax: 100_000, bytesMax: 64 * 1024 * 1024 };
 /** A server without a contract takes every channel for one of these. */
 const UNTYPED: ChannelDefinition = {};
 
@@ -30,7 +29,10 @@ export class Policy {
   readonly #namespaces: Readonly<Record<string, NamespacePolicy>>;
   readonly #closed = new Set<string>();
 
-  /** @throws TuttiError `CONTRACT_INVALID` for handlers of a pattern that the contract does not have: they would guard nothing */
+  /**
+   * @throws TuttiError `CONTRACT_INVALID` for handlers of a pattern that the contract does not have: they would guard nothing; and for a number of a
+   * namespace that is none
+   */
   constructor(
     contract: Contract | undefined,
     handlers: Readonly<Record<string, UntypedHandlers | undefined>>,
@@ -45,6 +47,10 @@ export class Policy {
     this.#namespaces = namespaces;
     const stray = patterns.find((pattern) => own(this.#patterns.definition.channels, pattern) === undefined);
     if (stray !== undefined) throw new TuttiError("CONTRACT_INVALID", { message: `there are handlers for "${stray}", which the contract does not have` });
+    for (const [name, { history = {}, subscriptionsMax }] of Object.entries(namespaces)) {
+      assertCounts(history, `namespaces.${name}.history`);
+      assertCounts({ subscriptionsMax }, `namespaces.${name}`);
+    }
   }
 
   /** The policy of a channel, whether the channel exists or not. @throws TuttiError `CHANNEL_INVALID`; `ROOM_NOT_FOUND` where no pattern matches */
@@ -94,6 +100,10 @@ export class ChannelPolicy {
   readonly params: Readonly<Record<string, string>>;
   readonly definition: ChannelDefinition;
   readonly namespace: NamespacePolicy;
+  /** What of the history is kept in any case. */
+  readonly history: Retention;
+  /** How long events are kept; `undefined` where the nodes trim below their snapshots. */
+  readonly retention: Retention | undefined;
   readonly #isTyped: boolean;
   readonly #handlers: UntypedHandlers;
   readonly #closed: ReadonlySet<string>;
@@ -103,19 +113,11 @@ export class ChannelPolicy {
     this.params = params;
     this.definition = definition;
     this.namespace = namespace;
+    this.history = { ...DEFAULT_RETENTION, ...namespace.history };
+    this.retention = definition.state === undefined ? this.history : undefined;
     this.#isTyped = isTyped;
     this.#handlers = handlers;
     this.#closed = closed;
-  }
-
-  /** How long events are kept; `undefined` where the nodes trim below their snapshots. */
-  get retention(): Retention | undefined {
-    return this.definition.state === undefined ? this.history : undefined;
-  }
-
-  /** What of the history is kept in any case. */
-  get history(): Retention {
-    return { ...DEFAULT_RETENTION, ...this.namespace.history };
   }
 
   /** @throws TuttiError `ROOM_NOT_FOUND` where the application closed it */

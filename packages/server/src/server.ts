@@ -95,6 +95,7 @@ export interface Server<C extends Contract = Contract> {
 /**
  * A node of Tutti.
  *
+ * @throws TuttiError `CONTRACT_INVALID` for options that contradict the contract, or a number that is none
  * @example
  * const server = createServer({ contract });
  * server.attach(http.listen(8080));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { memoryBroker } from "@tutti/server";
+import { memoryBroker, type ServerOptions } from "@tutti/server";
 import { rooms } from "./support/rooms.js";
 import { World } from "./support/world.js";
 
@@ -47,6 +47,21 @@ describe("a server without a contract", () => {
     expect(await peer.codeOf({ op: "subscribe", channel: "room:7" })).toBe("FORBIDDEN");
     expect(asked).toEqual([[{ id: "7" }, "subscribe"]]);
     expect(await peer.codeOf({ op: "subscribe", channel: "other:7" })).toBeUndefined();
+  });
+
+  it.each<[string, ServerOptions]>([
+    ["outboxBytesMax", { outboxBytesMax: Number.NaN }],
+    ["preparedMax", { preparedMax: -1 }],
+    ["namespaces.room.history.bytesMax", { namespaces: { room: { history: { bytesMax: Number.NaN } } } }],
+    ["namespaces.room.history.ageMsMin", { namespaces: { room: { history: { ageMsMin: -60_000 } } } }],
+    ["namespaces.room.history.countMin", { namespaces: { room: { history: JSON.parse('{"countMin":"100"}') } } }],
+    ["namespaces.room.subscriptionsMax", { namespaces: { room: { subscriptionsMax: Number.NaN } } }],
+  ])("LIM-2 SUB-6 does not start with %s that would bound nothing", (field, options) => {
+    expect(() => new World(options)).toThrow(expect.objectContaining({ code: "CONTRACT_INVALID", field }));
+  });
+
+  it("REC-7 may keep history without an end", () => {
+    expect(() => new World({ namespaces: { room: { history: { ageMsMin: Number.POSITIVE_INFINITY, countMax: Number.POSITIVE_INFINITY } } } })).not.toThrow();
   });
 
   it("SUB-3 does not start with handlers that would guard nothing", () => {

@@ -44,6 +44,25 @@ describe("a long recovery", () => {
     expect(peer.eventsOf(room).length).toBe(3_000);
   });
 
+  it("REC-8 of 10,000 events: in every turn whoever publishes elsewhere is served, before more than a page goes out", async () => {
+    const { world, since } = await history(10_000);
+    const other = await world.peer();
+    await other.subscribe("room:2");
+    const peer = await world.peer();
+    peer.request({ op: "subscribe", channel: room, since });
+    let turns = 0;
+    for (let recovered = 0; recovered < 10_000; ) {
+      other.request(other.publishing("room:2", ++turns, text("in between")));
+      await world.environment.tick();
+      expect([other.of("reply").length, other.eventsOf("room:2").length]).toEqual([turns + 1, turns]);
+      const total = peer.eventsOf(room).length;
+      expect(total - recovered).toBeLessThanOrEqual(256);
+      recovered = total;
+    }
+    expectChain(since, peer.eventsOf(room));
+    expect(turns).toBeGreaterThan(10_000 / 256);
+  });
+
   it("REC-8 of many at once goes on for a few in each turn", async () => {
     const { world, since } = await history(1_000, 200);
     const peers = await Promise.all(Array.from({ length: 40 }, (_, index) => world.peer({ secret: `${index}`.padEnd(22, "-") })));
