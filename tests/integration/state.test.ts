@@ -1,10 +1,14 @@
-import { createClient, undoHistory, type Channel } from "@tutti/client";
+import { createClient, undoHistory, type Channel, type UndoHistory } from "@tutti/client";
 import { createServer, silentLog } from "@tutti/server";
 import { simulate } from "@tutti/testkit";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { contract } from "../types/state/contract.js";
 
 type Board = Channel<typeof contract, "board:{id}">;
+
+/** A note of somebody else. */
+const THEIRS = "theirs";
 
 /** The page, and somebody who looks on; the server gives the ids n1, n2, … to what is new. */
 function boards() {
@@ -31,6 +35,39 @@ function boards() {
     for (const connection of world.network.connections()) connection.cut("cable");
   };
   return { world, cut, page: open("page"), other: open("other") };
+}
+
+type Act =
+  | { readonly kind: "add" | "undo" | "redo" | "cut" }
+  | { readonly kind: "edit" | "remove"; readonly which: number }
+  | { readonly kind: "wait"; readonly ms: number };
+
+const act: fc.Arbitrary<Act> = fc.oneof(
+  { weight: 4, arbitrary: fc.constant({ kind: "add" } as const) },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constantFrom("edit", "remove"), which: fc.nat(20) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("undo", "redo", "cut") }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("wait"), ms: fc.constantFrom(1, 2, 3, 4, 5, 8, 20, 3_000) }) },
+);
+
+/** What somebody at the page does with the notes that the page shows. */
+async function perform(next: Act, { world, cut, page }: ReturnType<typeof boards>, history: UndoHistory<typeof contract, "board:{id}">): Promise<void> {
+  const now = String(world.clock.nowMs);
+  const ids = Object.keys(page.state.getSnapshot()).filter((id) => id !== THEIRS);
+  const id = ("which" in next ? ids[next.which % ids.length] : undefined) ?? `new-${page.pending.getSnapshot().length}-${now}`;
+  switch (next.kind) {
+    case "wait":
+      return world.clock.advance(next.ms);
+    case "cut":
+      return cut();
+    case "undo":
+    case "redo":
+      return void history[next.kind]();
+    case "remove":
+      return void history.publish("note:remove", { id });
+    case "add":
+    case "edit":
+      return void history.publish(`note:${next.kind}`, { id, text: now });
+  }
 }
 
 const shown = (board: Board): unknown => board.state.getSnapshot();
@@ -62,7 +99,7 @@ describe("the board of docs/STATE.md", () => {
     expect([shown(page), other.state.canonical()]).toEqual([{ n2: "Buy milk" }, { n2: "Buy milk" }]);
   });
 
-  it.each([0, 1_000])("STA-12: undoes both steps of the page at once, %d ms after they were published, and redoes them", async (afterMs) => {
+  it.each([0, 1, 2, 3, 5, 8, 1_000])("STA-12: undoes both steps of the page at once, %d ms after they were published, and redoes them", async (afterMs) => {
     const { world, page, other } = boards();
     await world.clock.advance(1_000);
     const history = undoHistory(page, { contract });
@@ -78,6 +115,35 @@ describe("the board of docs/STATE.md", () => {
     void history.redo();
     await world.clock.advance(1_000);
     expect([shown(page), other.state.canonical()]).toEqual([{ n1: "Buy oat milk" }, { n1: "Buy oat milk" }]);
+  });
+
+  it("STA-11, STA-12: undoes all of one's own, and redoes it, under whatever ids it landed", async () => {
+    const everything = async (acts: readonly Act[], atOnce: boolean): Promise<void> => {
+      const stage = boards();
+      const { world, page, other } = stage;
+      const history = undoHistory(page, { contract });
+      await world.clock.advance(1_000);
+      void other.publish("note:add", { id: THEIRS, text: "Call Ada" });
+      await world.clock.advance(1_000);
+      for (const next of acts) await perform(next, stage, history);
+      if (!atOnce) await world.clock.advance(60_000);
+      while (history.getSnapshot().canRedo) void history.redo();
+      await world.clock.advance(60_000);
+      const all = shown(page);
+      expect(shown(other)).toEqual(all);
+      while (history.getSnapshot().canUndo) void history.undo();
+      expect(shown(page)).toEqual({ [THEIRS]: "Call Ada" });
+      await world.clock.advance(60_000);
+      expect([shown(page), shown(other)]).toEqual([{ [THEIRS]: "Call Ada" }, { [THEIRS]: "Call Ada" }]);
+      while (history.getSnapshot().canRedo) void history.redo();
+      await world.clock.advance(60_000);
+      expect([shown(page), shown(other)]).toEqual([all, all]);
+    };
+    await fc.assert(fc.asyncProperty(fc.array(act, { maxLength: 30, size: "max" }), fc.boolean(), everything), {
+      numRuns: 60,
+      // Undone while the note is there under its new id, and its removal still on its way.
+      examples: [[[{ kind: "add" }, { kind: "remove", which: 0 }, { kind: "wait", ms: 8 }, { kind: "undo" }], false]],
+    });
   });
 
   it("STA-9: reads a state of the first version", () => {
