@@ -1,8 +1,8 @@
 // page.ts: what is shown, undone and listened to
-import { createClient, select, undoHistory } from "tutti/client";
+import { createClient, indexedDbStorage, select, undoHistory } from "tutti/client";
 import { contract } from "./contract.js";
 
-const client = createClient({ url: "/v1/connect", contract });
+const client = createClient({ url: "/v1/connect", contract, storage: indexedDbStorage() });
 const board = client.channel("board:{id}", { id: "7f" });
 void board.subscribe();
 
