@@ -4,6 +4,8 @@ import type { StorageChange, StoredIdentity, StoredPublish, StoredSession, Store
 export interface SessionRecord {
   /** A copy; `undefined` before the session has begun. */
   stored(): StoredSession | undefined;
+  /** Begins with what was stored before. */
+  load(session: StoredSession): void;
   apply(change: StorageChange): void;
 }
 
@@ -43,6 +45,12 @@ export function makeSessionRecord(statesMax: number): SessionRecord {
         publishes: [...channels.values()].flatMap((publishes) => [...publishes.values()].toSorted((a, b) => a.n - b.n)),
         states: new Map(states),
       },
+    load(session) {
+      identity = session.identity;
+      for (const publish of session.publishes) put(publish);
+      for (const [channel, n] of session.counts) counts.set(channel, n);
+      for (const [channel, state] of session.states) keepState(channel, state);
+    },
     apply(change) {
       switch (change.kind) {
         case "begin":
