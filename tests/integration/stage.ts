@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { TuttiError, codeOfClose } from "@tutti/protocol";
 import { createServer, silentLog, type Server, type ServerOptions } from "@tutti/server";
 import { faultProxy, type FaultProxy } from "@tutti/testkit";
@@ -40,6 +43,13 @@ export class Stage {
     const proxy = await faultProxy({ target: { port } });
     this.#ends.push(() => proxy.close());
     return Object.assign(proxy, { url: urlOf(proxy.port) });
+  }
+
+  /** A directory of its own, which goes with the stage. */
+  async directory(): Promise<string> {
+    const directory = await mkdtemp(join(tmpdir(), "tutti-stage-"));
+    this.#ends.push(() => rm(directory, { recursive: true }));
+    return directory;
   }
 
   async raw(url: string): Promise<RawClient> {

@@ -1,5 +1,6 @@
 import { defineContract, TuttiError, type ErrorCode } from "@tutti/protocol";
-import { memoryStorage } from "@tutti/client";
+import { memoryStorage, type HeldSession } from "@tutti/client";
+import { lmdbBroker } from "@tutti/lmdb";
 import type { User } from "@tutti/server";
 import { handshake } from "../handshake.js";
 import { connected, hello, reason, rejection, surfaced, told, type Stage } from "../stage.js";
@@ -175,6 +176,7 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
   PAYLOAD_INVALID: answerTo({ ...publish, payload: { id: 1 } }),
   TYPE_UNKNOWN: answerTo({ ...publish, type: "line:dance" }),
   CHANNEL_INVALID: answerTo({ op: "subscribe", correlationId: "1", channel: "room" }),
+  REWIND_UNSUPPORTED: answerTo({ op: "subscribe", correlationId: "1", channel: "room:one", rewind: { count: 1 } }),
   CONTRACT_INVALID: () => rejection((async () => defineContract({ channels: { "{id}:room": {} } }))()),
 
   async RATE_LIMITED(stage) {
@@ -226,6 +228,20 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
     room.publish("line:add", { id: "waits" }).catch(() => {});
     return rejection(room.publish("line:add", { id: "too many" }));
   },
+  async QUEUE_EXPIRED(stage) {
+    const { url } = await stage.serve();
+    const client = stage.guests.client(url, { queueAgeMsMax: 1 });
+    const expired = rejection(client.channel("room:{id}", one).publish("line:add", { id: "waits" }));
+    for (const since = Date.now(); Date.now() - since <= 1; ) await new Promise(setImmediate);
+    await connected(client);
+    return expired;
+  },
+  async STORAGE_FAILED(stage) {
+    const { url } = await stage.serve();
+    const full: HeldSession = { stored: undefined, write: () => Promise.reject(new Error("no space left on device")), release: async () => {} };
+    const client = stage.guests.client(url, { storage: { hold: async () => full } });
+    return rejection(client.channel("room:{id}", one).publish("line:add", { id: "a" }));
+  },
   async TIMEOUT(stage) {
     const { url } = await stage.serve({ calls: { "text:echo": () => new Promise<string>(() => {}) } });
     const client = stage.guests.client(url, { callTimeoutMs: 20 });
@@ -236,6 +252,11 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
   UNAVAILABLE: admission(() => {
     throw new Error("the database is gone");
   }),
+  async STORAGE_IN_USE(stage) {
+    const directory = await stage.directory();
+    await stage.serve({ broker: await lmdbBroker({ directory }) });
+    return rejection(lmdbBroker({ directory }));
+  },
   async INTERNAL(stage) {
     const crash = (): string => {
       throw new TypeError("cannot read properties of undefined");
