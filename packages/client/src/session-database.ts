@@ -84,6 +84,15 @@ export function makeSessionDatabase(name: string, statesMax: number): SessionDat
     await done;
   };
 
+  /** Nothing is asked, so all is committed in the turn that begins it: a page that goes away keeps what it saw last. */
+  const keepStates = async (session: string, changes: readonly StorageChange[], now: number): Promise<void> => {
+    const writing: Writing = (await opened()).transaction(stores, "readwrite", { durability: "relaxed" });
+    const asked = changes.map((change) => applyTo(writing, session, change, now));
+    writing.commit();
+    await Promise.all([...asked, writing.done]);
+    if ((await (await opened()).count("states", keysOf(session))) > statesMax) await write("relaxed", (trimming) => forgetOldest(trimming, session, statesMax));
+  };
+
   return {
     async load(session) {
       const reading = (await opened()).transaction(stores);
@@ -105,13 +114,14 @@ export function makeSessionDatabase(name: string, statesMax: number): SessionDat
         }
       );
     },
-    apply: (session, changes, now) =>
+    async apply(session, changes, now) {
+      if (changes.every(({ kind }) => kind === "state")) return keepStates(session, changes, now);
       // What is sent has to be on the disk: else, after a loss of power, another publish would get its number, and the server would take it for
       // the first one. The rest may go with the power, though not with the page or the browser.
-      write(changes.some(({ kind }) => kind === "put") ? "strict" : "relaxed", async (writing) => {
-        await Promise.all([...changes.map((change) => applyTo(writing, session, change, now)), ...raise(writing, session, changes)]);
-        if (changes.some(({ kind }) => kind === "state")) await forgetOldest(writing, session, statesMax);
-      }),
+      return write(changes.some(({ kind }) => kind === "put") ? "strict" : "relaxed", (writing) =>
+        Promise.all([...changes.map((change) => applyTo(writing, session, change, now)), ...raise(writing, session, changes)]),
+      );
+    },
     remove: (session) => write("relaxed", (writing) => Promise.all([writing.objectStore("sessions").delete(session), ...clear(writing, session)])),
     async list() {
       const reading = (await opened()).transaction(["sessions", "publishes"]);
