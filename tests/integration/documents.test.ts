@@ -58,13 +58,13 @@ describe("docs/PROTOCOL.md", () => {
 });
 
 describe.each([
-  { page: "README.md", folder: "tests/types/readme", files: ["contract.ts", "server.ts", "client.ts"] },
+  { page: "README.md", folder: "tests/types/readme", files: ["contract.ts", "server.ts", "client.ts", "durable-server.ts"] },
   { page: "docs/STATE.md", folder: "tests/types/state", files: ["contract.ts", "server.ts", "page.ts"] },
 ])("$page", ({ page, folder, files }) => {
   const sources = blocksOf(page).filter(({ language }) => language === "ts");
 
   it("CTR-4: its code is the code that the compiler checks", () => {
-    const names = sources.map(({ text }) => /^\/\/ (\w+\.ts)/.exec(text)?.[1] ?? "");
+    const names = sources.map(({ text }) => /^\/\/ ([\w-]+\.ts)/.exec(text)?.[1] ?? "");
     expect(names).toEqual(files);
     for (const [index, name] of names.entries()) expect(sources[index]?.text).toBe(read(`${folder}/${name}`));
   });
