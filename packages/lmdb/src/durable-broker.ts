@@ -41,6 +41,8 @@ export interface DurableBrokerOptions {
 
 const DEFAULTS = { deduplicationMs: 14 * 24 * 3_600_000, answersMax: 64, keysMax: 10_000, openChannelsMax: 10_000 };
 
+/** More than a valid name has, and less than a key may have. */
+const CHANNEL_CHARACTERS_MAX = 512;
 /** So many events of a channel may be acknowledged before they are flushed; those that come then wait for the disk. */
 const AHEAD_MAX = 1_024;
 
@@ -196,7 +198,7 @@ class DurableBroker implements Broker {
   #log(channel: string): ChannelLog {
     this.#assertOpen();
     const open = this.#open.get(channel);
-    const log = open ?? new ChannelLog(this.#context, channel);
+    const log = open ?? new ChannelLog(this.#context, storable(channel));
     log.refresh();
     this.#open.delete(channel);
     this.#open.set(channel, log);
@@ -213,6 +215,12 @@ class DurableBroker implements Broker {
       surplus--;
     }
   }
+}
+
+/** @throws TuttiError `CHANNEL_INVALID` for what cannot be part of a key */
+function storable(channel: string): string {
+  if (channel.length > CHANNEL_CHARACTERS_MAX || channel.includes("\0")) throw new TuttiError("CHANNEL_INVALID");
+  return channel;
 }
 
 function contextOf(store: Store, meta: LogMeta, options: DurableBrokerOptions): ChannelContext {

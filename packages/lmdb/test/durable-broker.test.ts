@@ -1,8 +1,9 @@
-import { brokerContractSuite } from "@tutti/testkit";
-import type { AppendRequest, Broker, EventRun, LoggedEvent } from "@tutti/server";
 import type { Position } from "@tutti/protocol";
+import type { EventRun } from "@tutti/server";
+import { brokerContractSuite } from "@tutti/testkit";
 import { describe, expect, it, test } from "vitest";
-import { durableBroker, type DurableBrokerOptions } from "../src/durable-broker.js";
+import { durableBroker } from "../src/durable-broker.js";
+import { Machine, count, eventsOf, request } from "./support/machine.js";
 import { MemoryStore } from "./support/memory-store.js";
 import { TestEnvironment, turns } from "./support/test-environment.js";
 
@@ -16,35 +17,6 @@ for (const durability of ["flush", "commit"] as const) {
     },
     { describe, it, expect },
   );
-}
-
-type Limits = Omit<DurableBrokerOptions, "environment">;
-
-/** A disk, and the brokers that open it one after the other. */
-class Machine {
-  readonly store = new MemoryStore();
-  readonly environment = new TestEnvironment();
-
-  start(limits: Limits = {}): Broker {
-    return durableBroker(this.store, { environment: this.environment, ...limits });
-  }
-}
-
-let madeCount = 0;
-
-function request(fields: Omit<AppendRequest, "event"> & { readonly payload?: unknown } = {}): AppendRequest {
-  const { payload = `payload ${++madeCount}`, ...rest } = fields;
-  return { event: { eventId: `event-${++madeCount}`, type: "note:add", payload, timestamp: 0 }, ...rest };
-}
-
-const count = (n: number, session = "session-1") => ({ session, n, settled: 0 });
-const key = (name: string) => ({ principal: "p", key: name });
-
-async function eventsOf(broker: Broker, channel: string): Promise<readonly LoggedEvent[]> {
-  const { position, floor } = await broker.head(channel);
-  const page = await broker.read(channel, { epoch: position.epoch, seq: floor }, { countMax: 100_000 });
-  if (page.outcome === "gap") throw new Error("the floor is below the floor");
-  return page.run.events;
 }
 
 /** What a promise has come to by now. */
@@ -79,5 +51,56 @@ describe("what is not flushed", () => {
     expect(await repeat).toEqual({ outcome: "repeat", position });
     expect((await broker.head("room:1")).position).toEqual(position);
     expect(runs.flatMap(({ events }) => events.map(({ seq }) => seq))).toEqual([2]);
+  });
+});
+
+describe("appends that come together", () => {
+  test("LOG-7 those of a turn share a flush, and those that come while one is written share the next", async () => {
+    const machine = new Machine();
+    const { store } = machine;
+    const broker = machine.start();
+    await broker.append("room:1", request());
+    store.writeCount = 0;
+    store.hold();
+    const first = Array.from({ length: 50 }, (_, index) => broker.append(`room:${index % 5}`, request()));
+    await turns();
+    const second = Array.from({ length: 50 }, (_, index) => broker.append(`room:${index % 5}`, request()));
+    await turns();
+    store.release();
+    await Promise.all([...first, ...second]);
+    expect(store.writeCount).toBe(2);
+  });
+
+  test("LOG-7 runs of a flush are delivered joined, and in order", async () => {
+    const broker = new Machine().start();
+    const runs: EventRun[] = [];
+    await broker.subscribe("room:1", (run) => runs.push(run));
+    await Promise.all(Array.from({ length: 5 }, () => broker.append("room:1", request())));
+    expect(runs.map(({ events }) => events.map(({ seq, prev }) => [prev, seq]))).toEqual([[[0, 1], [1, 2], [2, 3], [3, 4], [4, 5]]]);
+  });
+
+  test("LOG-7 a listener that throws keeps no other from hearing, nor the append from its ack", async () => {
+    const thrown: unknown[] = [];
+    class Listening extends TestEnvironment {
+      override defer(task: () => void): void {
+        super.defer(() => {
+          try {
+            task();
+          } catch (error) {
+            thrown.push(error);
+          }
+        });
+      }
+    }
+    const broker = durableBroker(new MemoryStore(), { environment: new Listening() });
+    const heard: EventRun[] = [];
+    await broker.subscribe("room:1", () => {
+      throw new Error("the listener's own");
+    });
+    await broker.subscribe("room:1", (run) => heard.push(run));
+    expect(await broker.append("room:1", request())).toMatchObject({ outcome: "appended" });
+    await turns();
+    expect(heard).toHaveLength(1);
+    expect(thrown).toEqual([new Error("the listener's own")]);
   });
 });
