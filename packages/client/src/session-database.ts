@@ -122,7 +122,7 @@ export function makeSessionDatabase(name: string, statesMax: number): SessionDat
         Promise.all([...changes.map((change) => applyTo(writing, session, change, now)), ...raise(writing, session, changes)]),
       );
     },
-    remove: (session) => write("relaxed", (writing) => Promise.all([writing.objectStore("sessions").delete(session), ...clear(writing, session)])),
+    remove: (session) => write("relaxed", (writing) => Promise.all([writing.objectStore("sessions").delete(session), ...clear(writing, session, ["counts", "publishes", "states"])])),
     async list() {
       const reading = (await opened()).transaction(["sessions", "publishes"]);
       const byAge = reading.objectStore("publishes").index("byAge");
@@ -142,8 +142,8 @@ function abort(writing: Writing): void {
   }
 }
 
-function clear(writing: Writing, session: string): Promise<unknown>[] {
-  return (["counts", "publishes", "states"] as const).map((store) => writing.objectStore(store).delete(keysOf(session)));
+function clear(writing: Writing, session: string, stores: readonly ("counts" | "publishes" | "states")[]): Promise<unknown>[] {
+  return stores.map((store) => writing.objectStore(store).delete(keysOf(session)));
 }
 
 /** Asked for in this turn, so that changes are done in their order. */
@@ -152,7 +152,7 @@ async function applyTo(writing: Writing, session: string, change: StorageChange,
   const publishes = writing.objectStore("publishes");
   switch (change.kind) {
     case "begin":
-      return Promise.all([sessions.put(change.identity, session), ...clear(writing, session)]);
+      return Promise.all([sessions.put(change.identity, session), ...clear(writing, session, ["publishes", "states"])]);
     case "identity":
       return sessions.put(change.identity, session);
     case "put":
@@ -171,7 +171,6 @@ function raise(writing: Writing, session: string, changes: readonly StorageChang
   const store = writing.objectStore("counts");
   const highest = new Map<string, number>();
   for (const change of changes) {
-    if (change.kind === "begin") highest.clear();
     if (change.kind === "put") highest.set(change.publish.channel, Math.max(change.publish.n, highest.get(change.publish.channel) ?? 0));
   }
   return Array.from(highest, async ([channel, n]) => {

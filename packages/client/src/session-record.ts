@@ -17,7 +17,7 @@ export function makeSessionRecord(statesMax: number): SessionRecord {
   const states = new Map<string, StoredState>();
 
   const forget = (): void => {
-    for (const kept of [counts, channels, states]) kept.clear();
+    for (const kept of [channels, states]) kept.clear();
   };
   const put = (publish: StoredPublish): void => {
     const { channel, n } = publish;

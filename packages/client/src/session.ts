@@ -107,13 +107,13 @@ export function makeSession(
   return session;
 }
 
-/** The server's word on who this is: `same` as before, `named` for the first time, or `other`: the user is another, and the counts start anew. */
+/** The server's word on who this is: `same` as before, `named` for the first time, or `other`: the user is another. The counts go on, as the user may come back. */
 export function identify(session: Session, publicId: string, user: string | undefined): "same" | "named" | "other" {
   const { secret, publicId: before } = session;
   if (publicId === before) return "same";
   const identity: StoredIdentity = { secret, publicId, user };
   Object.assign(session, identity);
-  if (before !== undefined) for (const kept of [session.counts, session.states]) kept.clear();
+  if (before !== undefined) session.states.clear();
   session.keep({ kind: before === undefined ? "identity" : "begin", identity });
   return before === undefined ? "named" : "other";
 }

@@ -40,7 +40,10 @@ export interface StoredSession {
 }
 
 export type StorageChange =
-  /** Another session or user: all that was kept before is forgotten. */
+  /**
+   * Another user: what was kept before is forgotten, but for the counts. Whoever comes back to a session that has published must not give out
+   * the same *n* again.
+   */
   | { readonly kind: "begin"; readonly identity: StoredIdentity }
   /** The first welcome, or another name: what was kept stays. */
   | { readonly kind: "identity"; readonly identity: StoredIdentity }

@@ -164,8 +164,8 @@ describe("a session that is stored", () => {
     ]);
     void after.board.publish("note:add", note("c"));
     await after.stored();
-    expect(sent(after)).toEqual([{ n: 1, retry: false, text: "c" }]);
-    expect(await left(storage)).toMatchObject({ identity: { publicId: "another" }, publishes: [{ n: 1, payload: note("c"), attempted: true }] });
+    expect(sent(after)).toEqual([{ n: 3, retry: false, text: "c" }]);
+    expect(await left(storage)).toMatchObject({ identity: { publicId: "another" }, publishes: [{ n: 3, payload: note("c"), attempted: true }] });
   });
 
   it("CON-8 close forgets what waited: it was rejected, and is not sent by the next page", async () => {
