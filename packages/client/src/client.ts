@@ -35,7 +35,8 @@ function compose(options: ClientOptions) {
     for (const { queue } of channels.busy) queue.pump();
   }, error);
   const totals = { count: 0, bytes: 0 };
-  const pending = makeStore(report, () => ({ ...totals }));
+  let told = { ...totals };
+  const pending = makeStore(report, () => ({ ...totals, oldestAt: oldestOf(channels.busy) }));
   const isUp = (): boolean => connection.isUp();
   const overdue = (): void => connection.lose(new TuttiError("CONNECTION_LOST"));
   const requests = makeRequests(environment, (frame) => connection.send(frame), config.ackTimeoutMs, overdue);
@@ -65,9 +66,10 @@ function compose(options: ClientOptions) {
       totals.bytes += bytes;
     },
     changed(channel) {
-      const { count, bytes } = pending.getSnapshot();
       channels.keep(channel, channel.isBusy());
-      if (count !== totals.count || bytes !== totals.bytes) pending.changed();
+      if (told.count === totals.count && told.bytes === totals.bytes) return;
+      told = { ...totals };
+      pending.changed();
     },
     wake() {
       const { kind, reason } = connection.phase();
@@ -172,6 +174,12 @@ function compose(options: ClientOptions) {
     call: (type: string, input: unknown, callOptions?: CallOptions) => call(host, { type, input, calls: contract?.definition.calls }, callOptions),
     channel: (pattern: string, params: Readonly<Record<string, string>> = {}): ClientChannel => channels.of(channelName(pattern, params)),
   };
+}
+
+/** When the oldest publish that waits was made. */
+function oldestOf(channels: Iterable<ClientChannel>): number | undefined {
+  const times = Array.from(channels).flatMap(({ queue }) => queue.entries().map(({ timestamp }) => timestamp));
+  return times.length > 0 ? Math.min(...times) : undefined;
 }
 
 /**

@@ -49,6 +49,8 @@ export type Settled =
 export interface PendingTotals {
   readonly count: number;
   readonly bytes: number;
+  /** When the oldest of them was made, Unix ms. */
+  readonly oldestAt?: number | undefined;
 }
 
 /**
@@ -242,7 +244,7 @@ export function makeOutboundQueue(
       pump();
     },
     clear() {
-      // What is stored is forgotten already, and new ones may get the same numbers.
+      // What is stored of them is forgotten already.
       for (const entry of entries.splice(0)) conclude(entry, refusal(entry, "USER_CHANGED"));
     },
     arrived(n, { payload, ...result }) {

@@ -206,4 +206,26 @@ describe("the outbound queue", () => {
     expect(await outcome(small.board.publish("note:add", note("x".repeat(900))))).toBe("QUEUE_FULL");
     expect(await Promise.all(kept.map(outcome))).toEqual(["waits", "waits", "waits"]);
   });
+
+  it("QUE-8 the totals tell of every change, and since when the oldest waits", () => {
+    const stage = new Stage().connect();
+    const feed = stage.client.channel("feed:{id}", { id: "1" });
+    const told: unknown[] = [];
+    stage.client.pending.subscribe(() => {
+      const { count, oldestAt = 0 } = stage.client.pending.getSnapshot();
+      told.push([count, oldestAt && oldestAt - stage.environment.startedAt]);
+    });
+    void stage.board.publish("note:add", note("a"));
+    stage.environment.pass(1_000);
+    void feed.publish("item:add", note("b"));
+    const [first, second] = stage.link.of("publish");
+    stage.link.ack(first!, 1);
+    stage.link.ack(second!, 1);
+    expect(told).toEqual([
+      [1, 0],
+      [2, 0],
+      [1, 1_000],
+      [0, 0],
+    ]);
+  });
 });
