@@ -142,8 +142,8 @@ function abort(writing: Writing): void {
   }
 }
 
-function clear(writing: Writing, session: string, stores: readonly ("counts" | "publishes" | "states")[]): Promise<unknown>[] {
-  return stores.map((store) => writing.objectStore(store).delete(keysOf(session)));
+function clear(writing: Writing, session: string, from: readonly ("counts" | "publishes" | "states")[]): Promise<unknown>[] {
+  return from.map((store) => writing.objectStore(store).delete(keysOf(session)));
 }
 
 /** Asked for in this turn, so that changes are done in their order. */
