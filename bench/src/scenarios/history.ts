@@ -14,7 +14,7 @@ const tinyLength = 1_000;
 const tail = 50;
 const inFlight = 64;
 
-const counts = { full: { warmUp: 4_000, publishes: 4_000, subscribes: 300 }, tiny: { warmUp: 0, publishes: 64, subscribes: 2 } };
+const counts = { full: { warmUp: 8_000, publishes: 8_000, subscribes: 300 }, tiny: { warmUp: 0, publishes: 64, subscribes: 2 } };
 
 const anything: AnySchema = { "~standard": { version: 1, vendor: "bench", validate: (value: unknown) => ({ value }) } };
 
