@@ -200,12 +200,13 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     live: () => membership.entered(),
     ended,
   });
-  const unsubscribe = (): Promise<void> => {
-    const wasKnown = subscription.end({ status: "unsubscribed" }, new TuttiError("NOT_SUBSCRIBED")) && host.isUp();
-    return new Promise((resolve) => {
-      if (wasKnown) host.requests.ask({ op: "unsubscribe", channel: name }, () => resolve());
+  const tellLeft = (): Promise<void> =>
+    new Promise((resolve) => {
+      if (host.isUp()) host.requests.ask({ op: "unsubscribe", channel: name }, () => resolve());
       else resolve();
     });
+  const unsubscribe = async (): Promise<void> => {
+    if (subscription.end({ status: "unsubscribed" }, new TuttiError("NOT_SUBSCRIBED"))) await tellLeft();
   };
   const subscribe = (watching: boolean, again: boolean, from: StartFrom): Promise<void> => {
     isWatching = watching;
@@ -269,11 +270,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     isBusy: () => subscription.isWanted() || queue.entries().length + listening.size > 0,
     restore(stored, isSame) {
       queue.restore(stored?.publishes.filter(({ channel: of }) => of === name) ?? [], isSame);
-      // Shown in the order of their numbers, what was published before these were known last.
-      for (const entry of queue.entries()) {
-        optimistic?.withdraw(entry);
-        optimistic?.published(entry);
-      }
+      optimistic?.restored(queue.entries());
       changed();
       if (subscription.isWanted()) void subscription.start(true, resume());
     },
@@ -286,7 +283,9 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
         host.changed(channel);
       } else if (frame.op === "left") {
         const error = TuttiError.fromWire(frame.error);
-        subscription.end({ status: "left", error }, error);
+        const isAsking = !subscription.isListening();
+        // What it asked for meanwhile may be granted: nobody comes back by accident.
+        if (subscription.end({ status: "left", error }, error) && isAsking && !subscription.isWanted()) void tellLeft();
       } else if (frame.op === "presence" && subscription.isWanted()) people.take(frame);
     },
     abandon(error) {

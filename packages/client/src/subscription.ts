@@ -56,7 +56,7 @@ export interface Subscription {
    * @param from where to start, unless there is a position already
    */
   start(again: boolean, from?: StartFrom): Promise<void>;
-  /** The next start is as the first one. */
+  /** The next start is as the first one; what the application does not see by it is a gap. */
   forget(): void;
   /** Ends it, unless it has ended. @returns whether it was wanted till now */
   end(info: SubscriptionInfo, error: TuttiError): boolean;
@@ -87,6 +87,8 @@ export function makeSubscription(channel: string, core: SubscriptionCore, events
   let info: SubscriptionInfo = { status: "unsubscribed" };
   const store = makeStore(report, () => info);
   let position: LastSeen | undefined;
+  /** Where it was when that was forgotten: the application has seen so much. */
+  let forgotten: LastSeen | undefined;
   /** Asked for until there is a position. */
   let rewind: Rewind | undefined;
   /** Runs while an answer, or the time to ask again, is awaited: also when it is live, for what a hole has swallowed. */
@@ -115,7 +117,7 @@ export function makeSubscription(channel: string, core: SubscriptionCore, events
   const end = (next: SubscriptionInfo, error: TuttiError): boolean => {
     if (!isWanted()) return false;
     stopAsking();
-    position = rewind = undefined;
+    position = forgotten = rewind = undefined;
     info = next;
     store.invalidate();
     abandon(error);
@@ -135,7 +137,8 @@ export function makeSubscription(channel: string, core: SubscriptionCore, events
   const begin = (start: SubscriptionStart): void => {
     const goesOn = position !== undefined && samePosition(position, start.position);
     // A start elsewhere than asked for is a gap, also where the server does not call it one.
-    if (!goesOn || start.gap !== undefined || start.snapshot !== undefined) startOver(start, goesOn || guards.recovery === false ? undefined : position);
+    if (!goesOn || start.gap !== undefined || start.snapshot !== undefined) startOver(start, goesOn || guards.recovery === false ? undefined : (position ?? forgotten));
+    forgotten = undefined;
     // A listener that heard of a gap may have ended it, or asked again.
     if (position === undefined || request !== undefined) return;
     enter("live");
@@ -167,6 +170,7 @@ export function makeSubscription(channel: string, core: SubscriptionCore, events
     abandon,
     end,
     forget() {
+      forgotten ??= position;
       position = undefined;
     },
     start(again, from = {}) {

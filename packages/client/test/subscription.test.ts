@@ -181,6 +181,21 @@ describe("a refusal", () => {
   });
 });
 
+describe("another user", () => {
+  it("REC-1 QUE-4 starts over without what the one before had seen, and tells a gap from there", () => {
+    const stage = new Stage().live({ position: at(1) });
+    const gaps: unknown[] = [];
+    stage.board.on("gap", (gap) => gaps.push(gap));
+    stage.link.cut();
+    stage.environment.pass(1_500);
+    stage.link.open();
+    stage.link.welcome({ session: "another" });
+    expect(stage.link.last("subscribe").since).toBeUndefined();
+    stage.link.answer(stage.link.last("subscribe"), { position: at(4), snapshot: { version: 2, state: ["d"] } });
+    expect(gaps).toEqual([{ from: at(1), to: at(4) }]);
+  });
+});
+
 describe("an end that the server makes", () => {
   it.each(["KICKED", "SUBSCRIPTION_REVOKED", "ROOM_NOT_FOUND"])("SUB-4 %s ends it with the reason, and nothing is told or asked for after it", (code) => {
     const stage = new Stage().live({ position: at(1) });
@@ -194,6 +209,18 @@ describe("an end that the server makes", () => {
     expect(stage.errors).toEqual([code]);
     stage.reconnect();
     expect(subscribes(stage)).toEqual([]);
+  });
+
+  it("SUB-4 takes back what was asked for meanwhile, unless the application wants to come back", () => {
+    const asks = (again: boolean): readonly string[] => {
+      const stage = new Stage().live({ position: at(1) });
+      stage.link.say({ op: "events", channel: "board:1", epoch: "e1", seq: 3, events: [note(3)] });
+      if (again) stage.board.status.subscribe(() => stage.board.status.getSnapshot().status === "left" && void stage.board.subscribe());
+      stage.link.say({ op: "left", channel: "board:1", error: { code: "KICKED", message: "" } });
+      return stage.link.sent.map(({ op }) => op).slice(-2);
+    };
+    expect(asks(false)).toEqual(["subscribe", "unsubscribe"]);
+    expect(asks(true)).toEqual(["subscribe", "subscribe"]);
   });
 
   it("SUB-4 rejects the subscribe that waits", async () => {
