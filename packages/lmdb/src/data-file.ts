@@ -3,7 +3,7 @@ import { accessSync, closeSync, constants, mkdirSync, openSync, readSync, readdi
 import { join } from "node:path";
 
 /** What LMDB calls its files. */
-const DATA = "data.mdb";
+export const DATA = "data.mdb";
 const LOCKS = "lock.mdb";
 /** Where the magic number and the version stand in the data file, and which they are. */
 const HEADER_START = 24;

@@ -1,6 +1,7 @@
 import { TuttiError } from "@tutti/protocol";
 import { open, type Key as LmdbKey, type RootDatabase } from "lmdb";
 import { assertDataFile } from "./data-file.js";
+import { Room, type Usage } from "./room.js";
 import type { Entry, Key, KeyRange, Store, Write } from "./store.js";
 
 type Database = RootDatabase<string>;
@@ -19,12 +20,14 @@ interface CommitFailure {
 export class LmdbStore implements Store {
   readonly #directory: string;
   readonly #access: StoreAccess;
+  readonly #room: Room;
   #database: Database | undefined;
 
   /** @throws TuttiError `VERSION_UNSUPPORTED`, `UNAVAILABLE` */
   constructor(directory: string, access: StoreAccess = "write") {
     this.#directory = directory;
     this.#access = access;
+    this.#room = new Room(directory);
     this.#database = this.#open();
   }
 
@@ -44,6 +47,7 @@ export class LmdbStore implements Store {
     // A key that LMDB does not take would be noticed in the middle of the transaction.
     for (const write of writes) assertKey("put" in write ? write.put : write.remove);
     const database = this.#database ?? (this.#database = this.#open());
+    this.#room.reserve(writes, () => usageOf(database));
     try {
       await commit(database, writes);
     } catch (failure) {
@@ -53,9 +57,10 @@ export class LmdbStore implements Store {
     }
   }
 
-  /** Writes at once, where it is decided within the transaction what; all other processes wait. Only before the first `write`. */
+  /** Writes a little at once, where it is decided within the transaction what; all other processes wait. Only before the first `write`. */
   transact(decide: () => readonly Write[]): void {
     const database = this.#opened();
+    this.#room.reserve([], () => usageOf(database));
     database.transactionSync(() => put(database, decide()));
   }
 
@@ -94,6 +99,24 @@ export class LmdbStore implements Store {
       // Told by those that need it; the next write tries again.
     }
   }
+}
+
+/** As lmdb-js has it in its statistics. */
+interface Pages {
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
+
+function usageOf(database: Database): Usage {
+  const { pageSize, lastPageNumber, root, free } = database.getStats() as { pageSize: number; lastPageNumber: number; root: Pages; free: Pages };
+  // Two pages say where the trees begin.
+  const used = 2 + pagesOf(root) + pagesOf(free);
+  return { end: (lastPageNumber + 1) * pageSize, free: Math.max(0, lastPageNumber + 1 - used) * pageSize };
+}
+
+function pagesOf({ treeBranchPageCount, treeLeafPageCount, overflowPages }: Pages): number {
+  return treeBranchPageCount + treeLeafPageCount + overflowPages;
 }
 
 async function commit(database: Database, writes: readonly Write[]): Promise<void> {

@@ -1,0 +1,102 @@
+import { readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { open } from "lmdb";
+import { describe, expect, test } from "vitest";
+import { lmdbBroker } from "../src/lmdb-broker.js";
+import { freshDirectory } from "./support/directory.js";
+import { LogProcess } from "./support/log-process.js";
+import { eventsOf, request } from "./support/machine.js";
+
+async function holder(directory: string): Promise<LogProcess> {
+  const process = new LogProcess("hold", directory);
+  await process.says(1);
+  return process;
+}
+
+/** What a directory holds, by name; the locks of LMDB left out, which every reader writes. */
+function filesOf(directory: string): Record<string, Buffer> {
+  const names = readdirSync(directory).filter((name) => name !== "lock.mdb");
+  return Object.fromEntries(names.map((name) => [name, readFileSync(join(directory, name))]));
+}
+
+describe("a directory", { timeout: 60_000 }, () => {
+  test("LOG-3 is held by one process; a second is told by whom", async () => {
+    const directory = freshDirectory();
+    const process = await holder(directory);
+    expect(process.lines).toEqual(["held"]);
+    await expect(lmdbBroker({ directory })).rejects.toMatchObject({ code: "STORAGE_IN_USE", message: expect.stringContaining(`process ${process.pid} `) });
+  });
+
+  test("LOG-3 is held by a process that stands still", async () => {
+    const directory = freshDirectory();
+    const process = await holder(directory);
+    process.signal("SIGSTOP");
+    await expect(lmdbBroker({ directory })).rejects.toMatchObject({ code: "STORAGE_IN_USE", data: { pid: process.pid } });
+  });
+
+  test("LOG-3 is free as soon as its holder is dead, however it died, and nothing of it is left over", async () => {
+    const directory = freshDirectory();
+    const process = await holder(directory);
+    await process.kill();
+    const broker = await lmdbBroker({ directory });
+    expect(readdirSync(directory).filter((name) => name.includes(`${process.pid}`))).toEqual([]);
+    await broker.close();
+    expect(readdirSync(directory).toSorted()).toEqual(["data.mdb", "lock.mdb"]);
+  });
+
+  test("LOG-3 goes to one of several that find their holder dead at once", async () => {
+    const directory = freshDirectory();
+    await (await holder(directory)).kill();
+    const rivals = Array.from({ length: 4 }, () => new LogProcess("hold", directory));
+    await Promise.all(rivals.map((rival) => rival.says(1)));
+    const winner = rivals.find(({ lines }) => lines[0] === "held");
+    const losers = rivals.filter((rival) => rival !== winner);
+    expect(losers.map(({ lines }) => lines[0])).toEqual(losers.map(() => `failed STORAGE_IN_USE ${winner?.pid}`));
+  });
+
+  test("LOG-3 is not held twice by one process, and free again after the close", async () => {
+    const directory = freshDirectory();
+    const broker = await lmdbBroker({ directory });
+    await expect(lmdbBroker({ directory })).rejects.toMatchObject({ code: "STORAGE_IN_USE", data: { pid: process.pid } });
+    await broker.append("room:1", request());
+    await broker.close();
+    const next = await lmdbBroker({ directory });
+    expect(await eventsOf(next, "room:1")).toHaveLength(1);
+    await next.close();
+  });
+
+  test("LOG-3 may have a name of any length, and a dot in it", async () => {
+    const directory = join(freshDirectory(), `${"long".repeat(30)}.d`);
+    const process = await holder(directory);
+    await expect(lmdbBroker({ directory })).rejects.toMatchObject({ code: "STORAGE_IN_USE", data: { pid: process.pid } });
+    // Moved, it is held still; nobody else has its place.
+    renameSync(directory, `${directory}.moved`);
+    await expect(lmdbBroker({ directory: `${directory}.moved` })).rejects.toMatchObject({ code: "STORAGE_IN_USE" });
+    await process.kill();
+    await (await lmdbBroker({ directory: `${directory}.moved` })).close();
+  });
+});
+
+describe("a directory of something else", () => {
+  const foreign: Record<string, (directory: string) => Promise<void> | void> = {
+    "files of another program": (directory) => writeFileSync(join(directory, "thesis.txt"), "chapter one"),
+    "a data file that LMDB did not write": (directory) => writeFileSync(join(directory, "data.mdb"), "x".repeat(10_000)),
+    "a log of a newer format": (directory) => fill(directory, ["meta", "format"], "2"),
+    "LMDB's file of another program": (directory) => fill(directory, ["some", "key"], "value"),
+  };
+  for (const [name, make] of Object.entries(foreign)) {
+    test(`LOG-9 is refused and left as it is: ${name}`, async () => {
+      const directory = freshDirectory();
+      await make(directory);
+      const before = filesOf(directory);
+      await expect(lmdbBroker({ directory })).rejects.toMatchObject({ code: "VERSION_UNSUPPORTED" });
+      expect(filesOf(directory)).toEqual(before);
+    });
+  }
+});
+
+async function fill(directory: string, key: string[], value: string): Promise<void> {
+  const database = open<string>(directory, { encoding: "string", noSubdir: false, overlappingSync: false });
+  await database.put(key, value);
+  await database.close();
+}
