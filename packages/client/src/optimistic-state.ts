@@ -26,6 +26,8 @@ export interface OptimisticState {
   skipped(): number;
   /** A publish of this client: shown from now on. */
   published(entry: Entry): void;
+  /** All that waits, in this order. */
+  restored(entries: readonly Entry[]): void;
   /** The publish landed; its event, as the server made it, is shown from here until canonical state, now at `reached`, has it. */
   acked(entry: Entry, result: PublishResult, reached: Position | undefined): void;
   /** The publish was refused, or its event takes its place. */
@@ -93,6 +95,11 @@ export function makeOptimisticState(channel: string, core: Core, definition: Sta
     skipped: () => skipped,
     published(entry) {
       if (knows(entry.type)) overlay.push({ entry });
+      store.changed();
+    },
+    restored(entries) {
+      const waiting = entries.filter(({ type }) => knows(type)).map((entry) => ({ entry }));
+      overlay = [...overlay.filter(({ ackedAt }) => ackedAt !== undefined), ...waiting];
       store.changed();
     },
     acked(entry, { position, payload = entry.payload }, reached) {
