@@ -90,7 +90,7 @@ const simulate = async (profile, from, seeds) => {
   const lines = output.trimEnd().split("\n");
   const counted = new RegExp(`^seeds=${seeds} violations=(\\d+)$`).exec(lines.at(-1) ?? "");
   if (counted === null) return refuse("the simulation did not come to its end");
-  return { violations: Number(counted[1]), failures: lines.filter((line) => /^seed \d+ at /.test(line)) };
+  return { violations: Number(counted[1]), failures: lines.filter((line) => /^(seed \d+ at|and \d+ more seeds:) /.test(line)) };
 };
 
 /** @param {number} rounds */
