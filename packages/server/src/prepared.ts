@@ -67,6 +67,6 @@ export class PreparedPublishes {
    */
   assertRoom(underWay: number): void {
     if (this.#kept.size + underWay < this.#countMax && this.#tally.count < NODE_MAX) return;
-    throw new TuttiError("RATE_LIMITED", { message: `preparedMax is ${this.#countMax}: too many publishes wait for the log` });
+    throw new TuttiError("RATE_LIMITED", { message: "too many publishes wait for the log, as their handlers left them" });
   }
 }
