@@ -110,7 +110,10 @@ export interface Broker {
    * forget one before its time.
    */
   lookup(channel: string, id: PublisherCount | IdempotencyKey): Promise<Outcome | undefined>;
-  /** The events after a position, oldest first; at most `countMax`. An empty page means that `after` is the head. */
+  /**
+   * The events after a position, oldest first; at most `countMax`. An empty page means that `after` is the head. `after` may be a place between two
+   * events, where the broker counts in jumps.
+   */
   read(channel: string, after: LastSeen, options: ReadOptions): Promise<Page>;
   /** The head of a channel; a channel that nobody wrote to has one at `seq` 0. */
   head(channel: string): Promise<Head>;

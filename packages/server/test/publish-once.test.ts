@@ -1,7 +1,8 @@
 import { TuttiError } from "@tutti/protocol";
-import type { ServerOptions } from "@tutti/server";
+import { memoryBroker, type ServerOptions } from "@tutti/server";
 import { describe, expect, it } from "vitest";
 import { room, text } from "./support/following.js";
+import { jumpingBroker } from "./support/jumping-broker.js";
 import type { Peer } from "./support/peer.js";
 import { rooms } from "./support/rooms.js";
 import { World } from "./support/world.js";
@@ -248,6 +249,15 @@ describe("what the handler made of a payload", () => {
     const other = await numbering({ broker: world.broker.inner });
     expect((await other.ask(await other.peer(), 1, true))?.data).toMatchObject({ repeat: true, payload: text("note 1 by run 1") });
     expect(other.runs()).toBe(0);
+  });
+
+  it("PUB-13 is found where the broker counts in jumps", async () => {
+    const { peer, ask } = await numbering({ broker: jumpingBroker(memoryBroker()) });
+    const client = await peer();
+    await ask(client, 1);
+    await ask(client, 2);
+    expect((await ask(client, 1, true))?.data).toMatchObject({ position: { seq: 7 }, payload: text("note 1 by run 1") });
+    expect((await ask(client, 2, true))?.data).toMatchObject({ position: { seq: 14 }, payload: text("note 2 by run 2") });
   });
 
   it("PUB-13 is left out where the log has it no more", async () => {

@@ -4,8 +4,8 @@ import type { Broker, EventRun, Outcome, Page } from "@tutti/server";
 /** A broker that counts 0, 7, 14, …, as one does whose positions are places in a file or in a log that it shares with others. */
 export function jumpingBroker(inner: Broker, by = 7): Broker {
   const out = <P extends Position>(position: P): P => ({ ...position, seq: position.seq * by });
-  /** Between two places there is none. */
-  const into = <P extends LastSeen>(position: P): P => ({ ...position, seq: position.seq % by === 0 ? position.seq / by : Number.MAX_SAFE_INTEGER });
+  /** Between two places what comes after is what comes after the first of them. */
+  const into = <P extends LastSeen>(position: P): P => ({ ...position, seq: Math.floor(position.seq / by) });
   const outRun = ({ epoch, events }: EventRun): EventRun => ({ epoch, events: events.map((event) => ({ ...event, seq: event.seq * by, prev: event.prev * by })) });
   const outOutcome = (outcome: Outcome): Outcome => {
     if (outcome.outcome === "appended" || outcome.outcome === "repeat") return { ...outcome, position: out(outcome.position) };
