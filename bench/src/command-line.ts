@@ -16,7 +16,7 @@ export type Command =
       readonly directory: string | undefined;
     };
 
-export const usage = "npm run bench -- NAME [--json FILE] [--rounds N] [--directory FOLDER] [--tiny], or --list";
+const usage = "npm run bench -- NAME [--json FILE] [--rounds N] [--directory FOLDER] [--tiny], or --list";
 
 /** Reads the arguments. @throws Error that says what is wrong with them */
 export function readCommand(args: readonly string[]): Command {

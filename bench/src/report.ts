@@ -11,7 +11,7 @@ export interface Machine {
 }
 
 /** What of the machine was in use by others, as the system counts it: processes that want to run, over the last minute. */
-export interface Load {
+interface Load {
   readonly before: number;
   readonly after: number;
 }

@@ -15,7 +15,7 @@ export interface Run {
 /** What a measurement gave, by the name of the quantity. */
 export type Sample = Readonly<Record<string, number>>;
 
-export interface Quantity {
+interface Quantity {
   readonly name: string;
   readonly unit: string;
 }

@@ -75,18 +75,20 @@ const server: Contender<History> = {
     await once(http, "listening");
     const { port } = http.address() as AddressInfo;
     const client = startClient(run);
+    const ended = once(client, "exit").then(() => undefined);
     const recovery: Recovery = { url: `ws://127.0.0.1:${port}/v1/connect`, channel, since: { epoch: position.epoch, seq: 0 }, upTo: position.seq };
     return {
       async recover() {
         const answered = once(client, "message") as Promise<[Recovered]>;
         client.send(recovery);
-        const ended = once(client, "exit").then(() => Promise.reject(new Error("the client ended")));
-        const [{ problem }] = await Promise.race([answered, ended]);
+        const answer = await Promise.race([answered, ended]);
+        if (answer === undefined) throw new Error("the client ended");
+        const [{ problem }] = answer;
         if (problem !== undefined) throw new Error(problem);
       },
       async close() {
         client.disconnect();
-        await once(client, "exit");
+        await ended;
         await node.close();
         http.close();
       },
