@@ -29,11 +29,19 @@ function compose(options: ClientOptions) {
     errors.emit("error", failure);
     tell(`error:${channel === undefined ? "connection" : namespaceOf(channel)}`, { error: failure, channel });
   };
-  const session = makeSession(environment, storage, (stored, isSame) => {
-    const left = stored?.publishes.map(({ channel }) => channels.of(channel)) ?? [];
-    for (const channel of new Set([...channels.busy, ...left])) channel.restore(stored, isSame);
-    for (const { queue } of channels.busy) queue.pump();
-  }, error);
+  const session = makeSession(
+    environment,
+    storage,
+    options.owner,
+    (stored, isSame) => {
+      const left = stored?.publishes.map(({ channel }) => channels.of(channel)) ?? [];
+      for (const channel of new Set([...channels.busy, ...left])) channel.restore(stored, isSame);
+      for (const { queue } of channels.busy) queue.pump();
+      pending.changed();
+    },
+    ({ channel, type, payload, attempted }) => host.rollback({ channel, type, payload, error: new TuttiError(attempted ? "OUTCOME_UNKNOWN" : "USER_CHANGED") }),
+    error,
+  );
   const totals = { count: 0, bytes: 0 };
   let told = { ...totals };
   const pending = makeStore(report, () => ({ ...totals, oldestAt: oldestOf(channels.busy) }));

@@ -67,6 +67,12 @@ export interface ClientOptions<C extends Contract = Contract> extends Partial<Cl
    */
   readonly storage?: SessionStorage;
   /**
+   * Any name that the application has for the person at it, before the server says who that is. What another owner left in the storage is
+   * cleared before it is shown, also without a connection. Without it, that waits for the welcome, and what somebody publishes in a page that
+   * is never welcomed is taken for the publishes of who had the session before.
+   */
+  readonly owner?: string;
+  /**
    * What happens to a publish where the queue is full: it is refused, or the oldest ones of its channel that were never sent are taken back
    * to make room, where that is enough. Either ends with `QUEUE_FULL`.
    */

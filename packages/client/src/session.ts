@@ -1,6 +1,6 @@
 import { MESSAGE_BYTES_MAX, TuttiError, type Environment } from "@tutti/protocol";
 import { attempt } from "./deferred.js";
-import type { HeldSession, SessionStorage, StorageChange, StoredIdentity, StoredSession, StoredState } from "./storage.js";
+import type { HeldSession, SessionStorage, StorageChange, StoredIdentity, StoredPublish, StoredSession, StoredState } from "./storage.js";
 
 /**
  * A logical client over reconnects: the secret that the server knows it by, its public id, and how far it has counted its publishes in
@@ -12,6 +12,7 @@ export interface Session {
   publicId: string | undefined;
   /** The user of the last welcome. */
   user: string | undefined;
+  readonly owner: string | undefined;
   /** The largest message that the server takes. */
   messageBytesMax: number;
   /** The highest *n* that was given out, by channel. */
@@ -34,13 +35,17 @@ export interface Session {
 }
 
 /**
+ * @param owner whose session it has to be
  * @param held hears which session it is: what is stored of it, and whether it is the one that this client had before
+ * @param foreign hears of what somebody else left, and is not kept
  * @param failed hears of each failure of the storage
  */
 export function makeSession(
   environment: Environment,
   storage: SessionStorage | undefined,
+  owner: string | undefined,
   held: (stored: StoredSession | undefined, isSame: boolean) => void,
+  foreign: (left: StoredPublish) => void,
   failed: (error: TuttiError) => void,
 ): Session {
   const waiting: (() => void)[] = [];
@@ -52,18 +57,21 @@ export function makeSession(
   const take = (home: HeldSession | undefined): void => {
     // Released meanwhile, or held by a later attempt.
     if (session.home !== "sought") return void home?.release();
-    const stored = home?.stored;
-    const identity = stored?.identity ?? { secret: environment.id() + environment.id(), publicId: undefined, user: undefined };
+    const found = home?.stored;
+    const stored = found?.identity.owner === owner ? found : undefined;
+    const identity = stored?.identity ?? { secret: environment.id() + environment.id(), publicId: undefined, user: undefined, owner };
     const isSame = identity.secret === session.secret;
     Object.assign(session, identity, { home, counts: new Map(stored?.counts), states: new Map(stored?.states) });
     if (stored === undefined) session.keep({ kind: "begin", identity });
     held(stored, isSame);
+    if (stored === undefined) found?.publishes.forEach(foreign);
     for (const task of waiting.splice(0)) task();
   };
   const session: Session = {
     secret: "",
     publicId: undefined,
     user: undefined,
+    owner,
     messageBytesMax: MESSAGE_BYTES_MAX,
     counts: new Map(),
     states: new Map(),
@@ -109,9 +117,9 @@ export function makeSession(
 
 /** The server's word on who this is: `same` as before, `named` for the first time, or `other`: the user is another. The counts go on, as the user may come back. */
 export function identify(session: Session, publicId: string, user: string | undefined): "same" | "named" | "other" {
-  const { secret, publicId: before } = session;
+  const { secret, owner, publicId: before } = session;
   if (publicId === before) return "same";
-  const identity: StoredIdentity = { secret, publicId, user };
+  const identity: StoredIdentity = { secret, publicId, user, owner };
   Object.assign(session, identity);
   if (before !== undefined) session.states.clear();
   session.keep({ kind: before === undefined ? "identity" : "begin", identity });

@@ -18,6 +18,8 @@ export interface StoredIdentity {
   /** Derived by the server from the secret and the user; `undefined` before the first welcome. */
   readonly publicId: string | undefined;
   readonly user: string | undefined;
+  /** What the application called the person whose session it is. */
+  readonly owner?: string | undefined;
 }
 
 /** What the events of a channel made of its state, up to a position. */

@@ -8,11 +8,11 @@ const note = (text: string) => ({ text });
 const sent = (link: FakeLink) => link.of("publish").map(({ n, retry = false, payload }) => [n, retry, Object(payload).text]);
 
 /** Two tabs, each connected; the second one published `texts`, and is gone. */
-async function leftBehind(...texts: readonly string[]) {
+async function leftBehind(texts: readonly string[], owner?: string) {
   const storage = memoryStorage();
   const stage = await online(storage);
   const tab = memoryStorage({ beside: storage });
-  const other = await online(tab, { inFlightMax: 1 });
+  const other = await online(tab, { inFlightMax: 1, ...(owner !== undefined && { owner }) });
   for (const text of texts) void other.board.publish("note:add", note(text));
   await other.stored();
   const secret = other.link.last("hello").session;
@@ -32,7 +32,7 @@ async function welcome(stage: Stage, session = "public"): Promise<FakeLink> {
 
 describe("what a dead tab left", () => {
   it("QUE-3 is sent by a tab that runs, as the session that it was, under the numbers that it had, and is then forgotten", async () => {
-    const { tab, stage, secret } = await leftBehind("a", "b");
+    const { tab, stage, secret } = await leftBehind(["a", "b"]);
     const own = stage.transport.links[0]!;
     const link = await welcome(stage);
     expect(link).not.toBe(own);
@@ -50,7 +50,7 @@ describe("what a dead tab left", () => {
   });
 
   it("QUE-3 is refused to the application that runs", async () => {
-    const { stage } = await leftBehind("a");
+    const { stage } = await leftBehind(["a"]);
     const rollbacks: unknown[] = [];
     stage.client.on("rollback", ({ payload, error }) => rollbacks.push([payload, error.code]));
     const link = await welcome(stage);
@@ -59,7 +59,7 @@ describe("what a dead tab left", () => {
   });
 
   it("QUE-4 is not sent where the user is another", async () => {
-    const { stage } = await leftBehind("a", "b");
+    const { stage } = await leftBehind(["a", "b"]);
     const rollbacks: string[] = [];
     stage.client.on("rollback", ({ error }) => rollbacks.push(error.code));
     const link = await welcome(stage, "another");
@@ -68,8 +68,16 @@ describe("what a dead tab left", () => {
     expect(link.status).toBe("closed");
   });
 
+  it("QUE-4 is not sent where the owner is another", async () => {
+    const { tab, stage } = await leftBehind(["a", "b"], "somebody else");
+    await stage.stored();
+    expect(stage.transport.links.slice(2).flatMap((link) => link.sent)).toEqual([]);
+    expect(stage.transport.links.filter(({ status }) => status !== "closed")).toHaveLength(1);
+    expect((await tab.hold()).stored).toBeUndefined();
+  });
+
   it.each(["close", "pageHide"] as const)("QUE-3 is left to others again at %s", async (end) => {
-    const { storage, stage, secret } = await leftBehind("a", "b");
+    const { storage, stage, secret } = await leftBehind(["a", "b"]);
     const link = await welcome(stage);
     link.ack(link.of("publish")[0]!, 1);
     if (end === "close") await stage.client.close();
@@ -82,7 +90,7 @@ describe("what a dead tab left", () => {
   });
 
   it("QUE-3 waits with the tab that took it up, and goes on with it", async () => {
-    const { stage } = await leftBehind("a");
+    const { stage } = await leftBehind(["a"]);
     const own = stage.transport.links[0]!;
     stage.link.cut();
     for (let attempt = 0; attempt < 14; attempt++) {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { memoryStorage } from "../src/index.js";
 import { flawed, left, load, online } from "./support/browser.js";
 import { at } from "./support/fake-server.js";
+import { note as noteAt } from "./support/notes.js";
 import { outcome, Stage } from "./support/stage.js";
 
 const note = (text: string) => ({ text });
@@ -321,5 +322,45 @@ describe("a session that is stored", () => {
     stage.page?.pageShow();
     await stage.stored();
     expect(stage.welcome().status).toBe("connected");
+  });
+
+  it("QUE-4 what another owner left is cleared without a connection, before it is shown, and is not sent under the name that it had", async () => {
+    const storage = memoryStorage();
+    const before = (await online(storage, { owner: "ada" })).live();
+    before.link.events("board:1", 1, noteAt(1));
+    void before.board.publish("note:add", note("a"));
+    await before.stored();
+    const secret = before.link.last("hello").session;
+    storage.abandon();
+
+    const guest = new Stage({ storage, owner: "guest" });
+    const lost: unknown[] = [];
+    guest.client.on("rollback", ({ payload, error }) => lost.push([payload, error.code]));
+    void guest.board.publish("note:add", note("b"));
+    await guest.stored();
+    void guest.board.subscribe();
+    expect(lost).toEqual([[note("a"), "OUTCOME_UNKNOWN"]]);
+    expect(guest.board.state.getSnapshot()).toEqual(["b"]);
+    await guest.stored();
+    storage.abandon();
+
+    const after = new Stage({ storage, owner: "ada" });
+    after.environment.id();
+    await after.stored();
+    await after.connect().stored();
+    expect(after.link.last("hello").session).not.toBe(secret);
+    expect(after.link.of("publish")).toEqual([]);
+    expect(after.client.pending.getSnapshot().count).toBe(0);
+  });
+
+  it("QUE-2 what the same owner left is as it was", async () => {
+    const storage = memoryStorage();
+    const before = await load(storage, { owner: "ada" });
+    void before.board.publish("note:add", note("a"));
+    await before.stored();
+    storage.abandon();
+    expect(sent(await online(storage, { owner: "ada" }))).toEqual([{ n: 1, retry: false, text: "a" }]);
+    storage.abandon();
+    expect(sent(await online(storage, { owner: "ada" }))).toEqual([{ n: 1, retry: true, text: "a" }]);
   });
 });
