@@ -21,10 +21,6 @@ interface Extent {
   readonly head: Mark;
 }
 
-interface Appended extends EventRecord {
-  readonly event: LoggedEvent;
-}
-
 /**
  * The history of one channel, and who wrote it. What it shows is flushed, unless the log acknowledges before that; what it counts by is what was
  * appended.
@@ -40,8 +36,8 @@ export class ChannelLog implements Writer {
   /** Raised as soon as events are to be forgotten, so that nobody begins to read them. */
   #floor: Mark;
   #head: Mark;
-  #unsealed: Appended[] = [];
-  #sealed: { readonly events: readonly Appended[]; readonly extent: Extent } | undefined;
+  #unsealed: EventRecord[] = [];
+  #sealed: { readonly events: readonly EventRecord[]; readonly extent: Extent } | undefined;
   /** What the latest append that is not sealed wants kept. */
   #retention: Retention | undefined;
   /** Up to where events are to be forgotten besides. */
@@ -130,12 +126,11 @@ export class ChannelLog implements Writer {
     if (publisher !== undefined) this.answer(publisher, seq);
     if (key !== undefined) this.#keys.add(this.#flushed.id, key, seq);
     this.#retention = retention;
-    const logged: LoggedEvent = { ...event, seq, prev: this.#head.seq };
-    this.#unsealed.push({ ...record, event: logged });
+    this.#unsealed.push(record);
     this.#head = record.mark;
     if (this.#isShownAtOnce) {
       this.#raiseFloor();
-      this.#deliver([logged]);
+      this.#deliver([record.event]);
     }
     return this.#at(seq);
   }
@@ -229,7 +224,7 @@ export class ChannelLog implements Writer {
   }
 
   /** What was appended and is not flushed. */
-  get #ahead(): readonly Appended[] {
+  get #ahead(): readonly EventRecord[] {
     return this.#sealed === undefined ? this.#unsealed : [...this.#sealed.events, ...this.#unsealed];
   }
 
@@ -250,7 +245,7 @@ export class ChannelLog implements Writer {
     const { id, head } = this.#flushed;
     const events: LoggedEvent[] = [];
     const range = id === undefined ? undefined : { ...ranges.events(id, after, head.seq), limit: countMax };
-    if (range !== undefined) for (const { key, value } of this.#context.store.range(range)) events.push(decodeEvent(Number(key[2]), value));
+    if (range !== undefined) for (const { value } of this.#context.store.range(range)) events.push(decodeEvent(value));
     if (this.#shown === head || events.length === countMax) return events;
     const ahead = this.#ahead.map(({ event }) => event).filter(({ seq }) => seq > Math.max(after, head.seq));
     return [...events, ...ahead.slice(0, countMax - events.length)];

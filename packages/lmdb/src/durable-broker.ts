@@ -180,8 +180,8 @@ class DurableBroker implements Broker {
     return known;
   }
 
-  #waits({ aheadCount }: ChannelLog): boolean {
-    return this.#context.durability === "flush" || aheadCount > AHEAD_MAX;
+  #waits(log: ChannelLog): boolean {
+    return this.#context.durability === "flush" || log.aheadCount > AHEAD_MAX;
   }
 
   #writeMeta(): void {

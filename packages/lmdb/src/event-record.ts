@@ -15,8 +15,9 @@ export interface Mark {
 /** Before everything. */
 export const ORIGIN: Mark = { seq: 0, at: 0, start: 0, total: 0 };
 
-/** The event as it is stored: when, what stands before it in bytes, and the event as JSON, which is not read where the mark is enough. */
+/** An event and how it is stored: when, what stands before it in bytes, and it as JSON, which is not read where the mark is enough. */
 export interface EventRecord {
+  readonly event: LoggedEvent;
   readonly mark: Mark;
   readonly text: string;
 }
@@ -26,10 +27,11 @@ export interface EventRecord {
  *
  * @throws TuttiError `PAYLOAD_INVALID`, `MESSAGE_TOO_DEEP`
  */
-export function encodeEvent({ eventId, type, payload, timestamp, user }: NewEvent, head: Mark, at: number): EventRecord {
-  const json = jsonCodec.encode([{ eventId, type, payload, timestamp, user }], SERVER_DEPTH_MAX);
-  const start = head.total;
-  return { mark: { seq: head.seq + 1, at, start, total: start + Buffer.byteLength(json) }, text: `${at} ${start} ${json}` };
+export function encodeEvent(newEvent: NewEvent, { seq: prev, total: start }: Mark, at: number): EventRecord {
+  // The log counts by ones; what reads it does not rely on that.
+  const event: LoggedEvent = { ...newEvent, seq: prev + 1, prev };
+  const json = jsonCodec.encode([event], SERVER_DEPTH_MAX);
+  return { event, mark: { seq: event.seq, at, start, total: start + Buffer.byteLength(json) }, text: `${at} ${start} ${json}` };
 }
 
 export function markOf(seq: number, text: string): Mark {
@@ -38,11 +40,10 @@ export function markOf(seq: number, text: string): Mark {
   return { seq, at: Number(text.slice(0, first)), start, total: start + Buffer.byteLength(text) - second - 1 };
 }
 
-/** The log counts by ones, so the event before is the one with the next lower `seq`. */
-export function decodeEvent(seq: number, text: string): LoggedEvent {
+export function decodeEvent(text: string): LoggedEvent {
   const [, second] = separators(text);
-  const [event] = jsonCodec.decode(text.slice(second + 1), SERVER_DEPTH_MAX) as readonly [NewEvent];
-  return { ...event, seq, prev: seq - 1 };
+  const [event] = jsonCodec.decode(text.slice(second + 1), SERVER_DEPTH_MAX) as readonly [LoggedEvent];
+  return event;
 }
 
 function separators(text: string): readonly [number, number] {
