@@ -53,6 +53,7 @@ describe("docs/PROTOCOL.md", () => {
     expect(valueOf("frames of a batch")).toBe(String(limits.batchFramesMax));
     expect(valueOf("channels of a connection")).toBe(String(defaultBounds.subscriptionsMax));
     expect(valueOf("requests of a connection")).toBe(defaultBounds.requestsMax.toLocaleString("en"));
+    expect(valueOf("wait for the log")).toBe(String(defaultBounds.preparedMax));
     expect(valueOf("waits to be sent")).toBe(`${defaultBounds.outboxBytesMax / 1024 / 1024} MiB`);
   });
 });
