@@ -110,10 +110,11 @@ export interface Channel<C extends Contract = UntypedContract, P extends Pattern
   /** Nothing of the channel arrives from now on; resolves when the server knows. Publishes that wait are still sent. */
   unsubscribe(): Promise<void>;
   /**
-   * Publishes an event: in order, once, again after a reconnect until it is answered. Shown in `state` at once.
+   * Publishes an event: in order, once, again after a reconnect until it is answered. Shown in `state` at once. With a storage it is stored before
+   * it is sent, and outlives the page: then the promise is gone, and what becomes of it is told by `pending` and the client's `rollback`.
    *
-   * @throws (rejects) TuttiError `PAYLOAD_INVALID`, `TYPE_UNKNOWN`, `MESSAGE_TOO_LARGE`, `QUEUE_FULL` and final refusals of the server: it
-   * did not land; `OUTCOME_UNKNOWN`, `CLIENT_CLOSED`: it may have landed
+   * @throws (rejects) TuttiError `PAYLOAD_INVALID`, `TYPE_UNKNOWN`, `MESSAGE_TOO_LARGE`, `QUEUE_FULL`, `QUEUE_EXPIRED`, `STORAGE_FAILED`, `USER_CHANGED` and
+   * final refusals of the server: it did not land; `OUTCOME_UNKNOWN`, `CLIENT_CLOSED`: it may have landed
    */
   publish<T extends EventTypeOf<C, P>>(type: T, payload: EventInput<C, P, T>): Promise<PublishResult>;
   /** Sends a volatile message: at most 20 a second of a type, the newest always last; dropped while not live. Bad payloads surface as an error of the client. */

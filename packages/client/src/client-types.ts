@@ -40,11 +40,15 @@ type ParamsArgument<Pattern extends string> = keyof ParamsOf<Pattern> extends ne
 export interface Client<C extends Contract = UntypedContract> {
   /** The state of the connection, for people. */
   readonly connection: ReadonlyStore<ConnectionInfo>;
-  /** What waits to be acknowledged in all channels. */
+  /** What waits to be acknowledged in all channels, what an earlier page left included. */
   readonly pending: ReadonlyStore<PendingTotals>;
   /** Starts, or, while it waits or has failed, tries now. While connected it changes nothing. */
   connect(): void;
-  /** Says goodbye and ends. What waited rejects with `CLIENT_CLOSED`; subscriptions come back if `connect` is called again. */
+  /**
+   * Says goodbye and ends. What waited rejects with `CLIENT_CLOSED`, and is not kept for another page either; subscriptions come back if `connect`
+   * is called again. A page that goes away does not have to call it: what waits is then sent by the next one. Resolves when another client may
+   * have the storage.
+   */
   close(): Promise<void>;
   /** Tells others whether the person is at it. In a page the client finds out by itself. */
   setActivity(activity: Activity): void;

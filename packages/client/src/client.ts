@@ -132,11 +132,11 @@ function compose(options: ClientOptions) {
       return quiet;
     });
   };
-  const release = (): void => {
+  const release = (): Promise<void> => {
     // First, or it would take up what is let go.
     adoption?.end();
     adoption = undefined;
-    session.release();
+    return session.release();
   };
   const become = (world: World) => (): void => connection.dispatch({ type: "world", world });
   const lifecycleEvents: LifecycleEvents = {
@@ -150,7 +150,7 @@ function compose(options: ClientOptions) {
     resumed: become("free"),
     pageHide() {
       become("hidden")();
-      release();
+      void release();
     },
     pageShow() {
       hold();
@@ -174,7 +174,7 @@ function compose(options: ClientOptions) {
       watching = undefined;
       idle?.();
       connection.dispatch({ type: "close" });
-      release();
+      await release();
     },
     setActivity: connection.setActivity,
     on: (name: string, listener: (value: never) => void) => (name === "error" ? errors : emitter).on(name, listener),
@@ -191,7 +191,8 @@ function oldestOf(channels: Iterable<ClientChannel>): number | undefined {
 }
 
 /**
- * A client for a server of Tutti. It does nothing before `connect` or the first `subscribe`.
+ * A client for a server of Tutti. It does not connect before `connect` or the first `subscribe`. With a `storage` its session, what waits to be
+ * published and the last state of its channels outlive it; the storage is asked at once, and until it answers, publishes are shown and wait.
  *
  * @throws TypeError where the platform has no `WebSocket` and no transport is given
  * @example

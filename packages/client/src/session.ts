@@ -26,8 +26,8 @@ export interface Session {
   home: HeldSession | "sought" | "released" | undefined;
   /** Takes hold of a session, unless one is held. */
   hold(): void;
-  /** Lets others have it, where it is stored. */
-  release(): void;
+  /** Lets others have it, where it is stored. Resolves when they may. */
+  release(): Promise<void>;
   /** Calls `task` when it is known which session this is: in this turn where it can be. */
   whenHeld(task: () => void): void;
   /** Changes what is stored; `done` hears how it ended. Nothing happens, and nothing is heard, where nothing is stored. */
@@ -85,11 +85,11 @@ export function makeSession(
         take(undefined);
       });
     },
-    release() {
+    async release() {
       const { home } = session;
       if (home === undefined) return;
       session.home = "released";
-      if (typeof home === "object") void home.release();
+      if (typeof home === "object") await home.release();
     },
     whenHeld(task) {
       if (typeof session.home === "string") waiting.push(task);

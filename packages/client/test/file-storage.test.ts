@@ -163,4 +163,12 @@ describe("a session in a file", () => {
     expect(stage.live().status).toBe("connected");
     await held.release();
   });
+
+  it("CON-8 a client that is closed has let its file go", async () => {
+    const stage = new Stage({ storage: storage() });
+    void stage.board.publish("note:add", { text: "a" });
+    await vi.waitFor(() => expect(readFileSync(path, "utf8")).toContain('"put"'));
+    await stage.client.close();
+    expect((await stored())?.publishes).toEqual([]);
+  });
 });

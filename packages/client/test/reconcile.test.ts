@@ -91,9 +91,25 @@ describe("what the server made of a publish", () => {
     const { sheet, link, sent } = await online(storage);
     void sheet.publish("shape:add", { id: "temporary" });
     void sheet.publish("shape:add", { id: "b", parent: "temporary" });
+    void sheet.publish("shape:add", { id: "c", parent: "temporary" });
     await turns(30);
     link.answer(link.last("publish"), { position: at(1), eventId: "public:1", payload: { id: "17" } });
     expect(sent()).toHaveLength(1);
+    await turns(30);
+    expect(sent().at(-1)).toEqual([2, { id: "b", parent: "17" }]);
+    expect((await left(storage))?.publishes).toMatchObject([
+      { n: 2, payload: { id: "b", parent: "17" }, attempted: true },
+      { n: 3, payload: { id: "c", parent: "17" }, attempted: false },
+    ]);
+  });
+
+  it("STA-11 changes also what is on its way to the storage", async () => {
+    const storage = memoryStorage();
+    const { sheet, link, sent } = await online(storage);
+    void sheet.publish("shape:add", { id: "temporary" });
+    await turns(30);
+    void sheet.publish("shape:add", { id: "b", parent: "temporary" });
+    link.answer(link.last("publish"), { position: at(1), eventId: "public:1", payload: { id: "17" } });
     await turns(30);
     expect(sent().at(-1)).toEqual([2, { id: "b", parent: "17" }]);
     expect((await left(storage))?.publishes).toMatchObject([{ n: 2, payload: { id: "b", parent: "17" }, attempted: true }]);

@@ -293,6 +293,29 @@ describe("a session that is stored", () => {
     expect(stage.client.pending.getSnapshot()).toEqual({ count: 0, bytes: 0 });
   });
 
+  it("QUE-3 a page that comes back as another session takes none of that one's publishes for its own", async () => {
+    const storage = memoryStorage();
+    const stage = await online(storage);
+    const own = stage.board.publish("note:add", note("own"));
+    await stage.stored();
+    stage.page?.pageHide();
+    const tabs = [memoryStorage({ beside: storage }), memoryStorage({ beside: storage })];
+    await tabs[0]!.hold();
+    const other = await tabs[1]!.hold();
+    const theirs = { channel: "board:1", n: 1, type: "note:add", payload: note("theirs"), timestamp: stage.environment.now(), attempted: false };
+    const identity = { secret: "other-".padEnd(44, "x"), publicId: undefined, user: undefined };
+    await other.write([
+      { kind: "begin", identity },
+      { kind: "put", publish: theirs },
+    ]);
+    await other.release();
+    stage.page?.pageShow();
+    await stage.stored();
+    await stage.welcome().stored();
+    expect(await outcome(own)).toBe("OUTCOME_UNKNOWN");
+    expect(sent(stage)).toEqual([{ n: 1, retry: false, text: "theirs" }]);
+  });
+
   it("QUE-3 a page that comes back and finds some of its queue settled by another does not send that again", async () => {
     const storage = memoryStorage();
     const stage = await online(storage);
