@@ -14,6 +14,8 @@ interface Claim {
 
 /** A holder that takes a connection, but so late, is alive. */
 const PROBE_MS = 5_000;
+/** A path of a socket that is longer is cut off by the operating system. */
+const SOCKET_PATH_MAX = 100;
 const MARK = ".held-";
 
 /**
@@ -27,7 +29,7 @@ const MARK = ".held-";
  */
 export async function lockFile(file: string, id: string): Promise<() => Promise<void>> {
   const path = join(realpathSync(dirname(file)), basename(file));
-  const address = isWindows() ? `\\\\.\\pipe\\tutti-${id}` : join(tmpdir(), `tutti-${id}`);
+  const address = addressBeside(path, id);
   const server = await listen(address);
   const draft = `${path}.${id}`;
   let mine: string | undefined;
@@ -51,6 +53,13 @@ export async function lockFile(file: string, id: string): Promise<() => Promise<
     await letGo();
     throw error;
   }
+}
+
+/** Beside the file, so that whoever sees the file can ask: another container, say. */
+function addressBeside(path: string, id: string): string {
+  if (isWindows()) return `\\\\.\\pipe\\tutti-${id}`;
+  const beside = `${path}.${id}.socket`;
+  return Buffer.byteLength(beside) <= SOCKET_PATH_MAX ? beside : join(tmpdir(), `tutti-${id}`);
 }
 
 function numberOf(claimed: string): number {
