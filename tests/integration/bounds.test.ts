@@ -53,6 +53,7 @@ const live = 100;
 
 describe("a server", () => {
   it.each([
+    // What stays is what the log keeps at hand of the 10,000 channels that were used last.
     { broker: "lmdb", mebibytesMax: 24 },
     { broker: "memory", mebibytesMax: 300 },
   ])(
