@@ -122,6 +122,7 @@ describe("the log of a server", () => {
 
     const all = linesOf(await contentsOf(setting.directory, feed));
     expectAllOf(publishers, await contentsOf(setting.directory, feed));
+    // LMDB opens at what it has flushed then, and not at what it has only committed.
     vi.stubEnv("LMDB_RESTORE", "safe");
     for (const copy of taken) {
       const kept = linesOf(await contentsOf(copy.directory, feed));
