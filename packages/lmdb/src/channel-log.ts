@@ -6,7 +6,7 @@ import { KeyBook } from "./key-book.js";
 import { places, ranges } from "./layout.js";
 import { PublisherBook } from "./publisher-book.js";
 import type { Answer } from "./publisher-record.js";
-import { isDue, isSpare, lastWhere } from "./retention.js";
+import { edgeOf, isDue, isSpare, lastWhere } from "./retention.js";
 import { SnapshotShelf } from "./snapshot-shelf.js";
 import type { Write } from "./store.js";
 import type { Writer } from "./write-queue.js";
@@ -36,6 +36,8 @@ export class ChannelLog implements Writer {
   /** Raised as soon as events are to be forgotten, so that nobody begins to read them. */
   #floor: Mark;
   #head: Mark;
+  /** The event that decides whether something is due; read once for each floor. */
+  #edge: Mark | undefined;
   #unsealed: EventRecord[] = [];
   #sealed: { readonly events: readonly EventRecord[]; readonly extent: Extent } | undefined;
   /** What the latest append that is not sealed wants kept. */
@@ -94,6 +96,7 @@ export class ChannelLog implements Writer {
     this.#flushed = this.#readExtent();
     this.#floor = this.#flushed.floor;
     this.#head = this.#flushed.head;
+    this.#edge = undefined;
     this.#isStale = false;
   }
 
@@ -253,15 +256,22 @@ export class ChannelLog implements Writer {
 
   /** Forgets what may be forgotten now, in memory; so much of it that the write stays small. */
   #raiseFloor(): Mark {
-    const now = this.#context.clock.now();
     const retention = this.#retention;
-    const isRetained = retention === undefined || !isDue(retention, this.#floor, this.#head, (seq) => this.#markAt(seq), now);
-    const spare = Math.max(this.#trimUpTo, isRetained ? 0 : this.#spareUpTo(retention, this.#head.seq));
+    const spare = Math.max(this.#trimUpTo, retention !== undefined && this.#isDue(retention) ? this.#spareUpTo(retention, this.#head.seq) : 0);
     const upTo = Math.min(spare, this.#floor.seq + this.#unsealed.length + FORGOTTEN_MAX);
-    if (upTo > this.#floor.seq) this.#floor = this.#markAt(upTo);
+    if (upTo > this.#floor.seq) {
+      this.#floor = this.#markAt(upTo);
+      this.#edge = undefined;
+    }
     this.#retention = undefined;
     this.#trimUpTo = 0;
     return this.#floor;
+  }
+
+  #isDue(retention: Retention): boolean {
+    const edge = edgeOf(this.#floor);
+    if (this.#edge === undefined && edge < this.#head.seq) this.#edge = this.#markAt(edge);
+    return isDue(retention, this.#floor, this.#edge, this.#head, this.#context.clock.now());
   }
 
   #spareUpTo(retention: Retention, upTo: number): number {

@@ -16,12 +16,15 @@ export function isSpare({ countMin, ageMsMin, countMax, bytesMax }: Retention, m
   return behind >= countMax || head.total - mark.start > bytesMax || (behind >= countMin && now - mark.at >= ageMsMin);
 }
 
-/** Whether enough of a channel is spare to forget it now. */
-export function isDue(retention: Retention, floor: Mark, head: Mark, markAt: (seq: number) => Mark, now: number): boolean {
+/** The event that decides whether enough of a channel is spare: that, and all before it. */
+export function edgeOf(floor: Mark): number {
+  return floor.seq + SLACK_COUNT;
+}
+
+/** Whether enough of a channel is spare to forget it now; `edge` is there where the channel reaches so far. */
+export function isDue(retention: Retention, floor: Mark, edge: Mark | undefined, head: Mark, now: number): boolean {
   if (head.total - floor.total > retention.bytesMax * (1 + SLACK_SHARE)) return true;
-  const last = floor.seq + SLACK_COUNT;
-  const isWanted = head.seq - last < Math.min(retention.countMin, retention.countMax);
-  return last < head.seq && !isWanted && isSpare(retention, markAt(last), head, now);
+  return edge !== undefined && isSpare(retention, edge, head, now);
 }
 
 /** The last `seq` above `low` up to `high` at which the condition holds, which holds up to some point and not beyond; `low` where it holds nowhere. */
