@@ -91,6 +91,16 @@ describe("the state that an earlier page saw", () => {
     expect((await left(storage))?.states.size).toBe(0);
   });
 
+  it("QUE-4 is not shown to another user who subscribes later", async () => {
+    const stage = await load(await stored());
+    stage.client.connect();
+    stage.link.open();
+    stage.link.welcome({ session: "another" });
+    void stage.board.subscribe();
+    expect(stage.board.state.getSnapshot()).toEqual([]);
+    expect(stage.link.last("subscribe").since).toBeUndefined();
+  });
+
   it("REC-9 a state has one start: neither rewind nor since are for a channel with one, nor both for any", async () => {
     const stage = new Stage().connect();
     const feed = stage.client.channel("feed:{id}", { id: "1" });
