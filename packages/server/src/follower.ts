@@ -129,10 +129,14 @@ export class Follower {
       this.#missed = true;
       return;
     }
-    const fresh = run.epoch === this.#last.epoch ? run.events.filter(({ seq }) => seq > this.#last.seq) : run.events;
+    const { epoch, seq: lastSeq, eventId } = this.#last;
+    const fresh = run.epoch === epoch ? run.events.filter(({ seq }) => seq > lastSeq) : run.events;
+    // A log that lost its tail and went on: where the last event was, another one stands.
+    const isReplaced = run.epoch === epoch && eventId !== undefined && run.events.some((event) => event.seq === lastSeq && event.eventId !== eventId);
+    if (isReplaced) return void this.#catchUp();
     const first = fresh[0];
     if (first === undefined) return;
-    const follows = run.epoch === this.#last.epoch && first.prev === this.#last.seq;
+    const follows = run.epoch === epoch && first.prev === lastSeq;
     if (follows || this.#services.guards.chain === false) this.#take({ epoch: run.epoch, events: fresh });
     else void this.#catchUp();
   }

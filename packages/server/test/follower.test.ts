@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { memoryBroker, type EventRun } from "@tutti/server";
+import { memoryBroker, type AppendRequest, type Broker, type EventRun } from "@tutti/server";
 import { bound, following, room, text, textsOf } from "./support/following.js";
 import { ManualEnvironment } from "./support/manual-environment.js";
 import type { Peer } from "./support/peer.js";
@@ -115,6 +115,40 @@ describe("what the bus loses", () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it("REC-3 is told as a gap where the log lost its tail and went on in the same epoch", async () => {
+    class SameEpoch extends ManualEnvironment {
+      override id(): string {
+        return "always the same";
+      }
+    }
+    const [before, after] = [memoryBroker({ environment: new SameEpoch() }), memoryBroker({ environment: new SameEpoch() })];
+    const appended: AppendRequest[] = [];
+    const listeners: ((run: EventRun) => void)[] = [];
+    let log = before;
+    const broker: Broker = {
+      ...bound(before),
+      read: (...asked) => log.read(...asked),
+      head: (...asked) => log.head(...asked),
+      subscribe: (channel, listener) => {
+        listeners.push(listener);
+        return before.subscribe(channel, listener);
+      },
+      append: (channel, request) => {
+        appended.push(request);
+        return log.append(channel, request);
+      },
+    };
+    const { world, peer, publish } = await following({ broker });
+    await publish("one", "lost");
+    for (const request of appended.slice(0, 1)) await after.append(room, request);
+    for (const listener of listeners) await after.subscribe(room, listener);
+    log = after;
+    await publish("two", "three");
+    await world.settle();
+    expect(textsOf(peer)).toEqual(["one", "lost", "three"]);
+    expect(peer.of("gap").map(({ start }) => start)).toMatchObject([{ position: { seq: 2 }, gap: { from: { seq: 2 }, to: { seq: 2 } } }]);
   });
 
   it("REC-5 costs no look at the log where the bus only repeats", async () => {
