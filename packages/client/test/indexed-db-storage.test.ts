@@ -227,9 +227,10 @@ describe("sessions in IndexedDB", () => {
     const open = vi.spyOn(IDBFactory.prototype, "open").mockImplementation(() => {
       throw new DOMException("not here", "SecurityError");
     });
-    await expect(openTab().storage.hold()).rejects.toThrow("not here");
+    const { storage } = openTab();
+    await expect(storage.hold()).rejects.toThrow("not here");
     open.mockRestore();
-    expect((await openTab().storage.hold()).stored).toBeUndefined();
+    expect((await storage.hold()).stored).toBeUndefined();
   });
 
   it("QUE-2 a database that another page deletes is not held up by this one", async () => {
