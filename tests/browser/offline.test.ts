@@ -1,9 +1,42 @@
+import { createClient, webSocketTransport } from "tutti/client";
 import { faultProxy, type FaultProxy } from "tutti/testing";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
 import { startCanvas, type CanvasProcess } from "./canvas-process.js";
 import { hasChromium, launchChromium } from "./chromium.js";
-import { connected, pageKept, visit, type Visitor } from "./visitor.js";
+import { expectSameContent } from "./same-content.js";
+import { addConcept, connected, makeCanvas, openTab, pageKept, renameConcept, visit, type Visitor } from "./visitor.js";
+
+const poll = { timeout: 10_000, interval: 50 };
+
+/** Somebody who notes what arrives on a canvas, in the words of the contract. */
+async function listenTo(port: number, path: string) {
+  const client = createClient({ url: `ws://localhost:${port}/v1/connect`, token: "d".repeat(24), transport: webSocketTransport({ WebSocket }) });
+  const channel = client.channel("canvas:{id}", { id: path.replace("/c/", "") });
+  const heard: string[] = [];
+  client.onAny(({ type, payload }) => {
+    if (/^(concept|arrow|chat):/.test(type)) heard.push(`${type} ${Object(payload).text ?? ""}`.trim());
+  });
+  await channel.subscribe();
+  return { heard, close: () => client.close() };
+}
+
+/** How many edits are on the disk of this browser: what is shown is there a moment later. */
+function keptCount({ page }: Visitor): Promise<number> {
+  return page.evaluate(
+    () =>
+      new Promise<number>((resolve, reject) => {
+        const opening = indexedDB.open("tutti");
+        opening.addEventListener("error", () => reject(opening.error));
+        opening.addEventListener("success", () => {
+          const counting = opening.result.transaction("publishes").objectStore("publishes").count();
+          counting.addEventListener("success", () => resolve(counting.result));
+          opening.result.close();
+        });
+      }),
+  );
+}
 
 describe.skipIf(!hasChromium)("a page without a network", () => {
   let browser: Browser;
@@ -11,6 +44,9 @@ describe.skipIf(!hasChromium)("a page without a network", () => {
   let proxy: FaultProxy;
   /** Reaches the server through the proxy. */
   let ada: Visitor;
+  /** Reaches the server directly. */
+  let bo: Visitor;
+  let path: string;
 
   beforeAll(async () => {
     browser = await launchChromium();
@@ -22,22 +58,25 @@ describe.skipIf(!hasChromium)("a page without a network", () => {
     server = await startCanvas();
     proxy = await faultProxy({ target: { port: server.port } });
     ada = await visit(browser, `http://localhost:${proxy.port}`, { name: "Ada", colour: "violet" });
-    await pageKept(ada);
+    path = await makeCanvas(ada, "Tunnel");
+    bo = await visit(browser, `http://localhost:${server.port}${path}`, { name: "Bo", colour: "green" });
+    await Promise.all([pageKept(ada), connected(bo)]);
   });
   afterEach(async () => {
-    await ada?.context.close();
+    await Promise.all([ada?.context.close(), bo?.context.close()]);
     await proxy?.close();
-    await server?.kill();
+    await server?.remove();
   });
 
   const cut = () => {
     proxy.refuse();
     proxy.reset();
   };
+  const pendingCount = ({ page }: Visitor) => page.getByTestId("pending-count");
 
   it("opens after the first visit, at any of its addresses, and is connected once there is a network", async () => {
     cut();
-    await ada.page.reload();
+    await ada.page.goto(`http://localhost:${proxy.port}`);
     await ada.page.getByRole("heading", { name: "Think together." }).waitFor();
     await ada.page.goto(`http://localhost:${proxy.port}/c/start2g7`);
     await ada.page.getByTestId("board").waitFor();
@@ -45,5 +84,139 @@ describe.skipIf(!hasChromium)("a page without a network", () => {
     await ada.page.reload();
     await connected(ada);
     expect(ada.complaints).toEqual([]);
+  });
+
+  it("QUE-2 STA-13 edits outlive a reload and the tab, arrive once and in order, and merge with what others did", async () => {
+    await addConcept(ada, "Entrance", 300, 200);
+    await bo.concept("Entrance").waitFor();
+    const { heard, close } = await listenTo(server.port, path);
+
+    cut();
+    await addConcept(ada, "Darkness", 560, 320);
+    await renameConcept(ada, "Entrance", "Portal");
+    await expect.poll(() => pendingCount(ada).textContent(), poll).toMatch(/^3 edits/);
+    await expect.poll(() => keptCount(ada), poll).toBe(3);
+    await ada.page.reload();
+    await ada.concept("Darkness").and(ada.page.locator("[data-pending=true]")).waitFor();
+    await ada.concept("Portal").waitFor();
+    await ada.page.getByTestId("age-note").filter({ hasText: "as it was a moment ago" }).waitFor();
+    await addConcept(ada, "Light", 700, 200);
+    await expect.poll(() => keptCount(ada), poll).toBe(5);
+    await ada.page.close();
+
+    await bo.concept("Entrance").click();
+    await bo.page.getByRole("button", { name: "pink" }).click();
+    await addConcept(bo, "Elsewhere", 400, 480);
+    await expect.poll(() => heard, poll).toHaveLength(3);
+
+    proxy.resume();
+    const again = await openTab(ada.context, `http://localhost:${proxy.port}${path}`, "Ada");
+    await bo.concept("Light").waitFor();
+    await expect.poll(() => pendingCount(again).count(), poll).toBe(0);
+    expect(heard.slice(3)).toEqual([
+      "concept:create New concept",
+      "concept:update Darkness",
+      "concept:update Portal",
+      "concept:create New concept",
+      "concept:update Light",
+    ]);
+    expect(await bo.concept("Portal").getAttribute("data-colour"), "what each has changed of it").toBe("pink");
+    await again.concept("Elsewhere").waitFor();
+    await expectSameContent(again, bo);
+    expect([...again.complaints, ...bo.complaints]).toEqual([]);
+    await close();
+  });
+
+  it("QUE-2 a canvas that is made without a network is there for all, with its name and what is on it", async () => {
+    cut();
+    await ada.page.getByRole("link", { name: "All canvases" }).click();
+    const made = await makeCanvas(ada, "Night train");
+    await addConcept(ada, "Sleeping car", 400, 300);
+    await ada.page.reload();
+    await ada.concept("Sleeping car").waitFor();
+    await ada.page.getByRole("button", { name: "Night train" }).waitFor();
+
+    proxy.resume();
+    await ada.page.getByRole("button", { name: "Try now" }).click();
+    await bo.page.getByRole("link", { name: "All canvases" }).click();
+    await bo.page.getByTestId("canvas").filter({ hasText: "Night train" }).click();
+    await bo.concept("Sleeping car").waitFor();
+    expect(new URL(bo.page.url()).pathname).toBe(made);
+  });
+
+  it("QUE-3 what a tab that crashed had not sent, another tab of the browser sends", async () => {
+    const second = await openTab(ada.context, ada.page.url(), "Ada");
+    await connected(second);
+    const { heard, close } = await listenTo(server.port, path);
+    cut();
+    await addConcept(ada, "Left behind", 300, 200);
+    await expect.poll(() => keptCount(ada), poll).toBe(2);
+    const crashed = ada.page.waitForEvent("crash");
+    const devtools = await ada.context.newCDPSession(ada.page);
+    void devtools.send("Page.crash").catch(() => {});
+    await crashed;
+
+    proxy.resume();
+    await second.page.getByRole("button", { name: "Try now" }).click();
+    // A session is taken up when it was free twice in a row, 3 s apart.
+    await bo.concept("Left behind").waitFor({ timeout: 20_000 });
+    await second.concept("Left behind").waitFor();
+    expect(heard).toEqual(["concept:create New concept", "concept:update Left behind"]);
+    await close();
+  });
+
+  it("QUE-4 nothing that one guest has made is sent by the next", async () => {
+    cut();
+    await addConcept(ada, "Secret", 300, 200);
+    await ada.page.getByRole("button", { name: /^You are Ada/ }).click();
+    await ada.page.getByRole("button", { name: "Start over as a new guest" }).click();
+    await ada.page.getByRole("button", { name: /^You are (?!Ada)/ }).waitFor();
+
+    proxy.resume();
+    await ada.page.reload();
+    await connected(ada);
+    await ada.page.getByTestId("toast").filter({ hasText: "was made by another guest" }).first().waitFor();
+    await addConcept(bo, "Public", 500, 300);
+    await ada.concept("Public").waitFor();
+    await expectSameContent(ada, bo);
+    expect([await ada.concept("Secret").count(), await pendingCount(ada).count()]).toEqual([0, 0]);
+  });
+
+  it("QUE-7 what the browser has no room to keep is taken back with a sentence, and what it kept is sent once there is room", async () => {
+    const fresh = await visit(browser, ada.page.url(), { name: "Cy", roomBytes: 2 ** 30 });
+    await connected(fresh);
+    const used = () => fresh.page.evaluate(async () => (await navigator.storage.estimate()).usage ?? 0);
+    await expect.poll(used, poll).toBeGreaterThan(0);
+    const cy = await visit(browser, ada.page.url(), { name: "Cy", roomBytes: (await used()) + 8_000 });
+    await fresh.context.close();
+    await connected(cy);
+    expect(await cy.page.getByTestId("toast").count()).toBe(0);
+
+    cut();
+    const refusal = cy.page.getByTestId("toast").filter({ hasText: "Your message was not saved. This browser has no room to keep it." });
+    const message = cy.page.getByLabel("Message", { exact: true });
+    for (let number = 1; number <= 60 && (await refusal.count()) === 0; number += 1) {
+      await message.fill(`${number} `.padEnd(490, "x"));
+      await message.press("Enter");
+    }
+    await refusal.waitFor();
+
+    const devtools = await cy.context.newCDPSession(cy.page);
+    await devtools.send("Storage.overrideQuotaForOrigin", { origin: new URL(cy.page.url()).origin, quotaSize: 2 ** 30 });
+    proxy.resume();
+    await cy.page.getByRole("button", { name: "Try now" }).click();
+    await expect.poll(() => pendingCount(cy).count(), poll).toBe(0);
+    expect(await cy.page.getByTestId("message").count()).toBeGreaterThan(0);
+    await expectSameContent(cy, bo);
+    await cy.context.close();
+  });
+
+  it("QUE-7 a browser that keeps nothing at all says so, and what is done is sent all the same", async () => {
+    const cy = await visit(browser, ada.page.url(), { name: "Cy", roomBytes: 1 });
+    await cy.page.getByTestId("toast").filter({ hasText: "This browser keeps nothing for this page." }).waitFor();
+    await connected(cy);
+    await addConcept(cy, "Fleeting", 300, 200);
+    await bo.concept("Fleeting").waitFor();
+    await cy.context.close();
   });
 });

@@ -22,13 +22,17 @@ interface VisitorOptions {
   readonly scheme?: "light" | "dark";
   /** Pixels of a picture to one of the page. */
   readonly scale?: number;
+  /** How much the browser keeps for the page, whose code is not in it then; as much as the disk allows unless given. */
+  readonly roomBytes?: number;
 }
 
 let visitors = 0;
 
 /** A person who has been here before, so that their name is known. */
-export async function visit(browser: Browser, url: string, { name, colour = "blue", width = 1280, height = 800, scheme = "light", scale = 1 }: VisitorOptions): Promise<Visitor> {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, deviceScaleFactor: scale });
+export async function visit(browser: Browser, url: string, options: VisitorOptions): Promise<Visitor> {
+  const { name, colour = "blue", width = 1280, height = 800, scheme = "light", scale = 1, roomBytes } = options;
+  const serviceWorkers = roomBytes === undefined ? "allow" : "block";
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, deviceScaleFactor: scale, serviceWorkers });
   visitors += 1;
   const guest = { token: String(visitors).padStart(24, "a"), name, colour };
   // What takes longer than this does not come.
@@ -36,6 +40,11 @@ export async function visit(browser: Browser, url: string, { name, colour = "blu
   await context.addInitScript((stored) => {
     localStorage.setItem("tutti-canvas:guest", localStorage.getItem("tutti-canvas:guest") ?? stored);
   }, JSON.stringify(guest));
+  if (roomBytes !== undefined) {
+    // Holds for as long as this page is open.
+    const devtools = await context.newCDPSession(await context.newPage());
+    await devtools.send("Storage.overrideQuotaForOrigin", { origin: new URL(url).origin, quotaSize: roomBytes });
+  }
   return openTab(context, url, name);
 }
 
@@ -70,7 +79,7 @@ export async function pageKept({ page }: Visitor): Promise<void> {
   });
 }
 
-/** Makes a canvas from the list; resolves when the server knows it. Returns the path of the canvas. */
+/** Makes a canvas from the list, and returns its path. */
 export async function makeCanvas({ page }: Visitor, name: string): Promise<string> {
   await page.getByLabel("Name of the new canvas").fill(name);
   await page.getByRole("button", { name: "New canvas" }).click();
@@ -83,6 +92,13 @@ export async function addConcept({ page }: Visitor, text: string, x: number, y: 
   await page.getByTestId("board").dblclick({ position: { x, y } });
   const editor = page.getByLabel("Text of the concept");
   await editor.fill(text);
+  await editor.press("Enter");
+}
+
+export async function renameConcept(visitor: Visitor, from: string, to: string): Promise<void> {
+  await visitor.concept(from).dblclick();
+  const editor = visitor.page.getByLabel("Text of the concept");
+  await editor.fill(to);
   await editor.press("Enter");
 }
 

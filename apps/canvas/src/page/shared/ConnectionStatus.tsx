@@ -74,7 +74,7 @@ export function ConnectionStatus() {
         {info.status === "reconnecting" ? "The connection is lost and will be tried again" : info.status}
       </span>
       {count > 0 && (
-        <span className="pending-count" data-testid="pending-count" title="Kept on this page, and sent as soon as there is a connection">
+        <span className="pending-count" data-testid="pending-count" title="Kept in this browser, also when the page is closed, and sent as soon as there is a connection">
           {count === 1 ? "1 edit" : `${count} edits`} to save
         </span>
       )}
