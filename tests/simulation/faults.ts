@@ -26,6 +26,11 @@ export const faultNames = [
   "deliveries-repeated",
   "broker-restart",
   "broker-data-lost",
+  "broker-rolled-back",
+  "durable-log",
+  "commit-only",
+  "disk-slow",
+  "disk-fails",
   "trim",
   "tiny-history",
   "frames-repeated",
@@ -36,6 +41,12 @@ export const faultNames = [
   "banned",
   "kicked",
   "tokens-expire",
+  "two-tabs",
+  "user-changes",
+  "page-cache",
+  "slow-storage",
+  "full-storage",
+  "closed-storage",
   "month",
 ] as const;
 export type FaultName = (typeof faultNames)[number];
@@ -87,14 +98,15 @@ export const strikes: Readonly<Partial<Record<FaultName, Strike>>> = {
   silent: hinder("silent"),
   offline: { everyMs: [6_000, 30_000], strike: (scene, random) => scene.anyActor(random)?.goOffline(random.between(500, 20_000)) },
   sleep: { everyMs: [10_000, 40_000], strike: (scene, random) => scene.anyActor(random)?.sleep(random.between(1_000, 60_000), random.chance(0.5)) },
-  reload: { everyMs: [8_000, 40_000], strike: (scene, random) => scene.anyActor(random)?.reload() },
+  reload: { everyMs: [8_000, 40_000], strike: (scene, random) => scene.anyActor(random)?.reload(random) },
   resubscribe: { everyMs: [2_000, 15_000], strike: (scene, random) => scene.anyActor(random)?.resubscribe(random) },
   "wrong-clocks": {
     everyMs: [5_000, 20_000],
     strike: (scene, random) => {
       const jumpMs = random.chance(0.2) ? random.between(-3 * DAY_MS, 3 * DAY_MS) : random.between(-25 * HOUR_MS, 25 * HOUR_MS);
-      const process = random.chance(0.3) ? scene.host.process : scene.anyActor(random)?.page.process;
-      process?.jumpWallClock(jumpMs);
+      const actor = scene.anyActor(random);
+      const processes = random.chance(0.3) ? [scene.host.process] : (actor?.presentPages ?? []).map(({ process }) => process);
+      for (const process of processes) process.jumpWallClock(jumpMs);
     },
   },
   "server-freeze": { everyMs: [10_000, 40_000], strike: (scene, random) => scene.host.process.freeze(random.between(500, 9_000)) },
@@ -114,6 +126,17 @@ export const strikes: Readonly<Partial<Record<FaultName, Strike>>> = {
   },
   "broker-restart": { everyMs: [8_000, 30_000], strike: (scene, random) => scene.broker.restart("kept", random.between(50, 5_000)) },
   "broker-data-lost": { everyMs: [15_000, 50_000], strike: (scene, random) => scene.broker.restart("lost", random.between(50, 3_000)) },
+  "broker-rolled-back": {
+    everyMs: [6_000, 30_000],
+    strike: (scene, random) => scene.broker.restart({ writesLost: 1 + random.below(6) }, random.between(50, 5_000)),
+  },
+  "disk-fails": {
+    everyMs: [5_000, 25_000],
+    strike: (scene, random) => {
+      scene.disk.isFailing = true;
+      scene.later(random.between(200, 8_000), () => (scene.disk.isFailing = false));
+    },
+  },
   trim: {
     everyMs: [2_000, 12_000],
     strike: (scene, random) => (random.chance(0.6) ? scene.trimFeed(random.below(6)) : scene.trimBoard()),
@@ -130,5 +153,16 @@ export const strikes: Readonly<Partial<Record<FaultName, Strike>>> = {
     },
   },
   kicked: { everyMs: [6_000, 30_000], strike: (scene, random) => scene.kick(random) },
+  "two-tabs": { everyMs: [1_500, 12_000], strike: (scene, random) => scene.anyActor(random)?.changeTabs(random) },
+  "user-changes": { everyMs: [5_000, 25_000], strike: (scene, random) => scene.anyActor(random)?.changeUser() },
+  "page-cache": { everyMs: [4_000, 20_000], strike: (scene, random) => scene.anyActor(random)?.hide(random.between(200, 15_000), random) },
+  "full-storage": {
+    everyMs: [4_000, 20_000],
+    strike: (scene, random) => scene.anyActor(random)?.disturbStorage({ isFull: true }, random.between(200, 8_000)),
+  },
+  "closed-storage": {
+    everyMs: [4_000, 20_000],
+    strike: (scene, random) => scene.anyActor(random)?.disturbStorage({ isClosed: true }, random.between(200, 8_000)),
+  },
   month: { everyMs: [3_000, 20_000], countMax: 1, strike: (scene, random) => scene.leap(random.between(1, 40) * DAY_MS, random) },
 };

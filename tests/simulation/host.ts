@@ -4,7 +4,7 @@ import type { Participant, SimulatedNetwork } from "@tutti/testkit";
 import type { BrokerSite } from "./broker-site.js";
 import { contract, type Item, type SimulationContract } from "./contract.js";
 import { claimsOf } from "./issuer.js";
-import { Permits } from "./permits.js";
+import type { Permits } from "./permits.js";
 
 /** Small enough for a seed to meet its ends. */
 export const serverBounds = {

@@ -10,18 +10,25 @@ interface Course {
   readonly events: readonly Landed[];
 }
 
+/** A log as it is found. */
+interface Reopened {
+  readonly epoch: string;
+  readonly floor: number;
+  readonly events: readonly LoggedEvent[];
+  readonly atMs: number;
+}
+
 /**
  * All that ever landed, as the broker's own disk would tell, whatever was trimmed or lost since. It is the truth that the others are held
  * against, so it is written at the append and asks nobody.
  */
 export class LogBook {
+  /** What was said to have landed, and was not there when a log was opened again. */
+  readonly losses: string[] = [];
   readonly #courses = new Map<string, { epoch: string; events: Landed[] }[]>();
 
   note(channel: string, event: Omit<Landed, "prev" | "prevId">): void {
-    const courses = this.#courses.get(channel) ?? [];
-    this.#courses.set(channel, courses);
-    let course = courses.at(-1);
-    if (course?.epoch !== event.epoch) courses.push((course = { epoch: event.epoch, events: [] }));
+    const course = this.#courseOf(channel, event.epoch, event.seq - 1);
     const before = course.events.at(-1);
     course.events.push({ ...event, prev: before?.seq ?? 0, prevId: before?.eventId });
   }
@@ -34,6 +41,20 @@ export class LogBook {
     if (course?.epoch === epoch && kept.length < course.events.length) courses.push({ epoch, events: kept });
   }
 
+  /** Holds a log that was opened again against what is known, and takes in what nobody was told of. */
+  compare(channel: string, { epoch, floor, events, atMs }: Reopened): void {
+    const before = this.courses(channel).at(-1);
+    if (before !== undefined && before.epoch !== epoch) this.losses.push(`${channel}: the epoch was ${before.epoch} and is ${epoch}`);
+    const known = this.#courseOf(channel, epoch, floor).events;
+    const there = new Map(events.map((event) => [event.seq, event]));
+    for (const { seq, eventId } of known) {
+      const found = there.get(seq)?.eventId;
+      if (seq > floor && found !== eventId) this.losses.push(`${channel}: ${eventId} was at ${epoch}-${seq}, where ${found ?? "nothing"} is now`);
+    }
+    const last = known.at(-1)?.seq ?? 0;
+    for (const { prev: _, ...event } of events) if (event.seq > last) this.note(channel, { ...event, epoch, atMs });
+  }
+
   /** The events of an epoch in its latest course. */
   events(channel: string, epoch: string): readonly Landed[] {
     return this.courses(channel).findLast((course) => course.epoch === epoch)?.events ?? [];
@@ -44,14 +65,21 @@ export class LogBook {
     return this.#courses.get(channel) ?? [];
   }
 
-  /** What stood at a position in any course; with an id only that event. */
-  at(channel: string, { epoch, seq }: Position, eventId?: string): Landed | undefined {
-    for (const course of this.courses(channel).toReversed()) {
-      if (course.epoch !== epoch) continue;
-      const landed = find(course.events, seq);
-      if (landed !== undefined && (eventId === undefined || landed.eventId === eventId)) return landed;
-    }
-    return undefined;
+  /** What stood at a position, the latest course first. */
+  at(channel: string, { epoch, seq }: Position): readonly Landed[] {
+    const courses = this.courses(channel).filter((course) => course.epoch === epoch);
+    return courses.toReversed().flatMap(({ events }) => find(events, seq) ?? []);
+  }
+
+  /** The course of an epoch; a new one goes on, under its own name, from what the last one had up to `seq`: that was kept. */
+  #courseOf(channel: string, epoch: string, seq: number): { readonly events: Landed[] } {
+    const courses = this.#courses.get(channel) ?? [];
+    this.#courses.set(channel, courses);
+    const last = courses.at(-1);
+    if (last?.epoch === epoch) return last;
+    const course = { epoch, events: (last?.events ?? []).filter((event) => event.seq <= seq).map((event) => ({ ...event, epoch })) };
+    courses.push(course);
+    return course;
   }
 }
 

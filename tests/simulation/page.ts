@@ -1,13 +1,13 @@
 import { TuttiError } from "@tutti/protocol";
-import { createClient, type Client, type ClientOptions, type SessionStorage } from "@tutti/client";
-import { SimulatedLifecycle, type Participant, type RandomStream } from "@tutti/testkit";
+import { createClient, type Client } from "@tutti/client";
+import { SimulatedLifecycle, type Participant, type RandomStream, type SimulatedStorage } from "@tutti/testkit";
 import { contract, wishes, type Item, type SimulationContract } from "./contract.js";
 import { HOST } from "./host.js";
+import type { ClientGuardsOff } from "./profiles.js";
 import type { PublishRecord } from "./record.js";
 import type { Scene } from "./scene.js";
 import { boardSeat, feedSeat, type Seat } from "./seat.js";
 
-export type ClientGuards = NonNullable<ClientOptions<SimulationContract>["guards"]>;
 
 export const QUEUE_COUNT_MAX = 200;
 const FILLER = "x".repeat(3_000);
@@ -15,39 +15,44 @@ const FILLER = "x".repeat(3_000);
 export interface PageOptions {
   readonly name: string;
   readonly user: string;
-  readonly storage: SessionStorage;
-  readonly guards: ClientGuards;
-  /** Names the next publish to a channel: `ada/board:1/7`. */
-  readonly nextToken: (channel: string) => string;
+  /** The browser's, and which of its tabs this is. */
+  readonly storage: SimulatedStorage;
+  readonly tab: string;
+  readonly guards: ClientGuardsOff;
 }
 
 /** A page with a client in it, subscribed to all channels, that writes down all that it sees. */
 export class Page {
   readonly user: string;
+  readonly tab: string;
   readonly process: Participant;
   readonly client: Client<SimulationContract>;
   /** One for each channel. */
   readonly seats: readonly Seat[];
   readonly publishes: PublishRecord[] = [];
   readonly #scene: Scene;
-  readonly #nextToken: (channel: string) => string;
+  /** How often it has published to each channel. */
+  readonly #counts = new Map<string, number>();
   readonly #lifecycle = new SimulatedLifecycle();
 
-  constructor(scene: Scene, { name, user, storage, guards, nextToken }: PageOptions) {
+  constructor(scene: Scene, { name, user, storage, tab, guards: { age, ...guards } }: PageOptions) {
     this.user = user;
     this.#scene = scene;
-    this.#nextToken = nextToken;
+    this.tab = tab;
     this.process = scene.newProcess(name);
     this.client = createClient({
       url: `ws://${HOST}/v1/connect`,
       contract,
       token: scene.issuer.tokensOf(user, this.process),
+      // Somebody whose page is never welcomed publishes all the same.
+      owner: user,
       environment: this.process,
       transport: scene.network.transport(this.process),
-      storage,
+      storage: storage.open(this.process, tab),
       lifecycle: this.#lifecycle,
       reconnectDelaysMs: [1_000, 2_000, 4_000, 8_000, 15_000],
       queueCountMax: QUEUE_COUNT_MAX,
+      ...(age === false && { queueAgeMsMax: Number.MAX_SAFE_INTEGER }),
       guards,
     });
     const { clock } = scene;
@@ -95,6 +100,19 @@ export class Page {
     this.process.defer(() => this.#lifecycle.tell((events) => events.resumed()));
   }
 
+  /** Goes into the back-forward cache, and comes back from there. */
+  hide(forMs: number): void {
+    this.#lifecycle.tell((events) => events.pageHide());
+    this.process.freeze(forMs);
+    this.process.defer(() => this.#lifecycle.tell((events) => events.pageShow()));
+  }
+
+  /** Closed for ever, as a person closes a tab: it is told. */
+  close(): void {
+    this.#lifecycle.tell((events) => events.pageHide());
+    this.stop();
+  }
+
   /** Connects again where the server sent the user away. */
   comeBack(): void {
     const { status, reason } = this.client.connection.getSnapshot();
@@ -103,7 +121,7 @@ export class Page {
 
   publish(seat: Seat, random: RandomStream): void {
     const item: Item = {
-      token: this.#nextToken(seat.channel),
+      token: this.#nameNext(seat.channel),
       wish: random.chance(0.7) ? "plain" : random.pick(wishes),
       ...(random.chance(this.#scene.fillerChance) && { filler: FILLER }),
     };
@@ -113,5 +131,12 @@ export class Page {
       ({ position, eventId }) => (record.result = { result: "acked", position, eventId }),
       (error: unknown) => (record.result = { result: "refused", code: error instanceof TuttiError ? error.code : String(error) }),
     );
+  }
+
+  /** Names a publish by its page: `ada.2/board:1/7`. */
+  #nameNext(channel: string): string {
+    const count = (this.#counts.get(channel) ?? 0) + 1;
+    this.#counts.set(channel, count);
+    return `${this.process.name}/${channel}/${count}`;
   }
 }

@@ -1,3 +1,4 @@
+import type { StoragePromises } from "@tutti/testkit";
 import type { FaultName } from "./faults.js";
 import { faultNames } from "./faults.js";
 
@@ -5,7 +6,7 @@ import { faultNames } from "./faults.js";
 export type Profile = Readonly<Partial<Record<FaultName, number>>>;
 
 /** Those that make a run long, or after which less is promised, are rarer. */
-const rare: Profile = { "broker-data-lost": 0.07, month: 0, "slow-network": 0.15, "broker-slow": 0.15 };
+const rare: Profile = { "broker-data-lost": 0.07, month: 0.05, "broker-rolled-back": 0.07, "commit-only": 0.1, "slow-network": 0.15, "broker-slow": 0.15 };
 const mixed: Profile = Object.fromEntries(faultNames.map((name) => [name, rare[name] ?? 0.2]));
 
 export const profiles: Readonly<Record<string, Profile>> = {
@@ -30,8 +31,39 @@ export const profiles: Readonly<Record<string, Profile>> = {
     resubscribe: 0.3,
     "broker-slow": 0.3,
   },
+  /** The durable log in the server's own process, on a disk. */
+  disk: {
+    "durable-log": 1,
+    "commit-only": 0.2,
+    "disk-slow": 0.5,
+    "disk-fails": 0.4,
+    "server-crash": 0.9,
+    "server-freeze": 0.2,
+    cut: 0.4,
+    trim: 0.3,
+    "tiny-history": 0.3,
+    "replies-lost": 0.2,
+  },
+  /** Sessions that outlive their pages. */
+  storage: {
+    "two-tabs": 0.6,
+    reload: 0.6,
+    "user-changes": 0.3,
+    "page-cache": 0.4,
+    "slow-storage": 0.5,
+    "full-storage": 0.3,
+    "closed-storage": 0.2,
+    cut: 0.4,
+    offline: 0.3,
+    "slow-network": 0.3,
+    "server-crash": 0.2,
+  },
   /** Who may be there, and who one is. */
   access: { banned: 0.9, kicked: 0.5, "tokens-expire": 0.6, "wrong-clocks": 0.3, cut: 0.5, offline: 0.4, "server-crash": 0.3, "slow-network": 0.3 },
+  /** A month of absence. */
+  absence: { month: 1, cut: 0.5, "broker-answers-lost": 0.4, "replies-lost": 0.4, reload: 0.3, offline: 0.4, "durable-log": 0.3, "tokens-expire": 0.2 },
+  /** A replica that had not come so far takes over, in the same epoch. */
+  failover: { "broker-rolled-back": 1, "broker-slow": 0.4, cut: 0.5, offline: 0.5, reload: 0.3, trim: 0.2 },
 };
 
 export interface ClientGuardsOff {
@@ -39,10 +71,15 @@ export interface ClientGuardsOff {
   readonly recovery?: false;
   readonly order?: false;
   readonly ack?: false;
+  /** What waited for longer than a broker remembers is not sent. */
+  readonly age?: false;
 }
 
 export interface BrokerGuards {
+  /** The log counts publishers. */
   readonly count?: false;
+  /** A read is told which event was seen at its position. */
+  readonly lastSeenId?: false;
 }
 
 /** Guards of the product that are switched off. */
@@ -50,6 +87,10 @@ export interface GuardsOff {
   readonly client?: ClientGuardsOff;
   readonly server?: { readonly chain?: false; readonly headCheck?: false; readonly join?: false };
   readonly broker?: BrokerGuards;
+  /** What the disk under a durable log promises. */
+  readonly disk?: { readonly flush?: false };
+  /** What a page's storage promises. */
+  readonly storage?: StoragePromises;
 }
 
 /** A guard of the product that can be switched off, and the faults that it is for. */
@@ -68,5 +109,15 @@ export const breaks: Readonly<Record<string, Break>> = {
   count: { what: "the broker counts publishers", profile: { ...reconnects, "broker-answers-lost": 1 }, broker: { count: false } },
   chain: { what: "the server sees holes in what its broker delivers", profile: { "deliveries-lost": 1, "deliveries-repeated": 1, resubscribe: 1, reload: 1 }, server: { chain: false } },
   headCheck: { what: "the server looks at the heads of quiet channels", profile: { "deliveries-lost": 1 }, server: { headCheck: false } },
+  lastSeenId: {
+    what: "a read is told which event was seen at its position",
+    profile: { "broker-rolled-back": 1, "broker-slow": 0.5, cut: 1, offline: 0.5 },
+    broker: { lastSeenId: false },
+  },
+  flush: { what: "an append is acknowledged after the flush", profile: { "durable-log": 1, "server-crash": 1, cut: 0.3 }, disk: { flush: false } },
+  attempted: { what: "it is stored that a publish was attempted", profile: { reload: 1, cut: 1, "slow-network": 0.5, "replies-lost": 0.5 }, storage: { attempted: false } },
+  lock: { what: "a session has one owner at a time", profile: { "two-tabs": 1, reload: 0.5, cut: 0.5 }, storage: { lock: false } },
+  storeFirst: { what: "a publish is stored before it is sent", profile: { reload: 1, "slow-storage": 1, "slow-network": 0.3 }, storage: { kept: false } },
+  age: { what: "a publish that waited too long is not sent", profile: { month: 1, cut: 1, "broker-answers-lost": 1, reload: 0.5 }, client: { age: false } },
   join: { what: "a replay joins the live events by position", profile: { ...reconnects, "broker-slow": 1 }, server: { join: false } },
 };

@@ -1,8 +1,11 @@
+import { durableBroker } from "@tutti/lmdb";
 import { memoryBroker, type Broker } from "@tutti/server";
 import { calmBroker, type BrokerFaults, type Participant, type SimulatedBroker, type SimulatedWorld } from "@tutti/testkit";
-import type { BrokerSite } from "./broker-site.js";
+import { boundBroker, type BrokerSite, type Comeback } from "./broker-site.js";
+import { channels } from "./contract.js";
 import type { LogBook } from "./log-book.js";
 import type { BrokerGuards } from "./profiles.js";
+import type { SimulatedDisk } from "./simulated-disk.js";
 
 /** As long as an application's would be by default: a month is more. */
 export const DEDUPLICATION_MS = 14 * 86_400_000;
@@ -12,21 +15,29 @@ export interface RemoteBrokerOptions {
   readonly book: LogBook;
   readonly faults: BrokerFaults;
   readonly guards: BrokerGuards;
+  /** Where its log lives, which can be rolled back then; in memory unless given. */
+  readonly disk: SimulatedDisk | undefined;
   /** Runs a task later, whatever happens in the scene meanwhile; the answer cancels it. */
   readonly after: (ms: number, task: () => void) => () => void;
 }
 
-/** A broker that is a process of its own, with a log in memory. */
+/** A broker that is a process of its own. */
 export class RemoteBroker implements BrokerSite {
   readonly #broker: SimulatedBroker;
+  readonly #book: LogBook;
+  readonly #disk: SimulatedDisk | undefined;
+  readonly #guards: BrokerGuards;
   readonly #after: RemoteBrokerOptions["after"];
   /** Set while the broker is down: keeps it from starting by itself. */
   #cancelStart: (() => void) | undefined;
 
-  constructor({ world, book, faults, guards, after }: RemoteBrokerOptions) {
+  constructor({ world, book, faults, guards, disk, after }: RemoteBrokerOptions) {
     this.#after = after;
+    this.#book = book;
+    this.#disk = disk;
+    this.#guards = guards;
     this.#broker = world.broker({
-      create: (environment) => memoryBroker({ environment, deduplicationMs: DEDUPLICATION_MS, guards }),
+      create: (environment) => this.#create(environment),
       landed: ({ channel, epoch, seq, request }) => book.note(channel, { ...request.event, epoch, seq, atMs: world.clock.nowMs }),
     });
     this.#broker.faults = faults;
@@ -44,10 +55,10 @@ export class RemoteBroker implements BrokerSite {
     this.#broker.disconnect(server);
   }
 
-  restart(data: "kept" | "lost", downMs: number): void {
+  restart(comeback: Comeback, downMs: number): void {
     if (this.#cancelStart !== undefined) return;
     this.#broker.stop();
-    this.#cancelStart = this.#after(downMs, () => this.#start(data));
+    this.#cancelStart = this.#after(downMs, () => this.#start(comeback));
   }
 
   heal(): void {
@@ -55,9 +66,30 @@ export class RemoteBroker implements BrokerSite {
     if (this.#cancelStart !== undefined) this.#start("kept");
   }
 
-  #start(data: "kept" | "lost"): void {
+  /** It is known at once. */
+  async settle(): Promise<void> {}
+
+  #start(comeback: Comeback): void {
     this.#cancelStart?.();
     this.#cancelStart = undefined;
-    void this.#broker.start(data);
+    if (typeof comeback === "string") {
+      if (comeback === "lost") this.#disk?.wipe();
+      void this.#broker.start(comeback);
+    } else if (this.#disk !== undefined) {
+      this.#disk.rewind(comeback.writesLost);
+      void this.#broker.start("rolled back");
+      for (const { name } of channels) void this.log.head(name).then(({ position }) => this.#book.rollBack(name, position.epoch, position.seq));
+    }
+  }
+
+  #create(environment: Participant): Broker {
+    const { count, lastSeenId } = this.#guards;
+    const deduplicationMs = DEDUPLICATION_MS;
+    const disk = this.#disk;
+    const log = disk
+      ? durableBroker(disk.open(environment), { environment, deduplicationMs })
+      : memoryBroker({ environment, deduplicationMs, guards: { ...(count === false && { count }) } });
+    if (lastSeenId !== false) return log;
+    return { ...boundBroker(log), read: (channel, { epoch, seq }, options) => log.read(channel, { epoch, seq }, options) };
   }
 }

@@ -11,6 +11,7 @@ import { ANNOUNCER, Announcer } from "./announcer.js";
 import type { BrokerSite } from "./broker-site.js";
 import { channels } from "./contract.js";
 import { strikes, type FaultName } from "./faults.js";
+import { EmbeddedBroker } from "./embedded-broker.js";
 import { Host, serverBounds } from "./host.js";
 import { Issuer } from "./issuer.js";
 import { LogBook } from "./log-book.js";
@@ -18,6 +19,7 @@ import type { Parts } from "./parts.js";
 import { Permits } from "./permits.js";
 import type { GuardsOff } from "./profiles.js";
 import { RemoteBroker } from "./remote-broker.js";
+import { SimulatedDisk } from "./simulated-disk.js";
 import { Weather } from "./weather.js";
 
 export interface SceneOptions {
@@ -46,6 +48,7 @@ export class Scene {
   readonly clock: SimulatedClock;
   readonly network: SimulatedNetwork;
   readonly broker: BrokerSite;
+  readonly disk: SimulatedDisk;
   readonly host: Host;
   /** Those who take part. */
   readonly actors: readonly Actor[];
@@ -54,6 +57,7 @@ export class Scene {
   readonly book = new LogBook();
   readonly faults: ReadonlySet<FaultName>;
   readonly parts: Parts;
+  readonly weather: Weather;
   readonly highWater: HighWater = { outbox: 0, queueCount: 0 };
   readonly channelNames = channels.map(({ name }) => name);
   /** How long people act and faults last, leaps left out. */
@@ -62,7 +66,6 @@ export class Scene {
   readonly fillerChance: number;
   readonly #world: SimulatedWorld;
   readonly #seed: number;
-  readonly #weather: Weather;
   /** The actors of the seed by name; those who are left out are gaps, so that a choice among all stays the same. */
   readonly #cast: readonly (Actor | undefined)[];
   /** What happens in the scene and to nobody in particular. */
@@ -76,7 +79,7 @@ export class Scene {
     this.#seed = seed;
     this.faults = faults;
     this.parts = parts;
-    this.#weather = new Weather(seed, faults);
+    this.weather = new Weather(seed, faults);
     this.#world = new SimulatedWorld({ seed, keepLines });
     this.clock = this.#world.clock;
     this.network = this.#world.network;
@@ -85,16 +88,12 @@ export class Scene {
     // Most runs are short, and some long enough for heartbeats to find a dead peer while faults go on.
     this.actsForMs = Math.min(untilMs, length.chance(0.15) ? length.between(30_000, 60_000) : length.between(6_000, 24_000));
     this.fillerChance = new RandomStream(seed, "filler").chance(0.05) ? 0.7 : 0.05;
-    this.network.conditions = this.#weather.links();
-    this.network.fateOf = this.#weather.fates();
+    this.network.conditions = this.weather.links();
+    this.network.fateOf = this.weather.fates();
     this.hinder(() => "accepted");
-    this.broker = new RemoteBroker({
-      world: this.#world,
-      book: this.book,
-      faults: this.#weather.broker(),
-      guards: guards.broker ?? {},
-      after: (ms, task) => this.#director.after(ms, task),
-    });
+    const durability = faults.has("commit-only") ? "commit" : "flush";
+    this.disk = new SimulatedDisk({ clock: this.clock, seed, delayMs: this.weather.disk(), ...guards.disk });
+    this.broker = faults.has("durable-log") ? this.#embeddedBroker(durability) : this.#remoteBroker(guards);
     this.host = new Host({
       network: this.network,
       broker: this.broker,
@@ -103,11 +102,11 @@ export class Scene {
       guards: guards.server ?? {},
       newProcess: (name) => this.newProcess(name),
     });
-    this.issuer = new Issuer({ seed, lifeMs: this.#weather.tokenLifeMs(), now: () => this.host.process.now() });
+    this.issuer = new Issuer({ seed, lifeMs: this.weather.tokenLifeMs(), now: () => this.host.process.now() });
     this.#announcerProcess = this.newProcess(ANNOUNCER);
     this.announcer = new Announcer(this, this.#announcerProcess);
     const count = 2 + new RandomStream(seed, "cast").below(NAMES.length - 1);
-    this.#cast = NAMES.slice(0, count).map((name) => (parts.take(name) ? new Actor(this, name, seed, guards.client ?? {}) : undefined));
+    this.#cast = NAMES.slice(0, count).map((name) => (parts.take(name) ? new Actor(this, name, seed, guards) : undefined));
     this.actors = this.#cast.filter((actor) => actor !== undefined);
   }
 
@@ -128,7 +127,7 @@ export class Scene {
 
   /** A process with clocks of its own. */
   newProcess(name: string): Participant {
-    return this.#world.process(name, this.#weather.clocksOf(name));
+    return this.#world.process(name, this.weather.clocksOf(name));
   }
 
   /** Runs `task` in so many milliseconds, unless the faults have ended by then. */
@@ -150,13 +149,14 @@ export class Scene {
   /** Forgets all of the feed's history but the newest events. */
   trimFeed(keep: number): void {
     const { log } = this.broker;
-    void log.head("feed:1").then(({ position }) => log.trim("feed:1", { ...position, seq: position.seq - keep }));
+    // A disk that fails may refuse.
+    log.head("feed:1").then(({ position }) => log.trim("feed:1", { ...position, seq: position.seq - keep })).catch(() => {});
   }
 
   /** Forgets all of the board's history that its newest snapshot holds. */
   trimBoard(): void {
     const { log } = this.broker;
-    void log.loadSnapshot("board:1").then((snapshot) => snapshot && log.trim("board:1", snapshot.position));
+    log.loadSnapshot("board:1").then((snapshot) => snapshot && log.trim("board:1", snapshot.position)).catch(() => {});
   }
 
   kick(random: RandomStream): void {
@@ -197,6 +197,22 @@ export class Scene {
     for (const actor of this.actors) actor.settle();
     // What nobody sends, nobody can miss: a client finds a hole by what comes after it.
     if (this.faults.has("frames-lost")) this.announcer.lastWord();
+  }
+
+  #embeddedBroker(durability: "flush" | "commit"): BrokerSite {
+    const { disk, book, clock } = this;
+    return new EmbeddedBroker({ disk, book, nowMs: () => clock.nowMs, durability });
+  }
+
+  #remoteBroker({ broker: guards = {} }: GuardsOff): BrokerSite {
+    return new RemoteBroker({
+      world: this.#world,
+      book: this.book,
+      faults: this.weather.broker(),
+      guards,
+      disk: this.faults.has("broker-rolled-back") ? this.disk : undefined,
+      after: (ms, task) => this.#director.after(ms, task),
+    });
   }
 
   #beginFault(name: FaultName): void {

@@ -1,5 +1,5 @@
 import type { Encoded } from "@tutti/protocol";
-import { RandomStream, type BrokerFaults, type ClockSkew, type LinkConditions, type MessageFate } from "@tutti/testkit";
+import { RandomStream, calmStorage, type BrokerFaults, type ClockSkew, type LinkConditions, type MessageFate, type StorageConditions } from "@tutti/testkit";
 import type { FaultName } from "./faults.js";
 
 const DAY_MS = 86_400_000;
@@ -52,15 +52,26 @@ export class Weather {
     };
   }
 
+  disk(): readonly [low: number, high: number] {
+    return [0.1, this.#under("disk-slow", 20, 400, 3)];
+  }
+
+  storage(): StorageConditions {
+    return { ...calmStorage, delayMs: [0.1, this.#under("slow-storage", 20, 600, 3)] };
+  }
+
   broker(): BrokerFaults {
     const slowMs = this.#under("broker-slow", 20, 600, 0);
+    // By its position alone an event does not tell a log that was rolled back: a node finds that out by the event that stands where it was, and
+    // must hear of that one. A broker that loses both is to begin a new epoch.
+    const canLose = !this.#faults.has("broker-rolled-back");
     return {
       delayMs: slowMs > 0 ? [0.5, slowMs] : [0.1, 3],
       refused: this.#under("broker-refuses", 0.02, 0.3, 0),
       answerLost: this.#under("broker-answers-lost", 0.02, 0.3, 0),
       hangs: this.#under("broker-hangs", 0.01, 0.08, 0),
       hangMs: new RandomStream(this.#seed, "how long a broker hangs").between(500, 8_000),
-      deliveryLost: this.#under("deliveries-lost", 0.03, 0.5, 0),
+      deliveryLost: canLose ? this.#under("deliveries-lost", 0.03, 0.5, 0) : 0,
       deliveryRepeated: this.#under("deliveries-repeated", 0.03, 0.4, 0),
     };
   }

@@ -9,5 +9,6 @@ export { SimulatedNetwork, type Accept, type Reach } from "./network.js";
 export { Participant, type ClockSkew } from "./participant.js";
 export { RandomStream } from "./random.js";
 export { SimulatedBroker, calmBroker, type BrokerFaults, type Landing, type SimulatedBrokerOptions } from "./simulated-broker.js";
+export { SimulatedStorage, calmStorage, type SimulatedStorageOptions, type StorageConditions, type StoragePromises } from "./simulated-storage.js";
 export { Trace } from "./trace.js";
 export { SimulatedWorld, simulate, type SimulateOptions, type WorldBrokerOptions } from "./world.js";

@@ -24,6 +24,8 @@ export class Participant implements Environment, EventOwner {
   readonly #rate: number;
   #wallOffsetMs: number;
   #frozenUntilMs = 0;
+  /** What is to be done once it has ended. */
+  readonly #heirs: (() => void)[] = [];
 
   constructor(clock: SimulatedClock, name: string, seed: number, { wallOffsetMs = 0, rate = 1 }: ClockSkew = {}) {
     this.name = name;
@@ -78,6 +80,13 @@ export class Participant implements Environment, EventOwner {
 
   /** Ends at once and for good, as `kill -9` does: nothing of it runs any more. */
   stop(): void {
+    if (this.isStopped) return;
     this.#frozenUntilMs = Infinity;
+    for (const heir of this.#heirs) heir();
+  }
+
+  /** Runs `task` when it ends: what the system does that it ran on, such as giving its locks to others. */
+  whenStopped(task: () => void): void {
+    this.#heirs.push(task);
   }
 }

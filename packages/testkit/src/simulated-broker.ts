@@ -36,7 +36,7 @@ export interface SimulatedBrokerOptions {
   /** The broker's own process. */
   readonly participant: Participant;
   readonly seed: number;
-  /** Makes the log behind it; called again when its data is lost. */
+  /** Makes the log behind it; called again when its data is lost, or is an earlier state of it. */
   readonly create: () => Broker;
   /** Hears of every event that lands, at the moment it does. */
   readonly landed?: (landing: Landing) => void;
@@ -121,9 +121,12 @@ export class SimulatedBroker {
     for (const subscription of this.#subscriptions) subscription.detach();
   }
 
-  /** Answers again, with its data or as a new broker. Subscriptions are taken up again, as a client library of a broker does. */
-  async start(data: "kept" | "lost"): Promise<void> {
-    if (data === "lost") this.#log = this.#options.create();
+  /**
+   * Answers again: with its data, as a new broker, or, rolled back, as a replica that had not come so far and goes on from there. Subscriptions
+   * are taken up again, as a client library of a broker does.
+   */
+  async start(data: "kept" | "lost" | "rolled back"): Promise<void> {
+    if (data !== "kept") this.#log = this.#options.create();
     this.#isDown = false;
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.attach()));
   }
