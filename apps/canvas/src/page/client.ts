@@ -11,6 +11,8 @@ export const client = createClient({
   token: () => guest.getSnapshot().token,
   client: { name: "tutti-canvas", version: "0.1.0" },
   storage: indexedDbStorage(),
+  // Another guest sees nothing of what this one has left, with or without a connection.
+  owner: guest.getSnapshot().token,
 });
 
 /** Why changes were taken back: that is told with the change. */
