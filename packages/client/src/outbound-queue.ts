@@ -170,8 +170,8 @@ export function makeOutboundQueue(
     const { n, type, payload, timestamp, step: before } = entry;
     entry.step = "storing";
     session.keep({ kind: "put", publish: { channel, n, type, payload, timestamp, attempted } }, (failure) => {
-      // Settled, held or changed meanwhile.
-      if (entry.step !== "storing" || entry.payload !== payload) return;
+      // Settled, or held anew, meanwhile.
+      if (entry.step !== "storing") return;
       if (failure === undefined) entry.step = attempted ? "ready" : "stored";
       else if (before === "new") settle(entry, { kind: "refused", error: failure });
       else {
