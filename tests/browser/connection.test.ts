@@ -3,6 +3,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startCanvas, type CanvasProcess } from "./canvas-process.js";
 import { hasChromium, launchChromium } from "./chromium.js";
+import { listenTo } from "./listener.js";
 import { expectSameContent } from "./same-content.js";
 import { addConcept, connected, contentOf, makeCanvas, visit, type Visitor } from "./visitor.js";
 
@@ -126,26 +127,59 @@ describe.skipIf(!hasChromium)("a connection that breaks", () => {
 });
 
 describe.skipIf(!hasChromium)("a page that is left", () => {
-  it("CON-10 says goodbye when it is left, and connects again when it comes back from the back-forward cache", async () => {
-    const server = await startCanvas();
-    const browser = await launchChromium("with back-forward cache");
-    try {
-      const url = `http://localhost:${server.port}`;
-      const ada = await visit(browser, url, { name: "Ada" });
-      const path = await makeCanvas(ada, "Roots");
-      const bo = await visit(browser, url + path, { name: "Bo" });
-      await bo.page.getByRole("button", { name: "Ada", exact: true }).waitFor();
-      await ada.page.evaluate(() => window.addEventListener("pageshow", (event) => document.body.setAttribute("data-persisted", String(event.persisted))));
+  let browser: Browser;
+  let server: CanvasProcess;
+  let proxy: FaultProxy;
+  /** Reaches the server through the proxy. */
+  let ada: Visitor;
+  let bo: Visitor;
 
-      await ada.page.goto("data:text/html,<p>elsewhere");
-      await expect.poll(() => bo.people.count(), { timeout: 1_000, interval: 10 }).toBe(1);
-      await ada.page.goBack({ waitUntil: "commit" });
-      await ada.page.locator("body[data-persisted=true]").waitFor();
-      await connected(ada);
-      await expect.poll(() => bo.people.count(), poll).toBe(2);
-    } finally {
-      await browser.close();
-      await server.remove();
-    }
+  beforeAll(async () => {
+    [server, browser] = await Promise.all([startCanvas(), launchChromium("with back-forward cache")]);
+    proxy = await faultProxy({ target: { port: server.port } });
+    ada = await visit(browser, `http://localhost:${proxy.port}`, { name: "Ada" });
+    const path = await makeCanvas(ada, "Roots");
+    bo = await visit(browser, `http://localhost:${server.port}${path}`, { name: "Bo" });
+    await bo.page.getByRole("button", { name: "Ada", exact: true }).waitFor();
+    await ada.page.evaluate(() => window.addEventListener("pageshow", (event) => document.body.setAttribute("data-persisted", String(event.persisted))));
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await proxy?.close();
+    await server?.remove();
+  });
+
+  const leave = () => ada.page.goto("data:text/html,<p>elsewhere");
+  const comeBack = async () => {
+    await ada.page.goBack({ waitUntil: "commit" });
+    await ada.page.locator("body[data-persisted=true]").waitFor();
+  };
+
+  it("CON-10 says goodbye when it is left, and connects again when it comes back from the back-forward cache", async () => {
+    await leave();
+    await expect.poll(() => bo.people.count(), { timeout: 1_000, interval: 10 }).toBe(1);
+    await comeBack();
+    await connected(ada);
+    await expect.poll(() => bo.people.count(), poll).toBe(2);
+  });
+
+  it("QUE-2 has what was waiting when it comes back, and sends it once", async () => {
+    const { heard, close } = await listenTo(server.port, new URL(bo.page.url()).pathname);
+    proxy.refuse();
+    proxy.reset();
+    await addConcept(ada, "Waiting", 300, 200);
+    await expect.poll(() => ada.page.getByTestId("pending-count").textContent(), poll).toMatch(/^2 edits/);
+    await leave();
+    await comeBack();
+    expect(await ada.page.getByTestId("pending-count").textContent()).toMatch(/^2 edits/);
+
+    proxy.resume();
+    await connected(ada);
+    await bo.concept("Waiting").waitFor();
+    await addConcept(ada, "After", 500, 300);
+    await bo.concept("After").waitFor();
+    expect(heard).toEqual(["concept:create New concept", "concept:update Waiting", "concept:create New concept", "concept:update After"]);
+    await expectSameContent(ada, bo);
+    await close();
   });
 });

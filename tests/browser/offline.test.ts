@@ -1,26 +1,13 @@
-import { createClient, webSocketTransport } from "tutti/client";
 import { faultProxy, type FaultProxy } from "tutti/testing";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { WebSocket } from "ws";
 import { startCanvas, type CanvasProcess } from "./canvas-process.js";
 import { hasChromium, launchChromium } from "./chromium.js";
+import { listenTo } from "./listener.js";
 import { expectSameContent } from "./same-content.js";
 import { addConcept, connected, makeCanvas, openTab, pageKept, renameConcept, visit, type Visitor } from "./visitor.js";
 
 const poll = { timeout: 10_000, interval: 50 };
-
-/** Somebody who notes what arrives on a canvas, in the words of the contract. */
-async function listenTo(port: number, path: string) {
-  const client = createClient({ url: `ws://localhost:${port}/v1/connect`, token: "d".repeat(24), transport: webSocketTransport({ WebSocket }) });
-  const channel = client.channel("canvas:{id}", { id: path.replace("/c/", "") });
-  const heard: string[] = [];
-  client.onAny(({ type, payload }) => {
-    if (/^(concept|arrow|chat):/.test(type)) heard.push(`${type} ${Object(payload).text ?? ""}`.trim());
-  });
-  await channel.subscribe();
-  return { heard, close: () => client.close() };
-}
 
 /** How many edits are on the disk of this browser: what is shown is there a moment later. */
 function keptCount({ page }: Visitor): Promise<number> {
