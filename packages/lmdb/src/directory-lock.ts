@@ -22,7 +22,7 @@ const SOCKET_PATH_MAX = 100;
 /** A holder that takes a connection, but so late, is alive. */
 const PROBE_MS = 5_000;
 
-/** The directories that this process holds. */
+/** The directories that this process holds, or is about to: within a process LMDB has one environment for all that open the same one. */
 const held = new Set<string>();
 
 /**
@@ -69,7 +69,7 @@ export class DirectoryLock {
   }
 
   /** @throws TuttiError `STORAGE_IN_USE` with the holder's pid */
-  async take(store: LmdbStore): Promise<void> {
+  async take(store: Pick<LmdbStore, "get" | "transact">): Promise<void> {
     while (!this.#replace(await this.#dead(store), store));
   }
 
@@ -79,7 +79,7 @@ export class DirectoryLock {
   }
 
   /** Whether the last holder was still the dead one, and is this one now. */
-  #replace(dead: string | undefined, store: LmdbStore): boolean {
+  #replace(dead: string | undefined, store: Pick<LmdbStore, "get" | "transact">): boolean {
     let isHeld = false;
     store.transact(() => {
       isHeld = store.get(places.holder) === dead;

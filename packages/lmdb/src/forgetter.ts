@@ -28,6 +28,7 @@ export class Forgetter implements Writer {
   readonly #environment: Environment;
   readonly #kinds: readonly Kind[];
   #cancel: Cancel = () => {};
+  #isStopped = false;
   #forgotten: readonly { readonly kind: Kind; readonly key: Key }[] = [];
 
   constructor(context: ChannelContext, writes: WriteQueue, environment: Environment) {
@@ -39,6 +40,7 @@ export class Forgetter implements Writer {
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#cancel();
   }
 
@@ -59,7 +61,7 @@ export class Forgetter implements Writer {
   }
 
   #pass(): void {
-    this.#cancel = this.#environment.after(this.#context.limits.deduplicationMs / PASSES, () => this.#look(0, undefined));
+    this.#after(this.#context.limits.deduplicationMs / PASSES, () => this.#look(0, undefined));
   }
 
   /** One slice, from the entry on that was looked at last. */
@@ -68,9 +70,14 @@ export class Forgetter implements Writer {
     if (kind === undefined) return this.#pass();
     const entries = this.#slice(kind, last);
     this.#forgotten = entries.filter(({ value }) => this.#isForgotten(kind, value)).map(({ key }) => ({ kind, key }));
-    if (this.#forgotten.length > 0) void this.#writes.join(this);
     const reached = entries.length < SLICE_COUNT ? undefined : entries.at(-1)?.key;
-    this.#cancel = this.#environment.after(SLICE_PAUSE_MS, () => this.#look(reached === undefined ? index + 1 : index, reached));
+    const goOn = (): void => this.#after(SLICE_PAUSE_MS, () => this.#look(reached === undefined ? index + 1 : index, reached));
+    if (this.#forgotten.length === 0) goOn();
+    else this.#writes.join(this).then(goOn, goOn);
+  }
+
+  #after(delayMs: number, task: () => void): void {
+    if (!this.#isStopped) this.#cancel = this.#environment.after(delayMs, task);
   }
 
   #slice({ range }: Kind, last: Key | undefined): readonly Entry[] {

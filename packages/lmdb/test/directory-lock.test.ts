@@ -1,7 +1,11 @@
-import { readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { open } from "lmdb";
 import { describe, expect, test } from "vitest";
+import { DirectoryLock } from "../src/directory-lock.js";
+import { LmdbStore } from "../src/lmdb-store.js";
+import type { Write } from "../src/store.js";
 import { lmdbBroker } from "../src/lmdb-broker.js";
 import { freshDirectory } from "./support/directory.js";
 import { LogProcess } from "./support/log-process.js";
@@ -54,12 +58,36 @@ describe("a directory", { timeout: 60_000 }, () => {
     expect(losers.map(({ lines }) => lines[0])).toEqual(losers.map(() => `failed STORAGE_IN_USE ${winner?.pid}`));
   });
 
+  test("LOG-3 is not taken from one who was a moment faster", async () => {
+    const directory = freshDirectory();
+    const store = new LmdbStore(directory);
+    const lock = await DirectoryLock.prepare(directory);
+    const rival = createServer().listen(join(directory, "holder-rival"));
+    let isFirst = true;
+    const overtaken = {
+      get: store.get.bind(store),
+      transact(decide: () => readonly Write[]): void {
+        const record = JSON.stringify({ pid: 7, socket: "holder-rival", inode: statSync(directory).ino });
+        if (isFirst) store.transact(() => [{ put: ["meta", "holder"], value: record }]);
+        isFirst = false;
+        store.transact(decide);
+      },
+    };
+    await expect(lock.take(overtaken)).rejects.toMatchObject({ code: "STORAGE_IN_USE", data: { pid: 7 } });
+    rival.close();
+    await lock.release();
+    await store.close();
+  });
+
   test("LOG-3 is not held twice by one process, and free again after the close", async () => {
     const directory = freshDirectory();
     const broker = await lmdbBroker({ directory });
     await expect(lmdbBroker({ directory })).rejects.toMatchObject({ code: "STORAGE_IN_USE", data: { pid: process.pid } });
     await broker.append("room:1", request());
     await broker.close();
+    const both = await Promise.allSettled([lmdbBroker({ directory }), lmdbBroker({ directory })]);
+    expect(both.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
+    for (const each of both) if (each.status === "fulfilled") await each.value.close();
     const next = await lmdbBroker({ directory });
     expect(await eventsOf(next, "room:1")).toHaveLength(1);
     await next.close();

@@ -91,7 +91,7 @@ describe.skipIf(!canMount())("a disk that is full (needs tmpfs)", { timeout: 60_
 
   test("LOG-4 refuses a new log with UNAVAILABLE", async () => {
     const disk = smallDisk();
-    writeFileSync(join(disk, "ballast"), Buffer.alloc(24 * MEGABYTE - 16 * 1024));
+    writeFileSync(join(disk, "ballast"), Buffer.alloc(24 * MEGABYTE - 4 * 1024));
     await expect(lmdbBroker({ directory: join(disk, "log") })).rejects.toMatchObject({ code: "UNAVAILABLE" });
     rmSync(join(disk, "ballast"));
     await (await lmdbBroker({ directory: join(disk, "log") })).close();

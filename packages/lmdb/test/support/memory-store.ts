@@ -8,6 +8,7 @@ export class MemoryStore implements Store {
   keepsFailed = false;
   writeCount = 0;
   #entries: Entry[] = [];
+  #isWriting = false;
   #held: Promise<void> | undefined;
   #release: () => void = () => {};
 
@@ -21,8 +22,11 @@ export class MemoryStore implements Store {
   }
 
   async write(writes: readonly Write[]): Promise<void> {
+    if (this.#isWriting) throw new Error("asked to write while it writes");
+    this.#isWriting = true;
     this.writeCount++;
     await this.#held;
+    this.#isWriting = false;
     const { failure } = this;
     if (failure === undefined || this.keepsFailed) this.#apply(writes);
     if (failure !== undefined) throw failure;
