@@ -9,7 +9,7 @@ export function AgeNote({ what, lastLive }: { readonly what: string; readonly la
   const age = now - lastLive < 60_000 ? "a moment ago" : ago(lastLive, now);
   return (
     <p className="age-note" data-testid="age-note" role="status">
-      You see {what} as it was <b>{age}</b>. What you change is kept here, and sent when the connection is back.
+      You see {what} as it was <b>{age}</b>. What you change is kept, and sent later.
     </p>
   );
 }
