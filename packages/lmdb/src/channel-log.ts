@@ -40,10 +40,6 @@ export class ChannelLog implements Writer {
   #edge: Mark | undefined;
   #unsealed: EventRecord[] = [];
   #sealed: { readonly events: readonly EventRecord[]; readonly extent: Extent } | undefined;
-  /** What the latest append that is not sealed wants kept. */
-  #retention: Retention | undefined;
-  /** Up to where events are to be forgotten besides. */
-  #trimUpTo = 0;
   /** A write failed, and what is in memory may be wrong. */
   #isStale = false;
   #landing: Promise<void> | undefined;
@@ -71,7 +67,7 @@ export class ChannelLog implements Writer {
   }
 
   get head(): Head {
-    return { position: this.#at(this.#shown.seq), floor: this.#floor.seq };
+    return { position: this.#at(this.#shown.seq), floor: this.#shownFloor };
   }
 
   /** How many events were shown and are not flushed. */
@@ -128,13 +124,10 @@ export class ChannelLog implements Writer {
     const { seq } = record.mark;
     if (publisher !== undefined) this.answer(publisher, seq);
     if (key !== undefined) this.#keys.add(this.#flushed.id, key, seq);
-    this.#retention = retention;
     this.#unsealed.push(record);
     this.#head = record.mark;
-    if (this.#isShownAtOnce) {
-      this.#raiseFloor();
-      this.#deliver([record.event]);
-    }
+    if (retention !== undefined && this.#isDue(retention)) this.#raiseFloor(this.#spareUpTo(retention, seq));
+    if (this.#isShownAtOnce) this.#deliver([record.event]);
     return this.#at(seq);
   }
 
@@ -143,31 +136,29 @@ export class ChannelLog implements Writer {
   }
 
   read(after: LastSeen, countMax: number): Page {
-    const isKnown = after.epoch === this.#context.epoch && after.seq >= this.#floor.seq && after.seq <= this.#shown.seq;
+    const isKnown = after.epoch === this.#context.epoch && after.seq >= this.#shownFloor && after.seq <= this.#shown.seq;
     if (!isKnown) return this.#gap();
-    const isChecked = after.eventId !== undefined && after.seq > this.#floor.seq;
+    const isChecked = after.eventId !== undefined && after.seq > this.#shownFloor;
     const events = this.#events(isChecked ? after.seq - 1 : after.seq, countMax + (isChecked ? 1 : 0));
     if (isChecked && events.shift()?.eventId !== after.eventId) return this.#gap();
-    const first = events[0];
-    // Forgotten in the write that is under way.
-    if (first !== undefined && first.seq !== after.seq + 1) return this.#gap();
     return { outcome: "page", run: { epoch: this.#context.epoch, events }, head: this.#at(this.#shown.seq) };
   }
 
   locate(back: Rewind): Position {
     const head = this.#shown;
-    const floor = this.#floor.seq;
+    const floor = this.#shownFloor;
     if ("count" in back) return this.#at(Math.max(floor, head.seq - back.count));
     const since = this.#context.clock.now() - back.ageMs;
     return this.#at(lastWhere(floor, head.seq, (seq) => this.#markAt(seq).at < since));
   }
 
-  /** Whether something is to be forgotten; a part of it goes with the next write then. */
+  /** Whether something is to be forgotten yet; a part of it goes with the next write then. */
   trim({ epoch, seq }: Position, keep: Retention | undefined): boolean {
     if (epoch !== this.#context.epoch) return false;
     const upTo = Math.min(seq, this.#flushed.head.seq);
-    this.#trimUpTo = Math.max(this.#trimUpTo, keep === undefined ? upTo : this.#spareUpTo(keep, upTo));
-    return this.#trimUpTo > this.#floor.seq;
+    const spare = keep === undefined ? upTo : this.#spareUpTo(keep, upTo);
+    this.#raiseFloor(spare);
+    return this.#flushed.floor.seq < spare;
   }
 
   /** Whether it goes with the next write: not if a newer one is kept already, or one of this position belongs to another epoch. */
@@ -184,7 +175,7 @@ export class ChannelLog implements Writer {
     const { floor: before, head: flushedHead } = this.#flushed;
     const events = this.#unsealed;
     const id = this.#flushed.id ?? this.#context.newId();
-    const floor = this.#raiseFloor();
+    const floor = this.#floor;
     const writes: Write[] = [];
     if (this.#flushed.id === undefined) writes.push({ put: places.ids, value: String(id) });
     if (this.#flushed.id === undefined || floor !== before) writes.push({ put: places.channel(this.#name), value: encodeChannel({ id, floor }) });
@@ -210,8 +201,6 @@ export class ChannelLog implements Writer {
     this.#isStale = true;
     this.#unsealed = [];
     this.#sealed = undefined;
-    this.#retention = undefined;
-    this.#trimUpTo = 0;
     this.#publishers.clear();
     this.#keys.clear();
     this.#shelf.clear();
@@ -226,6 +215,11 @@ export class ChannelLog implements Writer {
     return this.#isShownAtOnce ? this.#head : this.#flushed.head;
   }
 
+  /** What is appended may be forgotten before anybody sees it. */
+  get #shownFloor(): number {
+    return Math.min(this.#floor.seq, this.#shown.seq);
+  }
+
   /** What was appended and is not flushed. */
   get #ahead(): readonly EventRecord[] {
     return this.#sealed === undefined ? this.#unsealed : [...this.#sealed.events, ...this.#unsealed];
@@ -237,7 +231,7 @@ export class ChannelLog implements Writer {
   }
 
   #gap(): Page {
-    return { outcome: "gap", floor: this.#at(this.#floor.seq), head: this.#at(this.#shown.seq) };
+    return { outcome: "gap", floor: this.#at(this.#shownFloor), head: this.#at(this.#shown.seq) };
   }
 
   #at(seq: number): Position {
@@ -254,18 +248,12 @@ export class ChannelLog implements Writer {
     return [...events, ...ahead.slice(0, countMax - events.length)];
   }
 
-  /** Forgets what may be forgotten now, in memory; so much of it that the write stays small. */
-  #raiseFloor(): Mark {
-    const retention = this.#retention;
-    const spare = Math.max(this.#trimUpTo, retention !== undefined && this.#isDue(retention) ? this.#spareUpTo(retention, this.#head.seq) : 0);
-    const upTo = Math.min(spare, this.#floor.seq + this.#unsealed.length + FORGOTTEN_MAX);
-    if (upTo > this.#floor.seq) {
-      this.#floor = this.#markAt(upTo);
-      this.#edge = undefined;
-    }
-    this.#retention = undefined;
-    this.#trimUpTo = 0;
-    return this.#floor;
+  /** Forgets events in memory, and on disk with the next write; not so many that this would take long. */
+  #raiseFloor(spare: number): void {
+    const upTo = Math.min(spare, this.#flushed.floor.seq + this.#unsealed.length + FORGOTTEN_MAX);
+    if (upTo <= this.#floor.seq) return;
+    this.#floor = this.#markAt(upTo);
+    this.#edge = undefined;
   }
 
   #isDue(retention: Retention): boolean {

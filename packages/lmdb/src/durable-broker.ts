@@ -43,6 +43,8 @@ const DEFAULTS = { deduplicationMs: 14 * 24 * 3_600_000, answersMax: 64, keysMax
 
 /** More than a valid name has, and less than a key may have. */
 const CHANNEL_CHARACTERS_MAX = 512;
+/** So many channels are looked at when one is opened and there are too many. */
+const EVICTIONS_MAX = 8;
 /** So many events of a channel may be acknowledged before they are flushed; those that come then wait for the disk. */
 const AHEAD_MAX = 1_024;
 
@@ -130,7 +132,6 @@ class DurableBroker implements Broker {
     const log = this.#log(channel);
     const hear = (run: EventRun): void => listener(run);
     log.listeners.add(hear);
-    this.#open.set(channel, log);
     return async () => void log.listeners.delete(hear);
   }
 
@@ -200,19 +201,19 @@ class DurableBroker implements Broker {
     const open = this.#open.get(channel);
     const log = open ?? new ChannelLog(this.#context, storable(channel));
     log.refresh();
-    this.#open.delete(channel);
+    if (open === undefined) this.#makeRoom();
+    else this.#open.delete(channel);
     this.#open.set(channel, log);
-    if (open === undefined) this.#evict();
     return log;
   }
 
-  /** Lets the channels go that were not used for longest, as far as nobody needs them. */
-  #evict(): void {
-    let surplus = this.#open.size - this.#openChannelsMax;
+  /** Lets channels go that were not used for long, as far as nobody needs them; a few at a time, so that those in need are not gone through. */
+  #makeRoom(): void {
+    let left = EVICTIONS_MAX;
     for (const [name, log] of this.#open) {
-      if (surplus <= 0) return;
-      if (log.isIdle) this.#open.delete(name);
-      surplus--;
+      if (this.#open.size < this.#openChannelsMax || left-- === 0) return;
+      this.#open.delete(name);
+      if (!log.isIdle) this.#open.set(name, log);
     }
   }
 }
