@@ -54,6 +54,29 @@ describe("what is not flushed", () => {
   });
 });
 
+describe("what is forgotten as soon as it is appended", () => {
+  test("LOG-1 leaves no floor above the head while it is written", async () => {
+    const machine = new Machine();
+    const broker = machine.start();
+    const runs: EventRun[] = [];
+    await broker.subscribe("room:1", (run) => runs.push(run));
+    const before = await broker.head("room:1");
+    await turns();
+    machine.store.hold();
+    const retention = { countMin: 0, ageMsMin: 0, countMax: 10, bytesMax: 1_000_000 };
+    const appends = Array.from({ length: 200 }, () => broker.append("room:1", request({ retention })));
+    await turns();
+    expect(await broker.head("room:1")).toEqual(before);
+    expect(await broker.read("room:1", before.position, { countMax: 10 })).toMatchObject({ outcome: "page", run: { events: [] } });
+    machine.store.release();
+    await Promise.all(appends);
+    expect(runs.flatMap(({ events }) => events)).toHaveLength(200);
+    const { position, floor } = await broker.head("room:1");
+    expect(position.seq).toBe(200);
+    expect((await eventsOf(broker, "room:1")).map(({ seq }) => seq)).toEqual(Array.from({ length: 200 - floor }, (_, index) => floor + index + 1));
+  });
+});
+
 describe("appends that come together", () => {
   test("LOG-7 those of a turn share a flush, and those that come while one is written share the next", async () => {
     const machine = new Machine();
