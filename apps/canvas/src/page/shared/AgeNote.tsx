@@ -8,7 +8,7 @@ export function AgeNote({ what, lastLive }: { readonly what: string; readonly la
   const now = useNow(renewMs);
   const age = now - lastLive < 60_000 ? "a moment ago" : ago(lastLive, now);
   return (
-    <p className="age-note" data-testid="age-note" role="status">
+    <p className="age-note" data-testid="age-note">
       You see {what} as it was <b>{age}</b>. What you change is kept, and sent later.
     </p>
   );
