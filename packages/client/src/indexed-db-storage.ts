@@ -1,4 +1,4 @@
-import type { Cancel, Environment } from "@tutti/protocol";
+import { TuttiError, type Cancel, type Environment } from "@tutti/protocol";
 import { browserEnvironment, browserLocks, browserTab, type TabMemory } from "./browser-environment.js";
 import { groupWrites } from "./grouped-writes.js";
 import { makeSessionDatabase, type ListedSession } from "./session-database.js";
@@ -16,6 +16,8 @@ export interface IndexedDbStorageOptions {
   readonly tab?: TabMemory;
 }
 
+/** After which a database that does not answer is given up: a page without its storage is better than none. */
+const HOLD_MS_MAX = 5_000;
 /** How long a reloaded page waits for the page that it was to let go. */
 const RELOAD_MS_MAX = 1_000;
 /** How often a page looks for what others left. Twice in a row: what a page lets go in a reload is its own again at once. */
@@ -114,26 +116,39 @@ export function indexedDbStorage(options: IndexedDbStorageOptions = {}): Session
     }
   };
 
+  const hold = async (): Promise<HeldSession> => {
+    const listed = await database.list();
+    const remembered = tab.recall(name).split(" ");
+    const found =
+      (await takeOwn(remembered, new Set(listed.map(({ session }) => session)))) ??
+      (await takeFirst(listed.map(({ session }) => session))) ??
+      (await takeFirst([environment.id()]));
+    if (found === undefined) throw new Error("a new session is held already");
+    const [session, letGo] = found;
+    try {
+      const held = await holdOf(session, letGo);
+      tab.remember(name, [session, ...remembered.filter((other) => other !== session)].slice(0, REMEMBERED_MAX).join(" "));
+      forgetIdle(listed.filter((other) => other.session !== session)).catch(() => {});
+      return held;
+    } catch (cause) {
+      letGo();
+      throw cause;
+    }
+  };
+
   return {
-    async hold() {
-      const listed = await database.list();
-      const remembered = tab.recall(name).split(" ");
-      const found =
-        (await takeOwn(remembered, new Set(listed.map(({ session }) => session)))) ??
-        (await takeFirst(listed.map(({ session }) => session))) ??
-        (await takeFirst([environment.id()]));
-      if (found === undefined) throw new Error("a new session is held already");
-      const [session, letGo] = found;
-      try {
-        const held = await holdOf(session, letGo);
-        tab.remember(name, [session, ...remembered.filter((other) => other !== session)].slice(0, REMEMBERED_MAX).join(" "));
-        forgetIdle(listed.filter((other) => other.session !== session)).catch(() => {});
-        return held;
-      } catch (cause) {
-        letGo();
-        throw cause;
-      }
-    },
+    hold: () =>
+      new Promise((resolve, reject) => {
+        let isLate = false;
+        const cancel = environment.after(HOLD_MS_MAX, () => {
+          isLate = true;
+          reject(new TuttiError("TIMEOUT", { message: "IndexedDB does not answer" }));
+        });
+        hold()
+          .then((held) => (isLate ? held.release() : resolve(held)))
+          .catch(reject)
+          .finally(cancel);
+      }),
     orphans(adopt) {
       let isOver = false;
       let timer: Cancel | undefined;
