@@ -133,6 +133,7 @@ export const strikes: Readonly<Partial<Record<FaultName, Strike>>> = {
   "disk-fails": {
     everyMs: [5_000, 25_000],
     strike: (scene, random) => {
+      if (!scene.faults.has("durable-log")) return;
       scene.disk.isFailing = true;
       scene.later(random.between(200, 8_000), () => (scene.disk.isFailing = false));
     },

@@ -3,8 +3,10 @@ import { createServer, silentLog, type Server, type ServerGuards } from "@tutti/
 import type { Participant, SimulatedNetwork } from "@tutti/testkit";
 import type { BrokerSite } from "./broker-site.js";
 import { contract, type Item, type SimulationContract } from "./contract.js";
+import type { Handlings } from "./handlings.js";
 import { claimsOf } from "./issuer.js";
 import type { Permits } from "./permits.js";
+import type { ServerGuardsOff } from "./profiles.js";
 
 /** Small enough for a seed to meet its ends. */
 export const serverBounds = {
@@ -38,7 +40,11 @@ interface HostParts {
   readonly network: SimulatedNetwork;
   readonly broker: BrokerSite;
   readonly permits: Permits;
+  readonly handlings: Handlings;
+  readonly nowMs: () => number;
   readonly hasTinyHistory: boolean;
+  /** The bound that a guard is switched off by. */
+  readonly bounds: ServerGuardsOff["bounds"];
   readonly guards: ServerGuards;
   /** A new process for each start. */
   readonly newProcess: (name: string) => Participant;
@@ -121,14 +127,18 @@ export class Host {
   }
 
   #begin(): [Participant, Server<SimulationContract>] {
-    const { network, broker, guards, newProcess, hasTinyHistory } = this.#parts;
+    const { network, broker, guards, bounds, newProcess, handlings, nowMs, hasTinyHistory } = this.#parts;
     const environment = newProcess(`server${++this.#startCount}`);
-    const publish = ({ payload }: { readonly payload: Item }): Promise<Item | undefined> => handle(payload, environment);
+    const publish = ({ payload }: { readonly payload: Item }): Promise<Item | undefined> => {
+      handlings.note({ node: environment.name, token: payload.token, atMs: nowMs() });
+      return handle(payload, environment);
+    };
     const authorize = ({ user, channel }: { readonly user: { readonly id: string } | undefined; readonly channel: string }): boolean =>
       this.permits.may(user?.id, channel);
     const retained = hasTinyHistory ? tinyHistory : history;
     const server = createServer({
       ...serverBounds,
+      ...bounds,
       contract,
       environment,
       guards,

@@ -23,6 +23,11 @@ const LOSING_DATA: readonly FaultName[] = ["broker-data-lost", "broker-rolled-ba
 /** Faults after which a client may have to give up what it attempted without knowing its fate. */
 const LOSING_SIGHT: readonly FaultName[] = ["month", "user-changes", "page-cache"];
 
+/** A node may ask whether a publish is known, hear no, and stand still for so long before it asks the handler. */
+const UNDER_WAY_MS = 12_000;
+/** Less than for how long a node keeps what a handler made: its clock may run fast. */
+const PREPARED_MS = 55_000;
+
 /** What the transport adds to each message is no part of the bound. */
 const FRAMING = 1.1;
 
@@ -54,6 +59,7 @@ export async function violationsOf(scene: Scene): Promise<readonly Violation[]> 
   }
   for (const { name } of channels) checkCounts(scene.book, name, report);
   if (!scene.faults.has("commit-only")) for (const loss of scene.book.losses) report("LOG-2", loss);
+  checkHandlings(scene, report);
   await checkHeads(scene, report);
   checkStorages(scene, report);
   checkPresence(scene, report);
@@ -118,6 +124,22 @@ function checkCounts(book: LogBook, channel: string, report: Report): void {
       const before = latest.get(session) ?? 0;
       if (Number(count) < before) report("INV-8", `${channel}: ${eventId} at ${show(landed)} stands after ${before}`);
       latest.set(session, Math.max(before, Number(count)));
+    }
+  }
+}
+
+/** PUB-12: a node asks the handler once. PUB-2: where a publish is in the log already, nobody asks. */
+function checkHandlings({ book, handlings, faults }: Scene, report: Report): void {
+  const isRemembered = ![...LOSING_DATA, "month" as const].some((fault) => faults.has(fault));
+  for (const { name } of channels) {
+    for (const landed of new Set(book.courses(name).flatMap(({ events }) => events))) {
+      const runs = handlings.of(tokenOf(landed));
+      const late = runs.find(({ atMs }) => atMs > landed.atMs + UNDER_WAY_MS);
+      if (late !== undefined && isRemembered) report("PUB-2", `${tokenOf(landed)} was handled at ${late.atMs}, and had landed at ${landed.atMs}`);
+      for (const [index, { node, atMs }] of runs.entries()) {
+        const again = runs.slice(index + 1).find((run) => run.node === node && run.atMs < atMs + PREPARED_MS);
+        if (again !== undefined && isRemembered) report("PUB-12", `${tokenOf(landed)} was handled twice by ${node}, at ${atMs} and ${again.atMs}`);
+      }
     }
   }
 }
@@ -209,19 +231,28 @@ function checkBans({ book, host }: Scene, { user, seats }: Page, report: Report)
 }
 
 /** INV-5: every subscriber is live and at the head, and every state is the reduction of the log. */
-async function checkHeads({ actors, book, broker }: Scene, report: Report): Promise<void> {
+async function checkHeads({ actors, book, broker, faults }: Scene, report: Report): Promise<void> {
   for (const { name, hasState } of channels) {
     const { position: head } = await broker.log.head(name);
-    const expected = hasState ? JSON.stringify(reduce(book.events(name, head.epoch))) : undefined;
+    const state = hasState ? JSON.stringify(reduce(book.events(name, head.epoch))) : undefined;
+    const truth: Truth = { head, state, mayShowMore: faults.has("broker-rolled-back") };
     for (const { client, process, seats } of actors.flatMap(({ presentPages }) => presentPages)) {
       const { status, reason } = client.connection.getSnapshot();
       if (status !== "connected") report("INV-5", `${process.name} is ${status}: ${reason?.code ?? "no reason"}`);
-      for (const seat of seats) if (seat.channel === name && seat.isTaken) checkSeat(seat, head, expected, report);
+      for (const seat of seats) if (seat.channel === name && seat.isTaken) checkSeat(seat, truth, report);
     }
   }
 }
 
-function checkSeat({ actor, channel, room, status, seen }: Seat, head: Position, expected: string | undefined, report: Report): void {
+interface Truth {
+  readonly head: Position;
+  /** The state of the log, where the channel has one. */
+  readonly state: string | undefined;
+  /** What was acknowledged and lost with the tail of a log is shown until the log has come as far again. */
+  readonly mayShowMore: boolean;
+}
+
+function checkSeat({ actor, channel, room, status, seen }: Seat, { head, state: expected, mayShowMore }: Truth, report: Report): void {
   const who = `${actor} on ${channel}`;
   if (status !== "live") report("INV-5", `${who} is ${status}`);
   const pendingCount = room.pendingCount();
@@ -235,7 +266,7 @@ function checkSeat({ actor, channel, room, status, seen }: Seat, head: Position,
   const canonical = JSON.stringify(room.canonical());
   if (canonical !== expected) report("INV-5", `${who} has the state ${canonical}, the log's is ${expected}`);
   const shown = JSON.stringify(room.shown());
-  if (pendingCount === 0 && shown !== canonical) report("INV-5", `${who} shows ${shown}, though nothing is pending`);
+  if (pendingCount === 0 && shown !== canonical && !mayShowMore) report("INV-5", `${who} shows ${shown}, though nothing is pending`);
 }
 
 function reduce(events: readonly Landed[]): Ledger {

@@ -12,6 +12,7 @@ import type { BrokerSite } from "./broker-site.js";
 import { channels } from "./contract.js";
 import { strikes, type FaultName } from "./faults.js";
 import { EmbeddedBroker } from "./embedded-broker.js";
+import { Handlings } from "./handlings.js";
 import { Host, serverBounds } from "./host.js";
 import { Issuer } from "./issuer.js";
 import { LogBook } from "./log-book.js";
@@ -55,6 +56,7 @@ export class Scene {
   readonly announcer: Announcer;
   readonly issuer: Issuer;
   readonly book = new LogBook();
+  readonly handlings = new Handlings();
   readonly faults: ReadonlySet<FaultName>;
   readonly parts: Parts;
   readonly weather: Weather;
@@ -94,12 +96,16 @@ export class Scene {
     const durability = faults.has("commit-only") ? "commit" : "flush";
     this.disk = new SimulatedDisk({ clock: this.clock, seed, delayMs: this.weather.disk(), ...guards.disk });
     this.broker = faults.has("durable-log") ? this.#embeddedBroker(durability) : this.#remoteBroker(guards);
+    const { bounds, ...serverGuards } = guards.server ?? {};
     this.host = new Host({
       network: this.network,
       broker: this.broker,
       permits: new Permits(() => this.clock.nowMs),
+      handlings: this.handlings,
+      nowMs: () => this.clock.nowMs,
       hasTinyHistory: faults.has("tiny-history"),
-      guards: guards.server ?? {},
+      guards: serverGuards,
+      bounds,
       newProcess: (name) => this.newProcess(name),
     });
     this.issuer = new Issuer({ seed, lifeMs: this.weather.tokenLifeMs(), now: () => this.host.process.now() });
