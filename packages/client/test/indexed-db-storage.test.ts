@@ -233,6 +233,20 @@ describe("sessions in IndexedDB", () => {
     expect((await storage.hold()).stored).toBeUndefined();
   });
 
+  it("QUE-7 a session that could not be read is let go", async () => {
+    const { storage } = openTab();
+    const first = await storage.hold();
+    await first.write([begin("s"), put("a:1", 1)]);
+    await first.release();
+    const read = vi.spyOn(IDBObjectStore.prototype, "getAll").mockImplementationOnce(() => {
+      throw new DOMException("gone", "InvalidStateError");
+    });
+    await expect(openTab().storage.hold()).rejects.toThrow("gone");
+    read.mockRestore();
+    expect(locks.names).toEqual([]);
+    expect(secretOf(await openTab().storage.hold())).toBe("s");
+  });
+
   it("QUE-7 a database that does not answer is given up, and what it brings too late is let go", async () => {
     const { storage, environment } = openTab();
     const first = await storage.hold();
