@@ -15,5 +15,10 @@ export const regressions: readonly Regression[] = [
   { seed: 788, profile: "frames", story: "who left presence while subscribing again stayed in the list" },
   { seed: 123, profile: "frames", story: "a subscription that ended while it paused was never ended at the server" },
   { seed: 11, profile: "mixed", story: "a gap began where the server was, and not where the client was" },
+  { seed: 2778, profile: "mixed", story: "a subscribe that mends a hole crossed a kick, and the server took the member in again" },
+  { seed: 64, profile: "storage", story: "a user who came back after another one was given counts that had been given out" },
+  { seed: 262, profile: "storage", story: "a page that went on with the session of another user started over without telling a gap" },
+  { seed: 11, profile: "failover", story: "a node took what followed in a log that was rolled back for what came next" },
+  { seed: 185, profile: "mixed", story: "what was sent a month ago was sent again, to a broker that had forgotten it" },
   { seed: 2851, profile: "mixed", story: "a node in an epoch that was over trimmed the log of the next one" },
 ];

@@ -94,6 +94,18 @@ describe("the simulated broker", () => {
     expect(runs.map(({ epoch }) => epoch)).toEqual(landings.map(({ epoch }) => epoch));
   });
 
+  it("goes on, rolled back, from the log that it is given then, and its subscribers hear what lands there", async () => {
+    const { clock, simulated, broker, landings } = setup();
+    const runs: EventRun[] = [];
+    await settled(clock, broker.subscribe("room:1", (run) => runs.push(run)));
+    await settled(clock, broker.append("room:1", append(1)));
+    simulated.stop();
+    await simulated.start("rolled back");
+    expect(await settled(clock, broker.head("room:1"))).toMatchObject({ position: { seq: 0 } });
+    await settled(clock, broker.append("room:1", append(1)));
+    expect([landings.length, runs.length]).toEqual([2, 2]);
+  });
+
   it("does what a node asked that died since, and answers nobody", async () => {
     const { clock, node, broker, landings } = setup();
     const answer = broker.append("room:1", append(1));
