@@ -57,9 +57,15 @@ export function reasonOf(error: unknown): string {
   }
 }
 
-/** Says that a change was not saved, and why; once, however often it is told. Where it was shown, Tutti has taken it back by itself. */
-export function tellRefusal(change: Change, error: unknown): void {
+/** That a change was not saved, and why. Nothing for what the page ended itself. */
+export function refusalOf(change: Change, error: unknown): string | undefined {
   const code = error instanceof TuttiError ? error.code : undefined;
-  if (code === "CLIENT_CLOSED") return;
-  tell(`${nameOf(change)} ${code === "OUTCOME_UNKNOWN" ? "may not have been saved" : "was not saved"}. ${reasonOf(error)}`);
+  if (code === "CLIENT_CLOSED") return undefined;
+  return `${nameOf(change)} ${code === "OUTCOME_UNKNOWN" ? "may not have been saved" : "was not saved"}. ${reasonOf(error)}`;
+}
+
+/** Says so; once, however often it is told. Where the change was shown, Tutti has taken it back by itself. */
+export function tellRefusal(change: Change, error: unknown): void {
+  const sentence = refusalOf(change, error);
+  if (sentence !== undefined) tell(sentence);
 }
