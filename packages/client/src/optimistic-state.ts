@@ -65,6 +65,8 @@ export function makeOptimisticState(channel: string, core: Core, definition: Sta
       return below;
     }
   };
+  /** Those that the channel was in: a new one begins where a log lost something, so they are few. */
+  const epochs = new Set<string>();
   const store = makeStore(report, () => overlay.reduce(replay, canonical));
   const keep = (which: (overlaid: Overlaid) => boolean): void => {
     overlay = overlay.filter(which);
@@ -104,7 +106,8 @@ export function makeOptimisticState(channel: string, core: Core, definition: Sta
     },
     acked(entry, { position, payload = entry.payload }, reached) {
       overlay = overlay.map((overlaid) => (overlaid.entry === entry ? { entry: { ...entry, payload }, ackedAt: position } : overlaid));
-      if (reached?.epoch === position.epoch) reach(reached, "event");
+      // An ack may come from an epoch that is not known yet, and whose start is to come; of one that was left, the start of the next had all.
+      if (reached !== undefined && (reached.epoch === position.epoch || epochs.has(position.epoch))) reach(reached, "start");
       store.changed();
     },
     withdraw(entry) {
@@ -123,6 +126,7 @@ export function makeOptimisticState(channel: string, core: Core, definition: Sta
     startOver({ position, snapshot }, isFirst) {
       if (snapshot !== undefined) take(snapshot);
       else if (isFirst) take({ version: ownVersion, state: initial });
+      epochs.add(position.epoch);
       reach(position, "start");
       store.changed();
     },

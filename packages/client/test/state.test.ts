@@ -116,6 +116,14 @@ describe("the state of a channel", () => {
     expect(stage.board.state.getSnapshot()).toEqual(["mine", "theirs"]);
   });
 
+  it("STA-5: an ack in an epoch that the client has left shows nothing that the start of the next one had, or lost", () => {
+    const stage = new Stage().live({ position: at(1) });
+    void publish(stage, "mine");
+    stage.link.say({ op: "gap", channel: "board:1", start: { position: at(2, "e2"), snapshot: { version: 2, state: ["mine"] }, gap: { from: at(1), to: at(2, "e2") } } });
+    stage.link.ack(stage.link.last("publish"), 2);
+    expect(state(stage)).toEqual(["mine"]);
+  });
+
   it("STA-5: an ack in an epoch that the client has not come to yet keeps the publish shown", () => {
     const stage = new Stage().live({ position: at(9) });
     void stage.board.publish("note:add", note("mine"));
