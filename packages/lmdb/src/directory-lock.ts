@@ -1,18 +1,22 @@
 import { TuttiError } from "@tutti/protocol";
 import { randomBytes } from "node:crypto";
-import { realpathSync, rmSync, statSync } from "node:fs";
+import { realpathSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { HOLDER_PREFIX } from "./data-file.js";
 import { FORMAT, places } from "./layout.js";
 import type { LmdbStore } from "./lmdb-store.js";
+
+type Place = "directory" | "temporary";
 
 /** Who holds a directory, as the log itself says. */
 interface Holder {
   readonly pid: number;
   /** Of the socket on which it listens for as long as it lives. */
   readonly socket: string;
+  /** Where that is: in the directory, unless its file system has no sockets. */
+  readonly place: Place;
   /** Of the directory: a copy of it is not held by who holds the original. */
   readonly inode: number;
 }
@@ -51,12 +55,18 @@ export class DirectoryLock {
     if (held.has(path)) throw inUse(path, process.pid);
     held.add(path);
     try {
-      const holder: Holder = { pid: process.pid, socket: `${HOLDER_PREFIX}${process.pid}-${randomBytes(6).toString("hex")}`, inode: statSync(path).ino };
-      return new DirectoryLock(path, holder, await listen(addressOf(path, holder)));
+      const name = `${HOLDER_PREFIX}${process.pid}-${randomBytes(6).toString("hex")}`;
+      const holder = (place: Place): Holder => ({ pid: process.pid, socket: name, place, inode: statSync(path).ino });
+      return (await DirectoryLock.#listening(path, holder("directory"))) ?? (await DirectoryLock.#listening(path, holder("temporary"))) ?? fail(path);
     } catch (error) {
       held.delete(path);
       throw error;
     }
+  }
+
+  static async #listening(path: string, holder: Holder): Promise<DirectoryLock | undefined> {
+    const server = await reach(addressOf(path, holder), listen);
+    return server && new DirectoryLock(path, holder, server);
   }
 
   /**
@@ -75,6 +85,7 @@ export class DirectoryLock {
 
   async release(): Promise<void> {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    clear(addressOf(this.#path, this.#holder));
     held.delete(this.#path);
   }
 
@@ -97,8 +108,8 @@ export class DirectoryLock {
     const holder = JSON.parse(record) as Holder;
     if (holder.inode !== this.#holder.inode) return record;
     const address = addressOf(this.#path, holder);
-    if (await isAlive(address)) throw inUse(this.#path, holder.pid);
-    rmSync(address, { force: true });
+    if (await reach(address, isAlive)) throw inUse(this.#path, holder.pid);
+    clear(address);
     return record;
   }
 }
@@ -107,17 +118,37 @@ function inUse(path: string, pid: number): TuttiError {
   return new TuttiError("STORAGE_IN_USE", { message: `process ${pid} holds ${path}`, data: { pid } });
 }
 
-function addressOf(path: string, { socket }: Holder): string {
-  if (process.platform === "win32") return `\\\\.\\pipe\\tutti-${socket}`;
-  const inside = join(path, socket);
-  return Buffer.byteLength(inside) <= SOCKET_PATH_MAX ? inside : join(tmpdir(), `tutti-${socket}`);
+function fail(path: string): never {
+  throw new TuttiError("UNAVAILABLE", { message: `no socket can be made in ${path} nor in ${tmpdir()}, by which others see that it is held` });
 }
 
-/** Takes connections, and ends them at once; keeps no process alive. */
-function listen(address: string): Promise<Server> {
-  return new Promise((resolve, reject) => {
+function addressOf(path: string, { socket, place }: Holder): string {
+  if (process.platform === "win32") return `\\\\.\\pipe\\tutti-${socket}`;
+  return place === "directory" ? join(path, socket) : join(tmpdir(), `tutti-${socket}`);
+}
+
+/** Removes what a socket leaves behind; a named pipe leaves nothing. */
+function clear(address: string): void {
+  if (process.platform !== "win32") rmSync(address, { force: true });
+}
+
+/** Uses a socket by a path that is short enough. */
+async function reach<Result>(address: string, use: (address: string) => Promise<Result>): Promise<Result> {
+  if (Buffer.byteLength(address) <= SOCKET_PATH_MAX) return use(address);
+  const link = join(tmpdir(), `tutti-${randomBytes(6).toString("hex")}`);
+  symlinkSync(dirname(address), link);
+  try {
+    return await use(join(link, basename(address)));
+  } finally {
+    rmSync(link, { force: true });
+  }
+}
+
+/** Takes connections, and ends them at once; keeps no process alive. `undefined` where that is not possible there. */
+function listen(address: string): Promise<Server | undefined> {
+  return new Promise((resolve) => {
     const server = createServer((socket) => socket.destroy());
-    server.once("error", (cause) => reject(new TuttiError("UNAVAILABLE", { message: `nothing can listen on ${address}: ${String(cause)}`, cause })));
+    server.once("error", () => resolve(undefined));
     server.listen(address, () => resolve(server.unref()));
   });
 }

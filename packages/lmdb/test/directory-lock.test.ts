@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { open } from "lmdb";
@@ -67,7 +67,7 @@ describe("a directory", { timeout: 60_000 }, () => {
     const overtaken = {
       get: store.get.bind(store),
       transact(decide: () => readonly Write[]): void {
-        const record = JSON.stringify({ pid: 7, socket: "holder-rival", inode: statSync(directory).ino });
+        const record = JSON.stringify({ pid: 7, socket: "holder-rival", place: "directory", inode: statSync(directory).ino });
         if (isFirst) store.transact(() => [{ put: ["meta", "holder"], value: record }]);
         isFirst = false;
         store.transact(decide);
@@ -93,15 +93,23 @@ describe("a directory", { timeout: 60_000 }, () => {
     await next.close();
   });
 
-  test("LOG-3 may have a name of any length, and a dot in it", async () => {
-    const directory = join(freshDirectory(), `${"long".repeat(30)}.d`);
-    const process = await holder(directory);
-    await expect(lmdbBroker({ directory })).rejects.toMatchObject({ code: "STORAGE_IN_USE", data: { pid: process.pid } });
-    // Moved, it is held still; nobody else has its place.
-    renameSync(directory, `${directory}.moved`);
-    await expect(lmdbBroker({ directory: `${directory}.moved` })).rejects.toMatchObject({ code: "STORAGE_IN_USE" });
-    await process.kill();
-    await (await lmdbBroker({ directory: `${directory}.moved` })).close();
+  for (const [name, moved] of [["short", "long".repeat(30)], ["long".repeat(30), "short"]] as const) {
+    test(`LOG-3 may have a name of any length with a dot in it, and is held still when it was moved (${name.length} characters)`, async () => {
+      const parent = freshDirectory();
+      const process = await holder(join(parent, `${name}.d`));
+      await expect(lmdbBroker({ directory: join(parent, `${name}.d`) })).rejects.toMatchObject({ code: "STORAGE_IN_USE", data: { pid: process.pid } });
+      renameSync(join(parent, `${name}.d`), join(parent, `${moved}.d`));
+      await expect(lmdbBroker({ directory: join(parent, `${moved}.d`) })).rejects.toMatchObject({ code: "STORAGE_IN_USE" });
+      await process.kill();
+    });
+  }
+
+  test("LOG-3 that was copied is not held by who holds the original", async () => {
+    const directory = freshDirectory();
+    await holder(directory);
+    const copy = freshDirectory();
+    copyFileSync(join(directory, "data.mdb"), join(copy, "data.mdb"));
+    await (await lmdbBroker({ directory: copy })).close();
   });
 });
 
