@@ -4,5 +4,5 @@ import { lmdbBroker } from "@tutti/lmdb";
 import { createServer } from "tutti/server";
 import { contract } from "./contract.js";
 
-const broker = await lmdbBroker({ directory: "data" });
+const broker = await lmdbBroker({ directory: "data" }); // a directory of its own; one process holds it
 createServer({ contract, broker }).attach(createHttpServer().listen(8080));
