@@ -37,6 +37,8 @@ function keysOf(session: string): IDBKeyRange {
 /** @param statesMax how many channels' states are kept of a session; the latest */
 export function makeSessionDatabase(name: string, statesMax: number): SessionDatabase {
   let opening: Promise<IDBPDatabase<Schema>> | undefined;
+  /** The highest *n*, by session and channel, of what was loaded and written here. Of a session that is written there is no other writer. */
+  const highest = new Map<string, Map<string, number>>();
 
   const closed = (): void => {
     opening = undefined;
@@ -66,31 +68,31 @@ export function makeSessionDatabase(name: string, statesMax: number): SessionDat
       throw cause;
     }
   };
-  /** What `work` asks for in its first turn, and in turns that follow an answer, is done together or not at all. */
-  const write = async (durability: IDBTransactionDurability, work: (writing: Writing) => Promise<unknown>): Promise<void> => {
+  /**
+   * All that `ask` asks for is done together or not at all, and committed in the turn that asks: the database takes the word of a page that goes
+   * away right then, and no answer is heard there any more.
+   */
+  const write = async (durability: IDBTransactionDurability, ask: (writing: Writing) => Iterable<Promise<unknown>>): Promise<void> => {
     const writing: Writing = (await opened()).transaction(stores, "readwrite", { durability });
     const done = writing.done.catch((cause: unknown) => {
       throw writing.error ?? cause;
     });
     done.catch(() => {});
     try {
-      await work(writing);
-      // A page that goes away takes with it what was not committed.
+      // What becomes of each is what becomes of all.
+      for (const asked of ask(writing)) asked.catch(() => {});
       writing.commit();
     } catch (cause) {
-      if (writing.error === null) abort(writing);
+      abort(writing);
       throw cause;
     }
     await done;
   };
-
-  /** Nothing is asked, so all is committed in the turn that begins it: a page that goes away keeps what it saw last. */
-  const keepStates = async (session: string, changes: readonly StorageChange[], now: number): Promise<void> => {
-    const writing: Writing = (await opened()).transaction(stores, "readwrite", { durability: "relaxed" });
-    const asked = changes.map((change) => applyTo(writing, session, change, now));
-    writing.commit();
-    await Promise.all([...asked, writing.done]);
-    if ((await (await opened()).count("states", keysOf(session))) > statesMax) await write("relaxed", (trimming) => forgetOldest(trimming, session, statesMax));
+  /** Those of the latest channels stay. */
+  const forgetStates = async (session: string): Promise<void> => {
+    const keys = await (await opened()).getAllKeysFromIndex("states", "byAge", keysOf(session));
+    const old = keys.slice(0, Math.max(0, keys.length - statesMax));
+    if (old.length > 0) await write("relaxed", (writing) => old.map((key) => writing.objectStore("states").delete(key)));
   };
 
   return {
@@ -105,24 +107,30 @@ export function makeSessionDatabase(name: string, statesMax: number): SessionDat
         reading.objectStore("states").index("byAge").getAll(range),
         reading.objectStore("states").index("byAge").getAllKeys(range),
       ]);
+      const counted = new Map(channels.map(([, channel], index) => [channel, counts[index] ?? 0]));
+      highest.set(session, new Map(counted));
       return (
         identity && {
           identity,
-          counts: new Map(channels.map(([, channel], index) => [channel, counts[index] ?? 0])),
+          counts: counted,
           publishes: publishes.map(({ session: _, ...publish }) => publish),
           states: new Map(states.map(({ position, version, state }, index) => [stateKeys[index]?.[1] ?? "", { position, version, state }])),
         }
       );
     },
     async apply(session, changes, now) {
-      if (changes.every(({ kind }) => kind === "state")) return keepStates(session, changes, now);
       // What is sent has to be on the disk: else, after a loss of power, another publish would get its number, and the server would take it for
       // the first one. The rest may go with the power, though not with the page or the browser.
-      return write(changes.some(({ kind }) => kind === "put") ? "strict" : "relaxed", (writing) =>
-        Promise.all([...changes.map((change) => applyTo(writing, session, change, now)), ...raise(writing, session, changes)]),
-      );
+      const isSent = changes.some((change) => change.kind === "put" && change.publish.attempted);
+      const counts = highest.get(session) ?? new Map<string, number>();
+      highest.set(session, counts);
+      await write(isSent ? "strict" : "relaxed", (writing) => applyAll(writing, session, changes, { now, counts }));
+      if (changes.some(({ kind }) => kind === "state")) await forgetStates(session);
     },
-    remove: (session) => write("relaxed", (writing) => Promise.all([writing.objectStore("sessions").delete(session), ...clear(writing, session, ["counts", "publishes", "states"])])),
+    async remove(session) {
+      await write("relaxed", (writing) => [writing.objectStore("sessions").delete(session), ...clear(writing, session, ["counts", "publishes", "states"])]);
+      highest.delete(session);
+    },
     async list() {
       const reading = (await opened()).transaction(["sessions", "publishes"]);
       const byAge = reading.objectStore("publishes").index("byAge");
@@ -146,41 +154,40 @@ function clear(writing: Writing, session: string, from: readonly ("counts" | "pu
   return from.map((store) => writing.objectStore(store).delete(keysOf(session)));
 }
 
-/** Asked for in this turn, so that changes are done in their order. */
-async function applyTo(writing: Writing, session: string, change: StorageChange, now: number): Promise<unknown> {
+interface Applying {
+  readonly now: number;
+  /** The highest *n* by channel, raised here. One that could not be written is not given out again. */
+  readonly counts: Map<string, number>;
+}
+
+function* applyAll(writing: Writing, session: string, changes: readonly StorageChange[], { now, counts }: Applying): Iterable<Promise<unknown>> {
   const sessions = writing.objectStore("sessions");
   const publishes = writing.objectStore("publishes");
-  switch (change.kind) {
-    case "begin":
-      return Promise.all([sessions.put(change.identity, session), ...clear(writing, session, ["publishes", "states"])]);
-    case "identity":
-      return sessions.put(change.identity, session);
-    case "put":
-      return publishes.put({ ...change.publish, session }, [session, change.publish.channel, change.publish.n]);
-    case "settle":
-      return publishes.delete([session, change.channel, change.n]);
-    case "state":
-      return writing.objectStore("states").put({ ...change.state, session, storedAt: now }, [session, change.channel]);
-    default:
-      return change satisfies never;
-  }
-}
-
-/** The counts of the channels that are published in, where these changes make them higher. */
-function raise(writing: Writing, session: string, changes: readonly StorageChange[]): Promise<unknown>[] {
-  const store = writing.objectStore("counts");
-  const highest = new Map<string, number>();
   for (const change of changes) {
-    if (change.kind === "put") highest.set(change.publish.channel, Math.max(change.publish.n, highest.get(change.publish.channel) ?? 0));
+    switch (change.kind) {
+      case "begin":
+        yield sessions.put(change.identity, session);
+        yield* clear(writing, session, ["publishes", "states"]);
+        break;
+      case "identity":
+        yield sessions.put(change.identity, session);
+        break;
+      case "put": {
+        const { channel, n } = change.publish;
+        const count = Math.max(n, counts.get(channel) ?? 0);
+        counts.set(channel, count);
+        yield publishes.put({ ...change.publish, session }, [session, channel, n]);
+        yield writing.objectStore("counts").put(count, [session, channel]);
+        break;
+      }
+      case "settle":
+        yield publishes.delete([session, change.channel, change.n]);
+        break;
+      case "state":
+        yield writing.objectStore("states").put({ ...change.state, session, storedAt: now }, [session, change.channel]);
+        break;
+      default:
+        change satisfies never;
+    }
   }
-  return Array.from(highest, async ([channel, n]) => {
-    const known = (await store.get([session, channel])) ?? 0;
-    if (n > known) await store.put(n, [session, channel]);
-  });
-}
-
-async function forgetOldest(writing: Writing, session: string, statesMax: number): Promise<void> {
-  const states = writing.objectStore("states");
-  const keys = await states.index("byAge").getAllKeys(keysOf(session));
-  await Promise.all(keys.slice(0, Math.max(0, keys.length - statesMax)).map((key) => states.delete(key)));
 }

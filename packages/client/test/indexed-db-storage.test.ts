@@ -92,10 +92,24 @@ describe("sessions in IndexedDB", () => {
     const transactions = vi.spyOn(IDBDatabase.prototype, "transaction");
     const held = await openTab().storage.hold();
     const durabilities = () => transactions.mock.calls.filter(([, mode]) => mode === "readwrite").map(([, , options]) => options?.durability);
-    await Promise.all([held.write([begin("s")]), held.write([put("a:1", 1)]), held.write([put("a:1", 2)])]);
+    await Promise.all([held.write([begin("s")]), held.write([put("a:1", 1)]), held.write([put("a:1", 2, { attempted: true })])]);
     await held.write([{ kind: "settle", channel: "a:1", n: 1 }]);
-    expect(durabilities()).toEqual(["strict", "relaxed"]);
+    await held.write([put("a:1", 3)]);
+    expect(durabilities()).toEqual(["strict", "relaxed", "relaxed"]);
     transactions.mockRestore();
+  });
+
+  it("QUE-2 what a page writes is committed in that turn, since one that goes away hears no answer", async () => {
+    const held = await openTab().storage.hold();
+    await held.write([begin("s"), put("a:1", 1)]);
+    const commits = vi.spyOn(IDBTransaction.prototype, "commit");
+    void held.write([put("a:1", 2)]);
+    // Microtasks alone: no answer of the database can be among them.
+    for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+    expect(commits).toHaveBeenCalledTimes(1);
+    void held.write([state("a:1", 1)]);
+    await held.release();
+    commits.mockRestore();
   });
 
   it("STA-13 keeps the newest state of the latest channels from time to time, and at the end", async () => {
