@@ -16,6 +16,11 @@ export class Handlings {
     this.#byToken.set(handling.token, handlings);
   }
 
+  /** Of each publish that was handled, in the order of time. */
+  all(): Iterable<readonly Handling[]> {
+    return this.#byToken.values();
+  }
+
   of(token: string): readonly Handling[] {
     return this.#byToken.get(token) ?? [];
   }

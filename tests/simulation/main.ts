@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { planOf, readCommand, replayCommand, type Choice, type Command } from "./command-line.js";
-import type { Violation } from "./invariants.js";
+import type { Violation } from "./violation.js";
 import { listOf, type Selection } from "./parts.js";
 import { breaks } from "./profiles.js";
 import { runSeed } from "./run-seed.js";

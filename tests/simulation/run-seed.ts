@@ -1,9 +1,10 @@
 import { RandomStream } from "@tutti/testkit";
 import { faultNames, type FaultName } from "./faults.js";
-import { violationsOf, type Violation } from "./invariants.js";
+import { violationsOf } from "./invariants.js";
 import { Parts, everything, type Part, type Selection } from "./parts.js";
 import type { GuardsOff, Profile } from "./profiles.js";
 import { Scene } from "./scene.js";
+import type { Violation } from "./violation.js";
 
 /**
  * INV-5's time: so long after the last fault everything has to be as if there had been none. It counts from the moment when the network and

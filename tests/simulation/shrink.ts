@@ -1,4 +1,4 @@
-import type { Violation } from "./invariants.js";
+import type { Violation } from "./violation.js";
 import { isMember, wholeOf, type Part, type Selection } from "./parts.js";
 
 /** What a run of a selection shows. */

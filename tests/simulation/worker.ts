@@ -1,6 +1,6 @@
 import { parentPort } from "node:worker_threads";
 import { planOf, type Choice } from "./command-line.js";
-import type { Violation } from "./invariants.js";
+import type { Violation } from "./violation.js";
 import { runSeed } from "./run-seed.js";
 
 /** Seeds to run, one after the other. */
