@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { errorRegistry, limits, readClientFrame, readServerFrame, type ErrorEntry } from "@tutti/protocol";
+import { errorRegistry, limits, readClientFrame, readServerFrame } from "@tutti/protocol";
 import { defaultBounds } from "@tutti/server";
 import { describe, expect, it } from "vitest";
 
@@ -39,8 +39,7 @@ describe("docs/PROTOCOL.md", () => {
 
   it("ERR-1: its close codes are those of the registry", () => {
     const listed = Array.from(read(page).matchAll(/^\| (\d{4}) \| `([A-Z_]+)` \|/gm), ([, closeCode, code]) => `${closeCode} ${code}`);
-    const entries: [string, ErrorEntry][] = Object.entries(errorRegistry);
-    const registered = entries.flatMap(([code, { closeCode }]) => (closeCode === undefined ? [] : [`${closeCode} ${code}`]));
+    const registered = Object.entries(errorRegistry).flatMap(([code, { closeCode }]) => (closeCode === undefined ? [] : [`${closeCode} ${code}`]));
     expect(listed).toEqual(registered.toSorted());
   });
 

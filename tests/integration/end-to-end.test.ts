@@ -90,7 +90,7 @@ describe("publishing, end to end", () => {
     expect(room.state.getSnapshot()).toEqual(["a", "locked", "b"]);
 
     const [, refused] = await outcomes;
-    expect(refused).toMatchObject({ status: "rejected", reason: { code: "ROOM_LOCKED", message: "Somebody is presenting.", data: { until: "noon" }, category: "application" } });
+    expect(refused).toMatchObject({ status: "rejected", reason: { code: "ROOM_LOCKED", message: "Somebody is presenting.", data: { until: "noon" } } });
     await vi.waitFor(() => expect(lines).toHaveLength(2), patience);
     expect(lines.map(({ payload }) => payload)).toEqual([{ id: "a", text: "HELLO" }, { id: "b", text: "" }]);
     expect(room.state.getSnapshot()).toEqual(["a", "b"]);

@@ -1,6 +1,6 @@
 import {
+  closeCodeOf,
   codeOfClose,
-  errorEntry,
   jsonCodec,
   MESSAGE_BYTES_MAX,
   PROTOCOL_VERSION,
@@ -240,7 +240,7 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
   const failed = (frame: ServerFrameOf<"error">, isConnected: boolean): void => {
     events.frame(frame);
     const { error, channel } = frame;
-    if (channel === undefined && (!isConnected || errorEntry(error.code).closeCode !== undefined)) lose(TuttiError.fromWire(error));
+    if (channel === undefined && (!isConnected || closeCodeOf(error.code) !== undefined)) lose(TuttiError.fromWire(error));
   };
 
   /** Brings a new token before the old one expires: at four fifths of its life, or half a minute before its end, whichever is later. */

@@ -1,17 +1,7 @@
 export type { Cancel, Environment } from "./environment.js";
-export {
-  TuttiError,
-  codeOfClose,
-  errorEntry,
-  errorRegistry,
-  isFinal,
-  type ErrorCategory,
-  type ErrorCode,
-  type ErrorEntry,
-  type RetryPolicy,
-  type TuttiErrorOptions,
-  type WireError,
-} from "./errors.js";
+export { TuttiError, type TuttiErrorOptions, type WireError } from "./errors.js";
+export { closeCodeOf, codeOfClose, errorPolicies, isFinal, retryOf, type ErrorPolicy, type RetryPolicy } from "./error-policies.js";
+export { errorEntry, errorRegistry, type ErrorCategory, type ErrorCode, type ErrorEntry } from "./error-registry.js";
 export { wireErrorOf } from "./wire-error.js";
 export { remedies } from "./remedies.js";
 export { limits, MESSAGE_BYTES_MAX, SERVER_DEPTH_MAX, TYPING_MS } from "./limits.js";

@@ -1,4 +1,4 @@
-import type { ErrorCode } from "./errors.js";
+import type { ErrorCode } from "./error-registry.js";
 
 /** What to do about each code. Apart from the registry, so that a browser does not load sentences. */
 export const remedies: Readonly<Record<ErrorCode, string>> = {

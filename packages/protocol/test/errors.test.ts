@@ -1,4 +1,4 @@
-import { codeOfClose, errorEntry, errorRegistry, isFinal, remedies, TuttiError, wireErrorOf, type ErrorCode } from "@tutti/protocol";
+import { closeCodeOf, codeOfClose, errorEntry, errorPolicies, errorRegistry, isFinal, remedies, TuttiError, wireErrorOf, type ErrorCode } from "@tutti/protocol";
 import { describe, expect, it } from "vitest";
 
 const codes = Object.keys(errorRegistry) as ErrorCode[];
@@ -9,6 +9,11 @@ describe("the registry of errors", () => {
     expect(errorEntry(code).category).toMatch(/^[a-z-]+$/);
     expect(errorEntry(code).retry).toMatch(/^(never|reconnect|refresh|backoff|resend|once)$/);
     expect(remedies[code]).toMatch(/^[A-Z].*\.$/);
+  });
+
+  it("ERR-1: it says of retries and close codes what a client goes by", () => {
+    for (const code of codes) expect(errorEntry(code)).toMatchObject({ retry: "never", ...(errorPolicies as Partial<Record<ErrorCode, object>>)[code] });
+    expect(codes).toEqual(expect.arrayContaining(Object.keys(errorPolicies)));
   });
 
   it("ERR-1: there are no remedies for codes that do not exist", () => {
@@ -43,6 +48,7 @@ describe("the registry of errors", () => {
   it.each(["CANVAS_LOCKED", "constructor", "__proto__", ""])("ERR-1: the code %j is the application's own, and is not retried", (code) => {
     expect(errorEntry(code)).toEqual({ category: "application", retry: "never" });
     expect(isFinal(code)).toBe(true);
+    expect(closeCodeOf(code)).toBeUndefined();
   });
 
   it("ERR-1: a publish is settled by a code that is not retried by the client itself", () => {
@@ -68,7 +74,7 @@ describe("a TuttiError", () => {
     const sent = new TuttiError("CANVAS_LOCKED", { message: "Ada is presenting.", field: "payload.id", retryAfterMs: 5, data: { by: "ada" }, cause: new Error("secret") });
     expect(JSON.stringify(wireErrorOf(sent))).not.toMatch(/secret|errors\.test/);
     const arrived = TuttiError.fromWire(wireErrorOf(sent));
-    expect(arrived).toMatchObject({ code: "CANVAS_LOCKED", message: "Ada is presenting.", field: "payload.id", retryAfterMs: 5, data: { by: "ada" }, category: "application", retry: "never" });
+    expect(arrived).toMatchObject({ code: "CANVAS_LOCKED", message: "Ada is presenting.", field: "payload.id", retryAfterMs: 5, data: { by: "ada" }, retry: "never" });
     expect(arrived.cause).toBeUndefined();
   });
 
@@ -78,7 +84,7 @@ describe("a TuttiError", () => {
     expect(error.message).toBe("UNAVAILABLE");
     expect(error.cause).toBe(cause);
     expect(error).toBeInstanceOf(Error);
-    expect(error).toMatchObject({ name: "TuttiError", category: "server", retry: "backoff" });
+    expect(error).toMatchObject({ name: "TuttiError", retry: "backoff" });
     expect(Object.keys(wireErrorOf(error))).toEqual(["code", "message"]);
   });
 });

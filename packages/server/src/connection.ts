@@ -1,8 +1,8 @@
 import {
   TuttiError,
+  closeCodeOf,
   correlationIdOf,
-  errorEntry,
-  errorRegistry,
+  errorPolicies,
   jsonCodec,
   limits,
   readClientFrame,
@@ -152,7 +152,7 @@ export class Connection implements ConnectionEvents {
     this.outbox.push(Packet.of(this.codec, [{ op: "error", error: wire }]));
     this.outbox.flush();
     this.#finish(members);
-    this.#transport.close(errorEntry(wire.code).closeCode ?? 1011, wire.code);
+    this.#transport.close(closeCodeOf(wire.code) ?? 1011, wire.code);
   }
 
   /**
@@ -169,7 +169,7 @@ export class Connection implements ConnectionEvents {
       return this.#noteExpiry(user?.expiresAt);
     } catch (cause) {
       const error = tuttiError(cause, this.#node.services.log, { connection: this.id });
-      if (errorEntry(error.code).closeCode !== undefined) this.fail(error);
+      if (closeCodeOf(error.code) !== undefined) this.fail(error);
       throw error;
     }
   }
@@ -190,7 +190,7 @@ export class Connection implements ConnectionEvents {
   /** The client reads too slowly. What waits is dropped, and the client recovers it by its positions. */
   #cutOff(): void {
     this.#finish("away");
-    this.#transport.close(errorRegistry.SLOW_CONSUMER.closeCode, "SLOW_CONSUMER");
+    this.#transport.close(errorPolicies.SLOW_CONSUMER.closeCode, "SLOW_CONSUMER");
   }
 
   #handle(value: unknown): void {
@@ -220,7 +220,7 @@ export class Connection implements ConnectionEvents {
   /** Answers what went wrong: the request where there is one, and closes where the registry says so. */
   #complain(cause: unknown, correlationId: string | undefined): void {
     const error = tuttiError(cause, this.#node.services.log, { connection: this.id });
-    if (errorEntry(error.code).closeCode !== undefined) this.fail(error);
+    if (closeCodeOf(error.code) !== undefined) this.fail(error);
     else if (correlationId === undefined) this.send({ op: "error", error: wireErrorOf(error) });
     else this.send({ op: "reply", correlationId, success: false, error: wireErrorOf(error) });
   }

@@ -1,4 +1,4 @@
-import { errorRegistry, jsonCodec, readClientFrame, TuttiError, wireErrorOf, type ClientFrame, type ClientFrameOf, type ErrorCode, type Position, type ServerFrame, type WireEvent } from "@tutti/protocol";
+import { closeCodeOf, jsonCodec, readClientFrame, TuttiError, wireErrorOf, type ClientFrame, type ClientFrameOf, type ErrorCode, type Position, type ServerFrame, type WireEvent } from "@tutti/protocol";
 import type { Link, LinkEvents, Transport } from "../../src/index.js";
 
 export const PUBLIC_ID = "public";
@@ -61,12 +61,11 @@ export class FakeLink implements Link {
 
   /** The server, or the network, ends the link. */
   cut(code: ErrorCode | "lost" = "lost", retryAfterMs?: number): void {
-    const entry = code === "lost" ? undefined : errorRegistry[code];
     const error = code === "lost" ? undefined : new TuttiError(code, { ...(retryAfterMs !== undefined && { retryAfterMs }) });
     if (error !== undefined) this.say({ op: "error", error: wireErrorOf(error) });
     if (this.status === "closed") return;
     this.status = "closed";
-    this.#events.closed(entry !== undefined && "closeCode" in entry ? entry.closeCode : 1006, "");
+    this.#events.closed(closeCodeOf(code) ?? 1006, "");
   }
 
   /** What the client sent with this `op`. */
