@@ -5,7 +5,7 @@ import { startCanvas, type CanvasProcess } from "./canvas-process.js";
 import { hasChromium, launchChromium } from "./chromium.js";
 import { listenTo } from "./listener.js";
 import { expectSameContent } from "./same-content.js";
-import { addConcept, connected, makeCanvas, openTab, pageKept, renameConcept, visit, type Visitor } from "./visitor.js";
+import { addConcept, connected, makeCanvas, openTab, pageKept, renameConcept, tryNow, visit, type Visitor } from "./visitor.js";
 
 const poll = { timeout: 10_000, interval: 50 };
 
@@ -124,7 +124,7 @@ describe.skipIf(!hasChromium)("a page without a network", () => {
     await ada.page.getByRole("button", { name: "Night train" }).waitFor();
 
     proxy.resume();
-    await ada.page.getByRole("button", { name: "Try now" }).click();
+    await tryNow(ada);
     await bo.page.getByRole("link", { name: "All canvases" }).click();
     await bo.page.getByTestId("canvas").filter({ hasText: "Night train" }).click();
     await bo.concept("Sleeping car").waitFor();
@@ -144,7 +144,7 @@ describe.skipIf(!hasChromium)("a page without a network", () => {
     await crashed;
 
     proxy.resume();
-    await second.page.getByRole("button", { name: "Try now" }).click();
+    await tryNow(second);
     // A session is taken up when it was free twice in a row, 3 s apart.
     await bo.concept("Left behind").waitFor({ timeout: 20_000 });
     await second.concept("Left behind").waitFor();
@@ -163,7 +163,7 @@ describe.skipIf(!hasChromium)("a page without a network", () => {
     expect(await ada.concepts.count(), "without a connection too").toBe(0);
 
     proxy.resume();
-    await ada.page.getByRole("button", { name: "Try now" }).click();
+    await tryNow(ada);
     await connected(ada);
     await addConcept(bo, "Public", 500, 300);
     await ada.concept("Public").waitFor();
@@ -193,7 +193,7 @@ describe.skipIf(!hasChromium)("a page without a network", () => {
     const devtools = await cy.context.newCDPSession(cy.page);
     await devtools.send("Storage.overrideQuotaForOrigin", { origin: new URL(cy.page.url()).origin, quotaSize: 2 ** 30 });
     proxy.resume();
-    await cy.page.getByRole("button", { name: "Try now" }).click();
+    await tryNow(cy);
     await expect.poll(() => pendingCount(cy).count(), poll).toBe(0);
     expect(await cy.page.getByTestId("message").count()).toBeGreaterThan(0);
     await expectSameContent(cy, bo);

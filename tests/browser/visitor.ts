@@ -79,6 +79,11 @@ export async function pageKept({ page }: Visitor): Promise<void> {
   });
 }
 
+/** Has the page connect now instead of after its pause, as a browser does that finds a network. */
+export async function tryNow({ page }: Visitor): Promise<void> {
+  await page.evaluate(() => window.dispatchEvent(new Event("online")));
+}
+
 /** Makes a canvas from the list, and returns its path. */
 export async function makeCanvas({ page }: Visitor, name: string): Promise<string> {
   await page.getByLabel("Name of the new canvas").fill(name);
