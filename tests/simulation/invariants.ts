@@ -96,12 +96,12 @@ function checkPresence({ actors }: Scene, report: Report): void {
     }));
     const truth = seats.flatMap(({ session, seat }) => (seat?.mood === undefined ? [] : [`${session} ${seat.mood}`]));
     const expected = truth.toSorted().join(", ");
-    for (const { session, seat } of seats) {
+    for (const { seat } of seats) {
       if (seat === undefined || !seat.isTaken) continue;
       const seen = seat.room.members().map((member) => `${member.session} ${member.mood}`);
       const actual = seen.toSorted().join(", ");
       if (actual !== expected) report("INV-7", `${seat.actor} sees [${actual}] on ${name}, there are [${expected}]`);
-      if (session !== undefined && seat.signallers.has(session)) report("SIG-5", `${seat.actor} heard a signal of their own on ${name}`);
+      if (seat.heardItself) report("SIG-5", `${seat.actor} heard a signal of their own on ${name}`);
     }
   }
 }

@@ -57,7 +57,7 @@ export class Page {
     });
     const { clock } = scene;
     const note = (text: () => string): void => clock.trace.note(clock.nowMs, name, text);
-    const witness = { actor: name, note, nowMs: () => clock.nowMs };
+    const witness = { actor: name, note, nowMs: () => clock.nowMs, session: () => this.client.connection.getSnapshot().session };
     this.seats = [boardSeat(witness, this.client), feedSeat(witness, this.client)];
   }
 

@@ -8,6 +8,8 @@ export interface Witness {
   readonly actor: string;
   readonly note: (text: () => string) => void;
   readonly nowMs: () => number;
+  /** Its public id, while it has one. */
+  readonly session: () => string | undefined;
 }
 
 type SimulationClient = Client<SimulationContract>;
@@ -49,14 +51,13 @@ export class Seat {
   readonly actor: string;
   readonly channel: string;
   readonly seen: Seen[] = [];
-  /** The sessions whose signals arrived. */
-  readonly signallers = new Set<string>();
   readonly room: Room;
   readonly #witness: Witness;
   #isTaken = false;
   /** Whether the present subscription has been live. */
   #hasBegun = false;
   #mood: number | undefined;
+  #heardItself = false;
 
   constructor(witness: Witness, channel: string, openRoom: (hearing: Hearing) => Room) {
     this.actor = witness.actor;
@@ -65,13 +66,20 @@ export class Seat {
     this.room = openRoom({
       event: ({ position, eventId, payload }) => this.#see({ kind: "event", position, eventId, token: payload.token }),
       gap: ({ from, to }) => this.#see({ kind: "gap", from, to }),
-      signal: ({ session }) => void this.signallers.add(session),
+      signal: ({ session }) => {
+        if (session === witness.session()) this.#heardItself = true;
+      },
     });
     this.room.status.subscribe(() => this.#noticeStatus());
   }
 
   get status(): string {
     return this.room.status.getSnapshot().status;
+  }
+
+  /** Whether a signal arrived of the session that the page had then. */
+  get heardItself(): boolean {
+    return this.#heardItself;
   }
 
   /** Whether the application is subscribed, or wants to be. */
