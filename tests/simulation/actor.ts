@@ -129,8 +129,9 @@ export class Actor {
     const page = this.#anyPage(random);
     if (page === undefined) return;
     const seat = random.pick(page.seats);
-    if (!seat.isTaken) void seat.sit();
-    else if (random.chance(0.7)) void seat.leave().then(() => page.process.after(random.between(0, 3_000), () => void seat.sit()));
+    const rewind = random.chance(0.5) ? undefined : random.chance(0.5) ? { count: random.below(12) } : { ageMs: random.below(8_000) };
+    if (!seat.isTaken) void seat.sit(rewind);
+    else if (random.chance(0.7)) void seat.leave().then(() => page.process.after(random.between(0, 3_000), () => void seat.sit(rewind)));
     else void seat.leave();
   }
 

@@ -1,4 +1,4 @@
-import type { Position } from "@tutti/protocol";
+import type { Position, Rewind } from "@tutti/protocol";
 import type { Client, SubscriptionInfo } from "@tutti/client";
 import type { Item, Ledger, SimulationContract } from "./contract.js";
 import type { Seen, Sight } from "./record.js";
@@ -22,7 +22,8 @@ interface SeenMember {
 
 /** What a seat needs of its channel, whichever pattern it has. */
 interface Room {
-  readonly subscribe: (mood: number | undefined) => Promise<void>;
+  /** A channel with state has one start, and cannot rewind. */
+  readonly subscribe: (mood: number | undefined, rewind: Rewind | undefined) => Promise<void>;
   readonly unsubscribe: () => Promise<void>;
   readonly publish: (item: Item, poison: boolean) => Promise<{ readonly position: Position; readonly eventId: string }>;
   readonly signal: (x: number) => void;
@@ -92,11 +93,11 @@ export class Seat {
     return this.#isTaken ? this.#mood : undefined;
   }
 
-  async sit(): Promise<void> {
+  async sit(rewind?: Rewind): Promise<void> {
     if (this.#isTaken) return;
     this.#isTaken = true;
     try {
-      await this.room.subscribe(this.#mood);
+      await this.room.subscribe(this.#mood, rewind);
     } catch (error) {
       this.#witness.note(() => `${this.channel} was not subscribed: ${String(error)}`);
     }
@@ -182,7 +183,7 @@ export function feedSeat(witness: Witness, client: SimulationClient): Seat {
     feed.on("cursor:move", hearing.signal);
     feed.on("gap", hearing.gap);
     return {
-      subscribe: (mood) => feed.subscribe({ presence: mood === undefined ? true : { state: { mood } } }),
+      subscribe: (mood, rewind) => feed.subscribe({ presence: mood === undefined ? true : { state: { mood } }, ...(rewind !== undefined && { rewind }) }),
       unsubscribe: () => feed.unsubscribe(),
       publish: (item) => feed.publish("note:add", item),
       signal: (x) => feed.signal("cursor:move", { x }),
