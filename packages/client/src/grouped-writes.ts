@@ -8,6 +8,8 @@ export interface GroupedWrites {
   write(changes: readonly StorageChange[]): Promise<void>;
   /** All that was written before is kept, or has failed; states too. Never rejects. */
   flush(): Promise<void>;
+  /** As `flush`, and all of it is on its way in this turn: a page that goes away does not hear the end of what is under way. */
+  flushAtOnce(): Promise<void>;
 }
 
 type StateChange = Extract<StorageChange, { kind: "state" }>;
@@ -16,7 +18,7 @@ type StateChange = Extract<StorageChange, { kind: "state" }>;
  * Groups what one turn writes, and what comes while a group is under way, so that many share a flush. Of a channel's states the newest is
  * kept, every `stateStoreMs`.
  *
- * @param commit keeps all of these, or rejects and keeps none
+ * @param commit keeps all of these, or rejects and keeps none; for `flushAtOnce` in the order of its calls, also where they overlap
  */
 export function groupWrites(environment: Environment, stateStoreMs: number, commit: (changes: readonly StorageChange[]) => Promise<void>): GroupedWrites {
   let waiting: { readonly changes: readonly StorageChange[]; readonly done: Deferred<void> }[] = [];
@@ -53,11 +55,14 @@ export function groupWrites(environment: Environment, stateStoreMs: number, comm
     running = undefined;
   };
   const start = (): Promise<void> => (running ??= run());
-  const keepStates = (): Promise<void> => {
+  const makeDue = (): void => {
     timer?.();
     timer = undefined;
     for (const [channel, change] of states) due.set(channel, change);
     states.clear();
+  };
+  const keepStates = (): Promise<void> => {
+    makeDue();
     return start();
   };
 
@@ -77,5 +82,9 @@ export function groupWrites(environment: Environment, stateStoreMs: number, comm
       return done.promise;
     },
     flush: keepStates,
+    async flushAtOnce() {
+      makeDue();
+      await Promise.all([running, waiting.length > 0 && commitWaiting(), due.size > 0 && commitStates()]);
+    },
   };
 }

@@ -48,7 +48,7 @@ export function indexedDbStorage(options: IndexedDbStorageOptions = {}): Session
         stored,
         write: (changes) => writes.write(changes),
         async release({ forget = false } = {}) {
-          await writes.flush();
+          await writes.flushAtOnce();
           if (forget) await database.remove(session).catch(() => {});
           letGo();
         },

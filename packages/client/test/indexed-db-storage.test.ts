@@ -107,9 +107,12 @@ describe("sessions in IndexedDB", () => {
     // Microtasks alone: no answer of the database can be among them.
     for (let turn = 0; turn < 50; turn++) await Promise.resolve();
     expect(commits).toHaveBeenCalledTimes(1);
-    void held.write([state("a:1", 1)]);
-    await held.release();
+    void held.write([put("a:1", 3), state("a:1", 1)]);
+    const released = held.release();
+    for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+    expect(commits, "nor waits for what is under way").toHaveBeenCalledTimes(3);
     commits.mockRestore();
+    await released;
   });
 
   it("STA-13 keeps the newest state of the latest channels from time to time, and at the end", async () => {
