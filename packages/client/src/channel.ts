@@ -100,12 +100,12 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     if (subscription.isListening()) throttle.push(type, payload);
   };
   const typing = makeTyping(host, (isTyping) => pushSignal(TYPING, isTyping));
-  const optimistic = definition?.state && makeOptimisticState(name, host, definition.state, (type) => knows("events", type));
+  const optimistic = definition?.state && makeOptimisticState(name, host, definition.state, () => queue.entries(), (type) => knows("events", type));
 
   const settled = (entry: Entry, outcome: Settled): void => {
     const { type, payload } = entry;
     if (outcome.kind === "acked" && subscription.isWanted()) optimistic?.acked(entry, outcome.result, subscription.position());
-    else optimistic?.withdraw(entry);
+    optimistic?.store.changed();
     if ("result" in outcome) tellResult(host, type, { ...outcome.result, payload: outcome.result, channel: name });
     else if (outcome.kind === "refused") {
       const refused = { channel: name, payload, error: outcome.error };
@@ -125,7 +125,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     const measured = measure(name, { type, payload, timestamp }, session.messageBytesMax);
     queue.makeRoom(measured.bytes);
     const entry = queue.add({ type, timestamp, ...measured });
-    optimistic?.published(entry);
+    optimistic?.store.changed();
     changed();
     queue.pump();
     return entry.outcome.promise;
@@ -270,7 +270,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     isBusy: () => subscription.isWanted() || queue.entries().length + listening.size > 0,
     restore(stored, isSame) {
       queue.restore(stored?.publishes.filter(({ channel: of }) => of === name) ?? [], isSame);
-      optimistic?.restored(queue.entries());
+      optimistic?.store.changed();
       changed();
       if (subscription.isWanted()) void subscription.start(true, resume());
     },

@@ -12,10 +12,11 @@ interface Snapshot {
   readonly state?: unknown;
 }
 
-interface Overlaid {
+/** A publish that was acked, and whose event canonical state does not have yet. */
+interface Landed {
   readonly entry: Entry;
-  /** Where its ack says that its event is; until canonical state has come that far, the event is still shown from here. */
-  readonly ackedAt?: Position;
+  /** Where its ack says that its event is. */
+  readonly ackedAt: Position;
 }
 
 /** The state of a channel: what the events make of it, and on top of that what this client has published and not seen yet. */
@@ -24,14 +25,11 @@ export interface OptimisticState {
   canonical(): unknown;
   /** How many events `reduce` threw at. */
   skipped(): number;
-  /** A publish of this client: shown from now on. */
-  published(entry: Entry): void;
-  /** All that waits, in this order. */
-  restored(entries: readonly Entry[]): void;
-  /** The publish landed; its event, as the server made it, is shown from here until canonical state, now at `reached`, has it. */
+  /**
+   * The publish landed, and does not wait any longer; its event, as the server made it, is shown from here until canonical state, now at
+   * `reached`, has it.
+   */
   acked(entry: Entry, result: PublishResult, reached: Position | undefined): void;
-  /** The publish was refused, or its event takes its place. */
-  withdraw(entry: Entry): void;
   /** Reduces the next event; `store.changed` is for the caller, once for all events of a message. */
   event(placed: PlacedEvent): void;
   /** Takes the state from a snapshot; without one, the first start is from nothing. */
@@ -46,35 +44,43 @@ export interface OptimisticState {
   ended(): void;
 }
 
-/** @param knows whether an event of this type is in the contract: others move their position and nothing else */
-export function makeOptimisticState(channel: string, core: Core, definition: StateDefinition<unknown, Schemas>, knows: (type: string) => boolean): OptimisticState {
+/**
+ * @param waiting the publishes that are not settled; where they change, `store.changed` is for the caller
+ * @param knows whether an event of this type is in the contract: others move their position and nothing else
+ */
+export function makeOptimisticState(
+  channel: string,
+  core: Core,
+  definition: StateDefinition<unknown, Schemas>,
+  waiting: () => readonly Entry[],
+  knows: (type: string) => boolean,
+): OptimisticState {
   const { session, report, error } = core;
   const { version: ownVersion, initial, migrate } = definition;
   let canonical: unknown = initial;
-  let overlay: Overlaid[] = [];
+  /** Before all that waits: the server takes a session's publishes in their order. */
+  let landed: readonly Landed[] = [];
   let skipped = 0;
   /** Not where it is of a version that cannot be read: it stands still until a snapshot fits. */
   let isUsable = true;
 
   const reduce = (state: unknown, { type, payload, eventId, timestamp, user }: Loose<WireEvent>): unknown =>
     definition.reduce(state, { type, payload, eventId, timestamp, ...(user !== undefined && { user }) });
-  const replay = (below: unknown, { entry }: Overlaid): unknown => {
+  const replay = (below: unknown, entry: Entry): unknown => {
     try {
-      return reduce(below, { ...entry, eventId: eventIdOf(session, entry.n), user: session.user });
+      return knows(entry.type) ? reduce(below, { ...entry, eventId: eventIdOf(session, entry.n), user: session.user }) : below;
     } catch {
       return below;
     }
   };
   /** Those that the channel was in: a new one begins where a log lost something, so they are few. */
   const epochs = new Set<string>();
-  const store = makeStore(report, () => overlay.reduce(replay, canonical));
-  const keep = (which: (overlaid: Overlaid) => boolean): void => {
-    overlay = overlay.filter(which);
+  const store = makeStore(report, () => [...landed.map(({ entry }) => entry), ...waiting()].reduce(replay, canonical));
+  /** Drops what canonical state has by now. Where a subscription starts in another epoch, an acked event is there already, or lost. */
+  const reach = ({ epoch, seq }: Position, by: "event" | "start"): void => {
+    landed = landed.filter(({ ackedAt }) => (ackedAt.epoch === epoch ? ackedAt.seq > seq : by === "event"));
     store.invalidate();
   };
-  /** Drops what canonical state has by now. Where a subscription starts in another epoch, an acked event is there already, or lost. */
-  const reach = ({ epoch, seq }: Position, by: "event" | "start"): void =>
-    keep(({ ackedAt }) => ackedAt === undefined || (ackedAt.epoch === epoch ? ackedAt.seq > seq : by === "event"));
   /** @throws TuttiError `VERSION_UNSUPPORTED`, and what `migrate` throws */
   const read = ({ version, state }: Snapshot): unknown => {
     if (version === ownVersion) return state;
@@ -95,24 +101,10 @@ export function makeOptimisticState(channel: string, core: Core, definition: Sta
     store,
     canonical: () => canonical,
     skipped: () => skipped,
-    published(entry) {
-      if (knows(entry.type)) overlay.push({ entry });
-      store.changed();
-    },
-    restored(entries) {
-      const waiting = entries.filter(({ type }) => knows(type)).map((entry) => ({ entry }));
-      overlay = [...overlay.filter(({ ackedAt }) => ackedAt !== undefined), ...waiting];
-      store.changed();
-    },
     acked(entry, { position, payload = entry.payload }, reached) {
-      overlay = overlay.map((overlaid) => (overlaid.entry === entry ? { entry: { ...entry, payload }, ackedAt: position } : overlaid));
+      landed = [...landed, { entry: { ...entry, payload }, ackedAt: position }];
       // An ack may come from an epoch that is not known yet, and whose start is to come; of one that was left, the start of the next had all.
       if (reached !== undefined && (reached.epoch === position.epoch || epochs.has(position.epoch))) reach(reached, "start");
-      store.changed();
-    },
-    withdraw(entry) {
-      keep((overlaid) => overlaid.entry !== entry);
-      store.changed();
     },
     event({ position, event }) {
       try {
@@ -143,10 +135,10 @@ export function makeOptimisticState(channel: string, core: Core, definition: Sta
     stored: (position) => (position && isUsable ? { position, version: ownVersion, state: canonical } : undefined),
     clear() {
       canonical = initial;
-      overlay = [];
+      landed = [];
     },
     ended() {
-      keep(({ ackedAt }) => ackedAt === undefined);
+      landed = [];
       store.changed();
     },
   };
