@@ -114,6 +114,23 @@ describe.skipIf(!hasChromium)("a page without a network", () => {
     await close();
   });
 
+  it("QUE-2 STA-13 keeps what was done, and seen, in the turn before a reload", async () => {
+    await addConcept(ada, "Seen", 300, 200);
+    await bo.concept("Seen").waitFor();
+    cut();
+    await ada.page.getByTestId("board").dblclick({ position: { x: 500, y: 400 } });
+    const editor = ada.page.getByLabel("Text of the concept");
+    await editor.fill("Done");
+    const loaded = ada.page.waitForEvent("load");
+    await editor.evaluate((element) => {
+      element.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+      location.reload();
+    });
+    await loaded;
+    await ada.concept("Done").waitFor();
+    await ada.concept("Seen").waitFor();
+  });
+
   it("QUE-2 a canvas that is made without a network is there for all, with its name and what is on it", async () => {
     cut();
     await ada.page.getByRole("link", { name: "All canvases" }).click();
