@@ -19,9 +19,9 @@ export interface Adoption {
   end(): void;
 }
 
-export function makeAdoption(storage: SessionStorage | undefined, open: (storage: SessionStorage, lifecycle: Lifecycle) => Quiet): Adoption {
+export function makeAdoption(storage: SessionStorage, open: (storage: SessionStorage, lifecycle: Lifecycle) => Quiet): Adoption {
   const ends = new Map<Quiet, Cancel>();
-  const cancel = storage?.orphans?.((held) => {
+  const cancel = storage.orphans?.((held) => {
     let page: LifecycleEvents | undefined;
     let forget = false;
     const quiet = open(

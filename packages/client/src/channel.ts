@@ -12,7 +12,6 @@ import type { PlacedEvent } from "./position-chain.js";
 import { makeMembership, makePeople } from "./presence.js";
 import { ownCount } from "./session.js";
 import { makeThrottle } from "./signals.js";
-import type { StoredSession } from "./storage.js";
 import { makeStore, type ReadonlyStore } from "./store.js";
 import { makeSubscription, positionOf, type Gap, type StartFrom, type Subscription, type SubscriptionInfo } from "./subscription.js";
 import { makeTyping, TYPING, type Typing } from "./typing.js";
@@ -48,8 +47,8 @@ export interface ClientChannel {
   readonly subscription: Subscription;
   /** Whether the client has to keep it, whoever else does. */
   isBusy(): boolean;
-  /** It is known which session this is: takes up what is stored of it. */
-  restore(stored: StoredSession | undefined, isSame: boolean): void;
+  /** It is known which session this is, and the queue has what is stored of it. */
+  restored(): void;
   frame(frame: ServerFrameOf<"events" | "signals" | "presence" | "gap" | "joined" | "left">): void;
   /** The promises that wait for the connection reject; what is wanted stays so. */
   abandon(error: TuttiError): void;
@@ -149,16 +148,12 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
   };
 
   /** Shows what an earlier page saw last, and goes on from there. */
-  const resume = (): StartFrom => {
-    const stored = session.states.get(name);
-    session.states.delete(name);
-    return stored !== undefined && subscription.position() === undefined && optimistic?.resume(stored) === true ? { since: stored.position } : {};
-  };
+  const resume = (): StartFrom | undefined => session.home?.resume(name, subscription.position() ? undefined : optimistic);
   /** What canonical state is now is shown, and kept for the next page. */
   const reached = (): void => {
     const state = optimistic?.stored(subscription.position());
     optimistic?.store.changed();
-    if (state !== undefined) session.keep({ kind: "state", channel: name, state });
+    if (state !== undefined) session.home?.keep({ kind: "state", channel: name, state });
   };
   const started = (start: SubscriptionStart, gap: Gap | undefined): void => {
     optimistic?.startOver(start, gap === undefined);
@@ -268,8 +263,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     signal: (type, payload) => guarded(() => checked(host, schema("signals", type), payload, (output) => pushSignal(type, output))),
     call: (type, input, options) => call(host, { channel: name, type, input, calls: definition?.calls }, options),
     isBusy: () => subscription.isWanted() || queue.entries().length + listening.size > 0,
-    restore(stored, isSame) {
-      queue.restore(stored?.publishes.filter(({ channel: of }) => of === name) ?? [], isSame);
+    restored() {
       optimistic?.store.changed();
       changed();
       if (subscription.isWanted()) void subscription.start(true, resume());
@@ -294,7 +288,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     },
     renamed(isOther) {
       if (isOther) {
-        queue.clear();
+        queue.replace([], "USER_CHANGED");
         subscription.forget();
         optimistic?.clear();
       }

@@ -1,10 +1,18 @@
 import type { ClientChannel } from "./channel.js";
 
+export interface Channels {
+  /** Subscribed, listened to, or with something to send. */
+  readonly busy: Set<ClientChannel>;
+  find(name: string): ClientChannel | undefined;
+  of(name: string): ClientChannel;
+  keep(channel: ClientChannel, isBusy: boolean): void;
+}
+
 /**
  * The channels of a client: one object for a name, for as long as anybody can tell. Busy ones are kept; of the others only those that the
  * application still holds, so that visiting many channels does not fill the memory.
  */
-export function makeChannels(make: (name: string) => ClientChannel) {
+export function makeChannels(make: (name: string) => ClientChannel): Channels {
   const busy = new Set<ClientChannel>();
   const known = new Map<string, WeakRef<ClientChannel>>();
   const find = (name: string): ClientChannel | undefined => known.get(name)?.deref();
@@ -12,10 +20,9 @@ export function makeChannels(make: (name: string) => ClientChannel) {
     if (find(name) === undefined) known.delete(name);
   });
   return {
-    /** Subscribed, listened to, or with something to send. */
     busy,
     find,
-    of(name: string): ClientChannel {
+    of(name) {
       const held = find(name);
       if (held !== undefined) return held;
       const channel = make(name);
@@ -23,7 +30,7 @@ export function makeChannels(make: (name: string) => ClientChannel) {
       collected.register(channel, name);
       return channel;
     },
-    keep(channel: ClientChannel, isBusy: boolean): void {
+    keep(channel, isBusy) {
       if (isBusy) busy.add(channel);
       else busy.delete(channel);
     },

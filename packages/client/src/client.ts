@@ -1,5 +1,4 @@
 import { channelName, namespaceOf, TuttiError, type Cancel, type Contract, type ServerFrame } from "@tutti/protocol";
-import { makeAdoption, type Adoption } from "./adoption.js";
 import { browserDebug, browserEnvironment, browserLifecycle } from "./browser-environment.js";
 import { call, type CallOptions } from "./calls.js";
 import { makeChannel, type ChannelHost, type ClientChannel } from "./channel.js";
@@ -12,7 +11,7 @@ import { makeEmitter } from "./emitter.js";
 import type { LifecycleEvents } from "./lifecycle.js";
 import { configOf, type ClientOptions } from "./options.js";
 import { makeRequests } from "./requests.js";
-import { identify, makeSession } from "./session.js";
+import { identify, makeSession, renew } from "./session.js";
 import { makeStore } from "./store.js";
 import { webSocketTransport } from "./transports/websocket.js";
 
@@ -29,19 +28,7 @@ function compose(options: ClientOptions) {
     errors.emit("error", failure);
     tell(`error:${channel === undefined ? "connection" : namespaceOf(channel)}`, { error: failure, channel });
   };
-  const session = makeSession(
-    environment,
-    storage,
-    options.owner,
-    (stored, isSame) => {
-      const left = stored?.publishes.map(({ channel }) => channels.of(channel)) ?? [];
-      for (const channel of new Set([...channels.busy, ...left])) channel.restore(stored, isSame);
-      for (const { queue } of channels.busy) queue.pump();
-      pending.changed();
-    },
-    ({ channel, type, payload, attempted }) => host.rollback({ channel, type, payload, error: new TuttiError(attempted ? "OUTCOME_UNKNOWN" : "USER_CHANGED") }),
-    error,
-  );
+  const session = makeSession();
   const totals = { count: 0, bytes: 0 };
   let told = { ...totals };
   const pending = makeStore(report, () => ({ ...totals, oldestAt: oldestOf(channels.busy) }));
@@ -50,7 +37,6 @@ function compose(options: ClientOptions) {
   const requests = makeRequests(environment, (frame) => connection.send(frame), config.ackTimeoutMs, overdue);
   let watching: Cancel | undefined;
   let idle: Cancel | undefined;
-  let adoption: Adoption | undefined;
 
   const host: ChannelHost = {
     contract,
@@ -89,8 +75,9 @@ function compose(options: ClientOptions) {
 
   const up = (publicId: string, user: string | undefined): void => {
     const who = identify(session, publicId, user);
+    // Before anybody publishes under the new name.
+    session.home?.welcomed(who);
     if (who !== "same") for (const channel of channels.busy) channel.renamed(who === "other");
-    adoption?.connect();
     for (const { subscription } of channels.busy) subscription.lineUp();
     for (const { queue } of channels.busy) queue.lineUp();
   };
@@ -122,22 +109,6 @@ function compose(options: ClientOptions) {
     idle = environment.after(config.idleAfterMs, () => connection.setActivity("idle"));
     connection.setActivity("active");
   };
-  /** Takes up its own session, and what others left. */
-  const hold = (): void => {
-    session.hold();
-    adoption ??= makeAdoption(storage, (left, page) => {
-      const quiet = compose({ ...options, storage: left, lifecycle: page });
-      quiet.on("rollback", host.rollback);
-      quiet.on("error", (failure: TuttiError) => error(failure));
-      return quiet;
-    });
-  };
-  const release = (): Promise<void> => {
-    // First, or it would take up what is let go.
-    adoption?.end();
-    adoption = undefined;
-    return session.release();
-  };
   const become = (world: World) => (): void => connection.dispatch({ type: "world", world });
   const lifecycleEvents: LifecycleEvents = {
     online: become("free"),
@@ -150,20 +121,21 @@ function compose(options: ClientOptions) {
     resumed: become("free"),
     pageHide() {
       become("hidden")();
-      void release();
+      void session.home?.release();
     },
     pageShow() {
-      hold();
+      session.home?.open();
       become("free")();
     },
     used,
   };
   const connect = (): void => {
     watching ??= lifecycle.watch(lifecycleEvents);
-    hold();
+    session.home?.open();
     connection.dispatch({ type: "connect" });
   };
-  session.hold();
+  session.home = storage?.homeFor({ options, host, channels, pending });
+  if (session.home === undefined) renew(session, environment);
 
   return {
     connection: connection.info,
@@ -174,7 +146,7 @@ function compose(options: ClientOptions) {
       watching = undefined;
       idle?.();
       connection.dispatch({ type: "close" });
-      await release();
+      await session.home?.release();
     },
     setActivity: connection.setActivity,
     on: (name: string, listener: (value: never) => void) => (name === "error" ? errors : emitter).on(name, listener),

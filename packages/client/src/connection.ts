@@ -151,8 +151,9 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
     open() {
       const mine = (attempted = {});
       const isCurrent = (): boolean => attempted === mine;
+      const go = (): unknown => isCurrent() && openLink(isCurrent);
       fetchToken(
-        () => session.whenHeld(() => isCurrent() && openLink(isCurrent)),
+        () => (session.home ? session.home.whenKnown(go) : go()),
         (error) => isCurrent() && lose(error),
       );
     },

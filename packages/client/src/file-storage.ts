@@ -5,7 +5,8 @@ import { browserEnvironment } from "./browser-environment.js";
 import { lockFile } from "./file-lock.js";
 import { groupWrites } from "./grouped-writes.js";
 import { openJournal } from "./session-journal.js";
-import type { SessionStorage } from "./storage.js";
+import type { ClientStorage } from "./session-home.js";
+import { storedSessions } from "./stored-session.js";
 
 export interface FileStorageOptions {
   /** How often the newest state of a channel is kept. 1 s. */
@@ -25,10 +26,10 @@ export interface FileStorageOptions {
  * @example
  * const client = createClient({ url, transport: webSocketTransport({ WebSocket }), storage: fileStorage("/var/lib/sensor/outbound") });
  */
-export function fileStorage(path: string, options: FileStorageOptions = {}): SessionStorage {
+export function fileStorage(path: string, options: FileStorageOptions = {}): ClientStorage {
   const { stateStoreMs = 1_000, statesMax = 20, compactBytesMin = 64 * 1024, environment = browserEnvironment() } = options;
   const file = resolve(path);
-  return {
+  return storedSessions({
     async hold() {
       await mkdir(dirname(file), { recursive: true });
       const unlock = await lockFile(file, environment.id());
@@ -49,5 +50,5 @@ export function fileStorage(path: string, options: FileStorageOptions = {}): Ses
         throw error;
       }
     },
-  };
+  });
 }

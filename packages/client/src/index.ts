@@ -24,6 +24,8 @@ export type { Typing, Typist } from "./typing.js";
 export type { Lifecycle, LifecycleEvents } from "./lifecycle.js";
 export type { Link, LinkEvents, Transport } from "./transport.js";
 export type { HeldSession, SessionStorage, StorageChange, StoredIdentity, StoredPublish, StoredSession, StoredState } from "./storage.js";
+export type { ClientStorage } from "./session-home.js";
+export { storedSessions } from "./stored-session.js";
 export { makeSessionRecord, type SessionRecord } from "./session-record.js";
 export { indexedDbStorage, type IndexedDbStorageOptions } from "./indexed-db-storage.js";
 export { memoryStorage, type MemoryStorage, type MemoryStorageOptions } from "./memory-storage.js";

@@ -4,7 +4,9 @@ import { groupWrites } from "./grouped-writes.js";
 import { watchOrphans } from "./orphan-watch.js";
 import { makeSessionDatabase, type ListedSession } from "./session-database.js";
 import { makeSessionLocks, type Locks, type Release } from "./session-locks.js";
-import type { HeldSession, SessionStorage } from "./storage.js";
+import type { ClientStorage } from "./session-home.js";
+import type { HeldSession } from "./storage.js";
+import { storedSessions } from "./stored-session.js";
 
 export interface IndexedDbStorageOptions {
   /** The database's name; one for each application of an origin. `tutti` unless given. */
@@ -35,7 +37,7 @@ const REMEMBERED_MAX = 4;
  * @example
  * const client = createClient({ url: "/v1/connect", contract, storage: indexedDbStorage() });
  */
-export function indexedDbStorage(options: IndexedDbStorageOptions = {}): SessionStorage {
+export function indexedDbStorage(options: IndexedDbStorageOptions = {}): ClientStorage {
   const { name = "tutti", stateStoreMs = 1_000, statesMax = 20, environment = browserEnvironment(), tab = browserTab() } = options;
   const database = makeSessionDatabase(name, statesMax);
   const locks = makeSessionLocks(name, () => options.locks ?? browserLocks(), tab.held);
@@ -101,7 +103,7 @@ export function indexedDbStorage(options: IndexedDbStorageOptions = {}): Session
     return held;
   };
 
-  return {
+  return storedSessions({
     hold: () =>
       new Promise((resolve, reject) => {
         let isLate = false;
@@ -114,7 +116,7 @@ export function indexedDbStorage(options: IndexedDbStorageOptions = {}): Session
           .catch(reject)
           .finally(cancel);
       }),
-    orphans(adopt) {
+    orphans(adopt: (held: HeldSession) => void) {
       let isOver = false;
       const cancel = watchOrphans(
         environment,
@@ -132,7 +134,7 @@ export function indexedDbStorage(options: IndexedDbStorageOptions = {}): Session
         cancel();
       };
     },
-  };
+  });
 }
 
 function sessionOf({ session }: ListedSession): string {

@@ -1,8 +1,10 @@
 import { makeSessionRecord, type SessionRecord } from "./session-record.js";
-import type { HeldSession, SessionStorage, StorageChange } from "./storage.js";
+import type { ClientStorage } from "./session-home.js";
+import type { HeldSession, StorageChange } from "./storage.js";
+import { storedSessions } from "./stored-session.js";
 
 /** A tab whose sessions live in memory, as long as any tab beside it. */
-export interface MemoryStorage extends SessionStorage {
+export interface MemoryStorage extends ClientStorage {
   /** The page is gone without a word: what it held is free, and what it still writes is not kept. */
   abandon(): void;
 }
@@ -19,7 +21,7 @@ interface Sessions {
   readonly adopters: Set<() => void>;
 }
 
-const sessionsOf = new WeakMap<SessionStorage, Sessions>();
+const sessionsOf = new WeakMap<MemoryStorage, Sessions>();
 
 export interface MemoryStorageOptions {
   /** Another tab of the same browser: the two have the same sessions. */
@@ -64,7 +66,7 @@ export function memoryStorage({ beside, statesMax = 20 }: MemoryStorageOptions =
     };
   };
 
-  const storage: MemoryStorage = {
+  const storage = storedSessions({
     async hold() {
       const free = [...all].filter(isFree).toSorted((a, b) => oldestOf(a) - oldestOf(b));
       const kept = last !== undefined && isFree(last) ? last : (free[0] ?? { record: makeSessionRecord(statesMax), owner: undefined });
@@ -72,7 +74,7 @@ export function memoryStorage({ beside, statesMax = 20 }: MemoryStorageOptions =
       last = kept;
       return take(kept);
     },
-    orphans(adopt) {
+    orphans(adopt: (held: HeldSession) => void) {
       const look = (): void => {
         for (const kept of all) if (isFree(kept) && oldestOf(kept) < Number.POSITIVE_INFINITY) adopt(take(kept));
       };
@@ -89,7 +91,7 @@ export function memoryStorage({ beside, statesMax = 20 }: MemoryStorageOptions =
       for (const cancel of cancels) cancel();
       for (const kept of mine) letGo(kept);
     },
-  };
+  });
   sessionsOf.set(storage, sessions);
   return storage;
 }

@@ -34,8 +34,8 @@ export interface OptimisticState {
   event(placed: PlacedEvent): void;
   /** Takes the state from a snapshot; without one, the first start is from nothing. */
   startOver(start: SubscriptionStart, isFirst: boolean): void;
-  /** Takes the state that an earlier page had, where it can be read. */
-  resume(stored: StoredState): boolean;
+  /** Takes the state that an earlier page had. Throws where it cannot be read, and changes nothing. */
+  resume(stored: StoredState): void;
   /** What a later page may resume from. */
   stored(position: LastSeen | undefined): StoredState | undefined;
   /** Forgets all, for another user. */
@@ -123,14 +123,9 @@ export function makeOptimisticState(
       store.changed();
     },
     resume(snapshot) {
-      try {
-        canonical = read(snapshot);
-      } catch {
-        return false;
-      }
+      canonical = read(snapshot);
       isUsable = true;
       store.changed();
-      return true;
     },
     stored: (position) => (position && isUsable ? { position, version: ownVersion, state: canonical } : undefined),
     clear() {

@@ -1,6 +1,6 @@
 import { present, type Contract, type Environment } from "@tutti/protocol";
 import type { Lifecycle } from "./lifecycle.js";
-import type { SessionStorage } from "./storage.js";
+import type { ClientStorage } from "./session-home.js";
 import type { Transport } from "./transport.js";
 
 /**
@@ -65,7 +65,7 @@ export interface ClientOptions<C extends Contract = Contract> extends Partial<Cl
    * under the numbers that it had. Where it cannot be opened, the client surfaces `STORAGE_FAILED` and goes on in memory; a publish that cannot
    * be stored ends with `STORAGE_FAILED`, is taken back and not sent. Without a storage everything lives as long as the client.
    */
-  readonly storage?: SessionStorage;
+  readonly storage?: ClientStorage;
   /**
    * Any name that the application has for the person at it, before the server says who that is. What another owner left in the storage is
    * cleared before it is shown, also without a connection. Without it, that waits for the welcome, and what somebody publishes in a page that

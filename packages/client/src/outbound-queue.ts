@@ -27,13 +27,11 @@ export interface Entry {
   readonly attempted: boolean;
 }
 
-interface Queued extends Entry {
+/** An entry as the queue has it. */
+export interface Queued extends Entry {
   n: number;
   attempted: boolean;
-  /**
-   * What the storage has of it: nothing yet; a write is under way; it, and not that it was attempted; all that it needs to be sent. Without
-   * a storage nothing is needed.
-   */
+  /** What the session's home has of it: nothing yet; a write is under way; it, and not that it was attempted; all that it needs to be sent. */
   step: "new" | "storing" | "stored" | "ready" | "settled";
   /** The sending whose answer is awaited. */
   sending?: string | undefined;
@@ -58,20 +56,19 @@ export interface PendingTotals {
  * was refused for good.
  */
 export interface OutboundQueue {
-  readonly entries: () => readonly Entry[];
+  readonly channel: string;
+  readonly entries: () => readonly Queued[];
   /** Makes room for a publish, where the application wants that. @throws TuttiError `QUEUE_FULL` */
   makeRoom(bytes: number): void;
   /** Takes in a publish; nothing is stored or sent before `pump`. */
   add(publish: Omit<Entry, "n" | "attempted">): Queued;
-  /**
-   * It is known which session this is, and what is stored of it. That comes first, under the numbers that it has; what was stored by this
-   * client and is not there any more was settled by somebody else.
-   */
-  restore(stored: readonly Omit<Entry, "bytes">[], isSame: boolean): void;
   /** The connection is up: everything is sent again. */
   lineUp(): void;
-  /** The user is another one, and publishes nothing of what the one before wanted to. */
-  clear(): void;
+  /** These wait from now on; what does not any longer ends with this code, or with `OUTCOME_UNKNOWN`. Nothing is stored of that, nor sent. */
+  replace(next: Queued[], code: ErrorCode): void;
+  settle(entry: Queued, settled: Settled): void;
+  /** Goes on from publish `n` after a pause, or from the lowest when the server asks for order. */
+  again(n: number, error: TuttiError): void;
   /** The event of publish `n` arrived, with what landed; its ack may be lost. */
   arrived(n: number, result: PublishResult): void;
   close(error: TuttiError): void;
@@ -114,7 +111,7 @@ export function makeOutboundQueue(
     entries = entries.filter((other) => other !== entry);
     setbacks = 0;
     if (entries.length === 0) stopPause();
-    session.keep({ kind: "settle", channel, n: entry.n });
+    session.home?.keep({ kind: "settle", channel, n: entry.n });
     if ("result" in settled) reconcile(entry, settled.result.payload);
     conclude(entry, settled);
   };
@@ -123,7 +120,6 @@ export function makeOutboundQueue(
   const recall = (from: number): void => {
     for (const entry of entries) if (entry.n >= from) entry.sending = undefined;
   };
-  /** Goes on from publish `n` after a pause, or from the lowest when the server asks for order. */
   const again = (n: number, error: TuttiError): void => {
     const isOutOfOrder = error.retry === "resend";
     recall(isOutOfOrder ? 0 : n);
@@ -165,22 +161,6 @@ export function makeOutboundQueue(
     else if (entry.sending === sending) again(entry.n, answer.error);
     pump();
   };
-  /** Writes it down; `attempted`: as one that a server may have, which has to be known after a reload before it is sent. */
-  const store = (entry: Queued, attempted: boolean): void => {
-    const { n, type, payload, timestamp, step: before } = entry;
-    entry.step = "storing";
-    session.keep({ kind: "put", publish: { channel, n, type, payload, timestamp, attempted } }, (failure) => {
-      // Settled, or held anew, meanwhile.
-      if (entry.step !== "storing") return;
-      if (failure === undefined) entry.step = attempted ? "ready" : "stored";
-      else if (before === "new") settle(entry, { kind: "refused", error: failure });
-      else {
-        entry.step = before;
-        again(n, failure);
-      }
-      pump();
-    });
-  };
   const send = (entry: Queued): void => {
     const { n, attempted } = entry;
     // Everything before the first that waits is settled.
@@ -192,23 +172,25 @@ export function makeOutboundQueue(
     if (!attempted) onAttempted();
   };
   const pump = (): void => {
-    if (typeof session.home === "string") return;
     const { home } = session;
+    if (home?.isKnown() === false) return;
     let room = core.isUp() && pause === undefined ? inFlightMax : 0;
     let isBehind = false;
     for (const entry of config.guards.order === false ? entries.toReversed() : entries) {
       if (entry.sending === undefined && environment.now() - entry.timestamp > config.queueAgeMsMax) refuse(entry, "QUEUE_EXPIRED");
       if (entry.step === "settled") continue;
       const mayGo = room-- > 0;
-      if (home === undefined) entry.step = "ready";
-      if (entry.step === "new" || (entry.step === "stored" && mayGo)) store(entry, mayGo);
-      if (entry.step !== "ready") isBehind = true;
+      if (home?.prepare(queue, entry, mayGo) === false) isBehind = true;
       if (mayGo && !isBehind && entry.sending === undefined) send(entry);
     }
   };
 
-  return {
+  const queue: OutboundQueue = {
+    channel,
     entries: () => entries,
+    settle,
+    again,
+    pump,
     makeRoom(bytes) {
       const waiting = config.queueFull === "drop-oldest" ? entries.filter(({ attempted }) => !attempted) : [];
       const dropped: Queued[] = [];
@@ -226,26 +208,14 @@ export function makeOutboundQueue(
       entries.push(entry);
       return entry;
     },
-    restore(stored, isSame) {
-      const before = entries;
-      entries = stored.map((publish) => {
-        const step = publish.attempted ? "ready" : "stored";
-        const known = before.find(({ n, step: of }) => isSame && n === publish.n && of !== "new");
-        if (known !== undefined) return Object.assign(known, { step });
-        const { bytes } = measure(channel, publish, Number.POSITIVE_INFINITY);
-        core.weigh(1, bytes);
-        return { ...publish, bytes, step, outcome: deferred() };
-      });
-      for (const entry of before) if (entry.step === "new") entries.push(Object.assign(entry, { n: count(session, channel) }));
-      for (const entry of before) if (!entries.includes(entry)) conclude(entry, refusal({ attempted: true }, "OUTCOME_UNKNOWN"));
-    },
     lineUp() {
       recall(0);
       pump();
     },
-    clear() {
-      // What is stored of them is forgotten already.
-      for (const entry of entries.splice(0)) conclude(entry, refusal(entry, "USER_CHANGED"));
+    replace(next, code) {
+      const gone = entries.filter((entry) => !next.includes(entry));
+      entries = next;
+      for (const entry of gone) conclude(entry, refusal(entry, code));
     },
     arrived(n, { payload, ...result }) {
       const entry = entries.find((other) => other.n === n);
@@ -257,8 +227,8 @@ export function makeOutboundQueue(
     close(error) {
       for (const entry of entries) settle(entry, { kind: "closed", error });
     },
-    pump,
   };
+  return queue;
 }
 
 /** What was not attempted did not land; of the rest nobody knows. */

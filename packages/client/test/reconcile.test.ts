@@ -1,7 +1,7 @@
 import { channel, defineContract } from "@tutti/protocol";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { createClient, memoryStorage, type SessionStorage } from "../src/index.js";
+import { createClient, memoryStorage, type ClientStorage } from "../src/index.js";
 import { left } from "./support/browser.js";
 import { FakeEnvironment, turns } from "./support/fake-environment.js";
 import { at, event, FakeTransport } from "./support/fake-server.js";
@@ -32,7 +32,7 @@ const contract = defineContract({
   },
 });
 
-function stageOf(storage?: SessionStorage) {
+function stageOf(storage?: ClientStorage) {
   const transport = new FakeTransport();
   const client = createClient({ url: "ws://server", contract, environment: new FakeEnvironment(), transport, lifecycle: { watch: () => () => {} }, ...(storage && { storage }) });
   const errors: string[] = [];
@@ -40,7 +40,7 @@ function stageOf(storage?: SessionStorage) {
   return { client, errors, sheet: client.channel("sheet:{id}", { id: "1" }), transport };
 }
 
-async function online(storage?: SessionStorage) {
+async function online(storage?: ClientStorage) {
   const stage = stageOf(storage);
   stage.client.connect();
   await turns(30);

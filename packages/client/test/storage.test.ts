@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { memoryStorage } from "../src/index.js";
+import { memoryStorage, storedSessions, type HeldSession } from "../src/index.js";
 import { flawed, left, load, online } from "./support/browser.js";
 import { at } from "./support/fake-server.js";
 import { note as noteAt } from "./support/notes.js";
@@ -48,8 +48,8 @@ describe("a session that is stored", () => {
     const puts: string[] = [];
     const storage = memoryStorage();
     const stage: Stage = new Stage({
-      storage: {
-        async hold() {
+      storage: storedSessions({
+        async hold(): Promise<HeldSession> {
           const held = await storage.hold();
           return {
             ...held,
@@ -60,7 +60,7 @@ describe("a session that is stored", () => {
             },
           };
         },
-      },
+      }),
     });
     void (await stage.stored()).board.publish("note:add", note("a"));
     expect(puts).toEqual([]);

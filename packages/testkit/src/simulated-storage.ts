@@ -1,4 +1,4 @@
-import { makeSessionRecord, type HeldSession, type SessionRecord, type SessionStorage, type StorageChange } from "@tutti/client";
+import { makeSessionRecord, storedSessions, type ClientStorage, type HeldSession, type SessionRecord, type StorageChange } from "@tutti/client";
 import type { Cancel } from "@tutti/protocol";
 import type { EventOwner, SimulatedClock } from "./clock.js";
 import type { Participant } from "./participant.js";
@@ -95,8 +95,8 @@ export class SimulatedStorage {
   }
 
   /** The storage as a page has it. @param tab the pages that one tab loads one after the other name the same */
-  open(page: Participant, tab: string): SessionStorage {
-    return {
+  open(page: Participant, tab: string): ClientStorage {
+    return storedSessions({
       hold: () =>
         new Promise((resolve, reject) => {
           this.#inOrder("hold", () => {
@@ -110,8 +110,8 @@ export class SimulatedStorage {
             }
           });
         }),
-      orphans: (adopt) => this.#adopt({ page, adopt }),
-    };
+      orphans: (adopt: (held: HeldSession) => void) => this.#adopt({ page, adopt }),
+    });
   }
 
   #adopt(adopter: Adopter): Cancel {

@@ -1,5 +1,5 @@
 import { defineContract, TuttiError, type ErrorCode } from "@tutti/protocol";
-import { memoryStorage, type HeldSession } from "@tutti/client";
+import { memoryStorage, storedSessions, type HeldSession } from "@tutti/client";
 import { lmdbBroker } from "@tutti/lmdb";
 import type { User } from "@tutti/server";
 import { handshake } from "../handshake.js";
@@ -239,7 +239,7 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
   async STORAGE_FAILED(stage) {
     const { url } = await stage.serve();
     const full: HeldSession = { stored: undefined, write: () => Promise.reject(new Error("no space left on device")), release: async () => {} };
-    const client = stage.guests.client(url, { storage: { hold: async () => full } });
+    const client = stage.guests.client(url, { storage: storedSessions({ hold: async () => full }) });
     return rejection(client.channel("room:{id}", one).publish("line:add", { id: "a" }));
   },
   async TIMEOUT(stage) {

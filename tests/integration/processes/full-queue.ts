@@ -1,6 +1,6 @@
 // Fills the outbound queue of a client that is offline, tries to fill it further, and empties it. It says what that took.
 import { join } from "node:path";
-import { createClient, memoryStorage, webSocketTransport, type SessionStorage } from "@tutti/client";
+import { createClient, memoryStorage, webSocketTransport, type ClientStorage } from "@tutti/client";
 import { fileStorage } from "@tutti/client/node";
 import { TuttiError } from "@tutti/protocol";
 import { WebSocket } from "ws";
@@ -17,7 +17,7 @@ export interface FullQueue {
   readonly emptyBytes: number;
 }
 
-const storages: Readonly<Record<string, (directory: string) => SessionStorage | undefined>> = {
+const storages: Readonly<Record<string, (directory: string) => ClientStorage | undefined>> = {
   none: () => undefined,
   memory: () => memoryStorage(),
   file: (directory) => fileStorage(join(directory, "queue")),

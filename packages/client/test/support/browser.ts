@@ -1,13 +1,13 @@
-import { memoryStorage, type MemoryStorage, type SessionStorage, type StorageChange } from "../../src/index.js";
+import { memoryStorage, storedSessions, type ClientStorage, type HeldSession, type MemoryStorage, type StorageChange } from "../../src/index.js";
 import { Stage } from "./stage.js";
 
 type Options = ConstructorParameters<typeof Stage>[0];
 
 /** A page with this storage, which has answered. */
-export const load = (storage: SessionStorage, options: Options = {}): Promise<Stage> => new Stage({ storage, ...options }).stored();
+export const load = (storage: ClientStorage, options: Options = {}): Promise<Stage> => new Stage({ storage, ...options }).stored();
 
 /** The same, and welcomed. */
-export const online = async (storage: SessionStorage, options: Options = {}): Promise<Stage> => (await load(storage, options)).connect().stored();
+export const online = async (storage: ClientStorage, options: Options = {}): Promise<Stage> => (await load(storage, options)).connect().stored();
 
 /** What a storage has of its session, once nobody holds it. */
 export async function left(storage: MemoryStorage) {
@@ -24,8 +24,8 @@ export function flawed(broken: StorageChange["kind"] | "hold", storage = memoryS
   const fail = (): void => {
     if (flaw.isOn) throw new Error("quota");
   };
-  const flawedStorage: SessionStorage = {
-    async hold() {
+  const flawedStorage = storedSessions({
+    async hold(): Promise<HeldSession> {
       if (broken === "hold") fail();
       const held = await storage.hold();
       return {
@@ -37,6 +37,6 @@ export function flawed(broken: StorageChange["kind"] | "hold", storage = memoryS
         },
       };
     },
-  };
+  });
   return { storage: flawedStorage, written, flaw };
 }
