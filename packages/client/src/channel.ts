@@ -99,7 +99,10 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     if (subscription.isListening()) throttle.push(type, payload);
   };
   const typing = makeTyping(host, (isTyping) => pushSignal(TYPING, isTyping));
-  const optimistic = definition?.state && makeOptimisticState(name, host, definition.state, () => queue.entries(), (type) => knows("events", type));
+  const optimistic =
+    host.contract &&
+    definition?.state &&
+    makeOptimisticState(name, host, host.contract, definition.state, () => queue.entries(), (type) => knows("events", type));
 
   const settled = (entry: Entry, outcome: Settled): void => {
     const { type, payload } = entry;

@@ -1,16 +1,10 @@
-import { TuttiError, type LastSeen, type Position, type StateDefinition, type Schemas, type SubscriptionStart, type WireEvent } from "@tutti/protocol";
+import { TuttiError, type Contract, type LastSeen, type Position, type Schemas, type Snapshot, type StateDefinition, type SubscriptionStart } from "@tutti/protocol";
 import type { Core } from "./core.js";
 import type { Entry, PublishResult } from "./outbound-queue.js";
 import type { PlacedEvent } from "./position-chain.js";
-import type { Loose } from "./requests.js";
 import { eventIdOf } from "./session.js";
 import type { StoredState } from "./storage.js";
 import { makeStore, type Store } from "./store.js";
-
-interface Snapshot {
-  readonly version: number;
-  readonly state?: unknown;
-}
 
 /** A publish that was acked, and whose event canonical state does not have yet. */
 interface Landed {
@@ -51,12 +45,13 @@ export interface OptimisticState {
 export function makeOptimisticState(
   channel: string,
   core: Core,
+  { reduceEvent, readSnapshot }: Contract,
   definition: StateDefinition<unknown, Schemas>,
   waiting: () => readonly Entry[],
   knows: (type: string) => boolean,
 ): OptimisticState {
   const { session, report, error } = core;
-  const { version: ownVersion, initial, migrate } = definition;
+  const { version, initial } = definition;
   let canonical: unknown = initial;
   /** Before all that waits: the server takes a session's publishes in their order. */
   let landed: readonly Landed[] = [];
@@ -64,11 +59,9 @@ export function makeOptimisticState(
   /** Not where it is of a version that cannot be read: it stands still until a snapshot fits. */
   let isUsable = true;
 
-  const reduce = (state: unknown, { type, payload, eventId, timestamp, user }: Loose<WireEvent>): unknown =>
-    definition.reduce(state, { type, payload, eventId, timestamp, ...(user !== undefined && { user }) });
   const replay = (below: unknown, entry: Entry): unknown => {
     try {
-      return knows(entry.type) ? reduce(below, { ...entry, eventId: eventIdOf(session, entry.n), user: session.user }) : below;
+      return knows(entry.type) ? reduceEvent(definition, below, { ...entry, eventId: eventIdOf(session, entry.n), user: session.user }) : below;
     } catch {
       return below;
     }
@@ -81,20 +74,10 @@ export function makeOptimisticState(
     landed = landed.filter(({ ackedAt }) => (ackedAt.epoch === epoch ? ackedAt.seq > seq : by === "event"));
     store.invalidate();
   };
-  /** @throws TuttiError `VERSION_UNSUPPORTED`, and what `migrate` throws */
-  const read = ({ version, state }: Snapshot): unknown => {
-    if (version === ownVersion) return state;
-    if (migrate === undefined || version > ownVersion) throw new TuttiError("VERSION_UNSUPPORTED");
-    return migrate(state, version);
-  };
+  /** @throws TuttiError `VERSION_UNSUPPORTED` */
   const take = (snapshot: Snapshot): void => {
-    try {
-      canonical = read(snapshot);
-      isUsable = true;
-    } catch (cause) {
-      isUsable = false;
-      error(new TuttiError("VERSION_UNSUPPORTED", { message: `a state of version ${snapshot.version}`, cause }), channel);
-    }
+    canonical = readSnapshot(definition, snapshot);
+    isUsable = true;
   };
 
   return {
@@ -108,7 +91,7 @@ export function makeOptimisticState(
     },
     event({ position, event }) {
       try {
-        if (isUsable && knows(event.type)) canonical = reduce(canonical, event);
+        if (isUsable && knows(event.type)) canonical = reduceEvent(definition, canonical, event);
       } catch (cause) {
         skipped++;
         error(new TuttiError("INTERNAL", { cause }), channel);
@@ -116,18 +99,22 @@ export function makeOptimisticState(
       reach(position, "event");
     },
     startOver({ position, snapshot }, isFirst) {
-      if (snapshot !== undefined) take(snapshot);
-      else if (isFirst) take({ version: ownVersion, state: initial });
+      try {
+        if (snapshot !== undefined) take(snapshot);
+        else if (isFirst) take({ version, state: initial });
+      } catch (failure) {
+        isUsable = false;
+        error(failure as TuttiError, channel);
+      }
       epochs.add(position.epoch);
       reach(position, "start");
       store.changed();
     },
     resume(snapshot) {
-      canonical = read(snapshot);
-      isUsable = true;
+      take(snapshot);
       store.changed();
     },
-    stored: (position) => (position && isUsable ? { position, version: ownVersion, state: canonical } : undefined),
+    stored: (position) => (position && isUsable ? { position, version, state: canonical } : undefined),
     clear() {
       canonical = initial;
       landed = [];

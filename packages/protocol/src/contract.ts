@@ -2,6 +2,7 @@ import { TuttiError } from "./errors.js";
 import { isTypeName } from "./names.js";
 import { compilePattern, type Pattern } from "./pattern.js";
 import { validate, type AnySchema, type OutputOf } from "./schema.js";
+import { readSnapshot, reduceEvent } from "./state.js";
 
 export type Schemas = Readonly<Record<string, AnySchema>>;
 
@@ -128,6 +129,10 @@ export interface Contract<D extends ContractDefinition = ContractDefinition> {
   schemaOf<S>(schemas: Readonly<Record<string, S>> | undefined, type: string): S;
   /** What the schema makes of `value`; a promise only where the schema is asynchronous. @throws TuttiError `PAYLOAD_INVALID` with the first wrong field */
   validate(schema: AnySchema, value: unknown): unknown;
+  /** The state after an event. */
+  readonly reduceEvent: typeof reduceEvent;
+  /** What stands in a snapshot. @throws TuttiError `VERSION_UNSUPPORTED` */
+  readonly readSnapshot: typeof readSnapshot;
 }
 
 function refuse(message: string): never {
@@ -189,6 +194,8 @@ export function defineContract<const D extends ContractDefinition>(definition: D
       return schema;
     },
     validate: (schema, value) => validate(schema, value),
+    reduceEvent,
+    readSnapshot,
   };
 }
 

@@ -9,6 +9,7 @@ export { present } from "./present.js";
 export { formatPosition, parsePosition, samePosition, type LastSeen, type Position } from "./position.js";
 export { assertChannelName, isChannelName, isTypeName, namespaceOf } from "./names.js";
 export { channelName, type ParamsOf } from "./pattern.js";
+export { readSnapshot, reduceEvent, type Snapshot } from "./state.js";
 export { validate, type AnySchema, type InputOf, type OutputOf } from "./schema.js";
 export {
   channel,

@@ -1,4 +1,4 @@
-import { TuttiError, type Position, type StateDefinition } from "@tutti/protocol";
+import { readSnapshot, reduceEvent, type Position, type StateDefinition } from "@tutti/protocol";
 import type { LoggedEvent, StoredSnapshot } from "./broker.js";
 
 // oxlint-disable-next-line no-explicit-any -- the contract's own types were checked where it was defined
@@ -21,7 +21,7 @@ export class View {
   constructor(definition: AnyState, types: readonly string[], snapshot: StoredSnapshot | undefined, floor: Position) {
     this.#definition = definition;
     this.#types = new Set(types);
-    this.#state = snapshot === undefined ? definition.initial : stateOf(definition, snapshot);
+    this.#state = snapshot === undefined ? definition.initial : readSnapshot(definition, snapshot);
     this.#position = snapshot?.position ?? floor;
   }
 
@@ -51,24 +51,10 @@ export class View {
     this.#position = { epoch, seq: event.seq };
     this.#reduced++;
     if (!this.#types.has(event.type)) return;
-    const { type, payload, eventId, timestamp, user } = event;
     try {
-      this.#state = this.#definition.reduce(this.#state, { type, payload, eventId, timestamp, ...(user !== undefined && { user }) });
+      this.#state = reduceEvent(this.#definition, this.#state, event);
     } catch {
       this.#errors++;
     }
-  }
-}
-
-function stateOf({ version, migrate }: AnyState, snapshot: StoredSnapshot): unknown {
-  if (snapshot.version === version) return snapshot.state;
-  const versions = `the stored state has version ${snapshot.version}, the contract ${version}`;
-  // Starting from nothing would lose what the snapshot stands for, and look like success.
-  if (snapshot.version > version) throw new TuttiError("VERSION_UNSUPPORTED", { message: versions });
-  if (migrate === undefined) throw new TuttiError("VERSION_UNSUPPORTED", { message: `${versions}, and there is no migrate` });
-  try {
-    return migrate(snapshot.state, snapshot.version);
-  } catch (cause) {
-    throw new TuttiError("VERSION_UNSUPPORTED", { message: `${versions}, and it cannot be migrated`, cause });
   }
 }
