@@ -137,7 +137,7 @@ export function makeSubscription(channel: string, core: SubscriptionCore, events
   const begin = (start: SubscriptionStart): void => {
     const goesOn = position !== undefined && samePosition(position, start.position);
     // A start elsewhere than asked for is a gap, also where the server does not call it one.
-    if (!goesOn || start.gap !== undefined || start.snapshot !== undefined) startOver(start, goesOn || guards.recovery === false ? undefined : (position ?? forgotten));
+    if (!goesOn || start.gap !== undefined || start.snapshot !== undefined) startOver(start, goesOn ? undefined : (position ?? forgotten));
     forgotten = undefined;
     // A listener that heard of a gap may have ended it, or asked again.
     if (position === undefined || request !== undefined) return;
@@ -154,9 +154,8 @@ export function makeSubscription(channel: string, core: SubscriptionCore, events
     stopAsking();
     if (!isLive()) enter("subscribing");
     if (!core.isUp()) return;
-    const since = guards.recovery === false ? undefined : position;
     const back = position === undefined ? rewind : undefined;
-    const cancel = core.requests.persist(() => ({ op: "subscribe", channel, since, rewind: back, ...events.wish() }), answered);
+    const cancel = core.requests.persist(() => ({ op: "subscribe", channel, since: position, rewind: back, ...events.wish() }), answered);
     // What cannot be sent is refused before it is sent.
     if (isWanted()) request = cancel;
   };
@@ -188,6 +187,7 @@ export function makeSubscription(channel: string, core: SubscriptionCore, events
       const wasLive = isLive();
       stopAsking();
       if (isWanted()) enter("subscribing");
+      if (guards.recovery === false) position = undefined;
       if (wasLive) events.ended();
     },
     batch(frame) {
