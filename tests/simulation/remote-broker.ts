@@ -88,19 +88,8 @@ export class RemoteBroker implements BrokerSite {
     const log =
       this.#disk === undefined
         ? memoryBroker({ environment, deduplicationMs, guards: { ...(count === false && { count }) } })
-        : keepingNoneAhead(durableBroker(this.#disk.open(environment), { environment, deduplicationMs }));
+        : durableBroker(this.#disk.open(environment), { environment, deduplicationMs });
     if (lastSeenId !== false) return log;
     return { ...boundBroker(log), read: (channel, { epoch, seq }, options) => log.read(channel, { epoch, seq }, options) };
   }
-}
-
-/** A log that lost its tail takes no snapshot of a node that has seen more: no event would ever lead on from there. */
-function keepingNoneAhead(log: Broker): Broker {
-  return {
-    ...boundBroker(log),
-    saveSnapshot: async (channel, snapshot) => {
-      const { position } = await log.head(channel);
-      if (snapshot.position.seq <= position.seq) await log.saveSnapshot(channel, snapshot);
-    },
-  };
 }

@@ -161,9 +161,10 @@ export class ChannelLog implements Writer {
     return this.#flushed.floor.seq < spare;
   }
 
-  /** Whether it goes with the next write: not if a newer one is kept already, or one of this position belongs to another epoch. */
+  /** Whether it goes with the next write: not if a newer one is kept already, nor if its position is of another epoch or above the head. */
   saveSnapshot(snapshot: StoredSnapshot): boolean {
-    return snapshot.position.epoch === this.#context.epoch && this.#shelf.put(this.#flushed.id, snapshot);
+    const { epoch, seq } = snapshot.position;
+    return epoch === this.#context.epoch && seq <= this.head.position.seq && this.#shelf.put(this.#flushed.id, snapshot);
   }
 
   loadSnapshot(): StoredSnapshot | undefined {

@@ -133,7 +133,10 @@ export interface Broker {
   broadcast(topic: string, message: string): Promise<void>;
   /** Hears the broadcasts of a topic. */
   listen(topic: string, listener: (message: string) => void): Promise<() => Promise<void>>;
-  /** Keeps a snapshot, unless a newer one of the same epoch is kept already. */
+  /**
+   * Keeps a snapshot, unless a newer one of the same epoch is kept already, or it is above the head: that is of a log that was rolled back,
+   * and no event would lead on from there.
+   */
   saveSnapshot(channel: string, snapshot: StoredSnapshot): Promise<void>;
   /** The newest snapshot of the channel's present epoch. */
   loadSnapshot(channel: string): Promise<StoredSnapshot | undefined>;

@@ -125,7 +125,8 @@ export class ChannelLog {
   saveSnapshot(snapshot: StoredSnapshot): void {
     const isForeign = snapshot.position.epoch !== this.#epoch;
     const isOlder = this.#snapshot !== undefined && snapshot.position.seq < this.#snapshot.position.seq;
-    if (!isForeign && !isOlder) this.#snapshot = snapshot;
+    const isAhead = snapshot.position.seq > this.head.seq;
+    if (!isForeign && !isOlder && !isAhead) this.#snapshot = snapshot;
   }
 
   #at(seq: number): Position {

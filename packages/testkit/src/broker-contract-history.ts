@@ -50,6 +50,9 @@ export function readSuite({ withBroker: it, expect }: Suite): void {
     expect(await broker.loadSnapshot("room:1")).toMatchObject({ position: newer });
     await broker.saveSnapshot("room:1", { position: { epoch: "foreign", seq: 99 }, version: 2, state: {} });
     expect(await broker.loadSnapshot("room:1")).toMatchObject({ position: newer });
+    const { position: head } = await broker.head("room:1");
+    await broker.saveSnapshot("room:1", { position: { ...head, seq: head.seq + 1 }, version: 2, state: {} });
+    expect(await broker.loadSnapshot("room:1")).toMatchObject({ position: newer });
     expect(await broker.loadSnapshot("room:2")).toBeUndefined();
   });
 }
