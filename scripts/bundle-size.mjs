@@ -5,9 +5,10 @@ import { gzipSync } from "node:zlib";
 import { build } from "vite";
 import { report, root } from "./workspaces.mjs";
 
-const limitBytes = 12_000;
+// socket.io-client 4.8.4 weighs 12,749 bytes, built and measured in the same way.
+const limitBytes = 12_450;
 const entry = "virtual:entry";
-const beside = ["indexedDbStorage", "undoHistory", "select", "memoryStorage"];
+const beside = ["indexedDbStorage", "memoryStorage", "undoHistory", "select"];
 
 /** The package that a module of the bundle comes from, when it is not one of ours. @param {string} id */
 const foreignPackage = (id) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(id)?.[1];
