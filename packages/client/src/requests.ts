@@ -2,7 +2,7 @@ import { isFinal, TuttiError, type Cancel, type ClientFrame, type Environment, t
 import { backoffMs } from "./backoff.js";
 
 /** A frame whose optional fields may also be `undefined`: they are left out on the wire. */
-export type Loose<F> = F extends object ? { readonly [K in keyof F]: Partial<Pick<F, K>> extends Pick<F, K> ? F[K] | undefined : F[K] } : never;
+type Loose<F> = F extends object ? { readonly [K in keyof F]: Partial<Pick<F, K>> extends Pick<F, K> ? F[K] | undefined : F[K] } : never;
 type WithoutId<F> = F extends { readonly correlationId: string } ? Omit<F, "correlationId"> : never;
 
 export type OutgoingFrame = Loose<ClientFrame>;
