@@ -31,7 +31,10 @@ export interface Entry {
 export interface Queued extends Entry {
   n: number;
   attempted: boolean;
-  /** What the session's home has of it: nothing yet; a write is under way; it, and not that it was attempted; all that it needs to be sent. */
+  /**
+   * What the session's home has of it: nothing yet; a write is under way; it, and not that it was attempted; all that it needs to be sent. Without
+   * a home it stays `new` until it is settled.
+   */
   step: "new" | "storing" | "stored" | "ready" | "settled";
   /** The sending whose answer is awaited. */
   sending?: string | undefined;
@@ -64,8 +67,9 @@ export interface OutboundQueue {
   add(publish: Omit<Entry, "n" | "attempted">): Queued;
   /** The connection is up: everything is sent again. */
   lineUp(): void;
-  /** These wait from now on; what does not any longer ends with this code, or with `OUTCOME_UNKNOWN`. Nothing is stored of that, nor sent. */
+  /** These wait from now on. What does not any longer ends with this code, or with `OUTCOME_UNKNOWN` where it was attempted; what is stored stays. */
   replace(next: Queued[], code: ErrorCode): void;
+  /** Ends an entry, unless it has ended, and forgets what is stored of it. */
   settle(entry: Queued, settled: Settled): void;
   /** Goes on from publish `n` after a pause, or from the lowest when the server asks for order. */
   again(n: number, error: TuttiError): void;
