@@ -83,7 +83,7 @@ function isOf(op: string, message: Encoded): message is string {
   return typeof message === "string" && message.startsWith(`{"op":"${op}"`);
 }
 
-/** Whether a reply says where a publish landed. */
+/** Whether a reply says where a publish landed: the event stands beside its position, and in the start of a subscription within. */
 function isAck(message: string): boolean {
-  return message.includes('"eventId"') && !message.includes('"snapshot"');
+  return message.includes('},"eventId"');
 }

@@ -129,9 +129,9 @@ export function makeSubscription(channel: string, core: SubscriptionCore, events
   const startOver = (start: SubscriptionStart, from: Position | undefined): void => {
     assertCounts(start.position.seq);
     // What is known of the last event is kept where it is still the last.
-    if (position === undefined || !samePosition(position, start.position)) position = start.position;
+    if (start.position.eventId !== undefined || position === undefined || !samePosition(position, start.position)) position = start.position;
     // The gap begins where this client is: the server knows only where it was itself.
-    events.started(start, from === undefined ? start.gap : { from: positionOf(from), to: start.position });
+    events.started(start, from === undefined ? start.gap : { from: positionOf(from), to: positionOf(start.position) });
   };
   /** The server's answer: from here on the subscription is live. */
   const begin = (start: SubscriptionStart): void => {

@@ -67,7 +67,9 @@ export class ChannelLog implements Writer {
   }
 
   get head(): Head {
-    return { position: this.#at(this.#shown.seq), floor: this.#shownFloor };
+    const { seq } = this.#shown;
+    const [event] = seq > this.#shownFloor ? this.#events(seq - 1, 1) : [];
+    return { position: this.#at(seq), floor: this.#shownFloor, ...(event !== undefined && { eventId: event.eventId }) };
   }
 
   /** How many events were shown and are not flushed. */
@@ -164,7 +166,7 @@ export class ChannelLog implements Writer {
   /** Whether it goes with the next write: not if a newer one is kept already, nor if its position is of another epoch or above the head. */
   saveSnapshot(snapshot: StoredSnapshot): boolean {
     const { epoch, seq } = snapshot.position;
-    return epoch === this.#context.epoch && seq <= this.head.position.seq && this.#shelf.put(this.#flushed.id, snapshot);
+    return epoch === this.#context.epoch && seq <= this.#shown.seq && this.#shelf.put(this.#flushed.id, snapshot);
   }
 
   loadSnapshot(): StoredSnapshot | undefined {

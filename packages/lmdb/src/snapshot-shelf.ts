@@ -25,10 +25,10 @@ export class SnapshotShelf {
    *
    * @throws TuttiError `PAYLOAD_INVALID`, `MESSAGE_TOO_DEEP`
    */
-  put(id: number | undefined, { position: { seq }, version, state }: StoredSnapshot): boolean {
+  put(id: number | undefined, { position: { seq }, eventId, version, state }: StoredSnapshot): boolean {
     const kept = this.#latest?.seq ?? this.#read(id)?.seq;
     if (kept !== undefined && seq < kept) return false;
-    this.#latest = { seq, text: jsonCodec.encode([{ seq, version, state }], SERVER_DEPTH_MAX) };
+    this.#latest = { seq, text: jsonCodec.encode([{ seq, eventId, version, state }], SERVER_DEPTH_MAX) };
     this.#isSealed = false;
     return true;
   }
@@ -36,8 +36,9 @@ export class SnapshotShelf {
   load(id: number | undefined): StoredSnapshot | undefined {
     const record = this.#read(id);
     if (record === undefined) return undefined;
-    const [{ version, state }] = jsonCodec.decode(record.text, SERVER_DEPTH_MAX) as readonly [{ version: number; state: unknown }];
-    return { position: { epoch: this.#context.epoch, seq: record.seq }, version, state };
+    const [snapshot] = jsonCodec.decode(record.text, SERVER_DEPTH_MAX) as readonly [Omit<StoredSnapshot, "position">];
+    const { version, state, eventId } = snapshot;
+    return { position: { epoch: this.#context.epoch, seq: record.seq }, version, state, ...(eventId !== undefined && { eventId }) };
   }
 
   seal(id: number): readonly Write[] {

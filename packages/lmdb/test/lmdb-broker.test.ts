@@ -44,11 +44,12 @@ describe("what LMDB keeps", () => {
     for (let n = 1; n <= 3; n++) await before.append("room:1", request({ publisher: count(n) }));
     await before.refuse("room:1", count(4), error);
     await before.append("room:1", request({ key: key("order-7") }));
-    const { position } = await before.head("room:1");
+    const { position, eventId } = await before.head("room:1");
+    expect(eventId).toBeDefined();
     await before.trim("room:1", { ...position, seq: 2 });
     await before.close();
     const after = await lmdbBroker({ directory });
-    expect(await after.head("room:1")).toEqual({ position, floor: 2 });
+    expect(await after.head("room:1")).toEqual({ position, eventId, floor: 2 });
     expect(await after.append("room:1", request({ publisher: count(1) }))).toMatchObject({ outcome: "repeat", position: { seq: 1 } });
     expect(await after.append("room:1", request({ publisher: count(4) }))).toEqual({ outcome: "refused", error });
     expect(await after.append("room:1", request({ key: key("order-7") }))).toEqual({ outcome: "repeat", position });

@@ -36,8 +36,8 @@ export type PresenceChange = ValueOf<typeof presenceChange>;
 
 /** Where a subscription starts. */
 export const start = record({
-  /** The first event has this position as its previous one. */
-  position,
+  /** The first event has this position as its previous one. With the event there, where it is known: it goes into the next `since`. */
+  position: lastSeen,
   /** Events after `from`, up to and including `to`, cannot be had. */
   gap: optional(record({ from: position, to: position })),
   /** The channel's state at `position`. */

@@ -223,6 +223,11 @@ export const goldenServerFrames: readonly Golden<ServerFrame>[] = [
     text: '{"op":"joined","channel":"canvas:7f","start":{"position":{"epoch":"e1","seq":0}}}',
   },
   {
+    title: "joined where an event is known",
+    frame: { op: "joined", channel: "canvas:7f", start: { position: { epoch: "e1", seq: 42, eventId: "p4b1:3" } } },
+    text: '{"op":"joined","channel":"canvas:7f","start":{"position":{"epoch":"e1","seq":42,"eventId":"p4b1:3"}}}',
+  },
+  {
     title: "left",
     frame: { op: "left", channel: "canvas:7f", error: { code: "KICKED", message: "Be kind." } },
     text: '{"op":"left","channel":"canvas:7f","error":{"code":"KICKED","message":"Be kind."}}',

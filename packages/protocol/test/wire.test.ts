@@ -17,10 +17,11 @@ import { goldenClientFrames, goldenServerFrames, type Golden } from "./golden.js
 
 /**
  * The shape of the wire, for each protocol version that was ever released. Version 1 has grown since its first release by fields that may be left out,
- * and that an older peer passes over: `rewind` of subscribe, and `payload` of the answer to a publish.
+ * and that an older peer passes over: `rewind` of subscribe, `payload` of the answer to a publish, and the
+ * `eventId` of a start.
  */
 const shapeHashes: Readonly<Record<number, string>> = {
-  1: "d440422b2c0cbec8",
+  1: "cc416cecfa64dab0",
 };
 
 function shapeHash(): string {

@@ -77,8 +77,15 @@ export type Page =
 
 export interface Head {
   readonly position: Position;
+  /** The event there, where the log still has it. */
+  readonly eventId?: string;
   /** Everything after this `seq` can be read. */
   readonly floor: number;
+}
+
+/** The position of a head or a snapshot, with what was seen there. */
+export function lastSeen({ position: { epoch, seq }, eventId }: Pick<Head, "position" | "eventId">): LastSeen {
+  return { epoch, seq, ...(eventId !== undefined && { eventId }) };
 }
 
 export interface ReadOptions {
@@ -88,6 +95,8 @@ export interface ReadOptions {
 /** The state of a channel at a position, as the application's reducer of that version made it. */
 export interface StoredSnapshot {
   readonly position: Position;
+  /** The event there, where it is known. */
+  readonly eventId?: string;
   readonly version: number;
   readonly state: unknown;
 }

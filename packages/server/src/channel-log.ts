@@ -43,6 +43,11 @@ export class ChannelLog {
     return this.#at(this.#floor + this.#kept.length);
   }
 
+  /** Of the event at the head. */
+  get eventId(): string | undefined {
+    return this.#kept.at(this.#kept.length - 1)?.eventId;
+  }
+
   get floor(): number {
     return this.#floor;
   }

@@ -1,4 +1,4 @@
-import { samePosition, type Position, type SubscriptionStart, type TuttiError, type WireSignal } from "@tutti/protocol";
+import { samePosition, type LastSeen, type Position, type SubscriptionStart, type TuttiError, type WireSignal } from "@tutti/protocol";
 import type { EventRun, LoggedEvent } from "./broker.js";
 import { eventsFrame } from "./events-frame.js";
 import { Follower } from "./follower.js";
@@ -65,8 +65,8 @@ export class Channel implements TurnTask {
     return this.policy.name;
   }
 
-  /** The position of the last event that this node knows of. */
-  get position(): Position {
+  /** The last event that this node knows of. */
+  get position(): LastSeen {
     return this.#follower.position;
   }
 

@@ -1,5 +1,5 @@
 import { TuttiError, isFinal, samePosition, type Cancel, type LastSeen, type Position } from "@tutti/protocol";
-import type { Broker, EventRun, LoggedEvent, Page } from "./broker.js";
+import { lastSeen, type Broker, type EventRun, type LoggedEvent, type Page } from "./broker.js";
 import type { ChannelPolicy } from "./policy.js";
 import type { Services } from "./services.js";
 import { View } from "./view.js";
@@ -54,8 +54,8 @@ export class Follower {
     this.#events = events;
   }
 
-  /** The position of the last event that was taken. */
-  get position(): Position {
+  /** The last event that was taken. */
+  get position(): LastSeen {
     return this.#last;
   }
 
@@ -88,7 +88,8 @@ export class Follower {
   /** Takes what the log holds and was not taken yet. Rejects where that cannot be had now. */
   async refresh(): Promise<void> {
     const head = await this.#broker.head(this.#policy.name);
-    if (samePosition(head.position, this.#last)) return;
+    const isOther = head.eventId !== undefined && this.#last.eventId !== undefined && head.eventId !== this.#last.eventId;
+    if (samePosition(head.position, this.#last) && !isOther) return;
     await this.#reachHead(this.#phase);
     if (this.#is("pausing")) throw new TuttiError("UNAVAILABLE", { message: `the log of ${this.#policy.name} cannot be read now` });
   }
@@ -146,7 +147,7 @@ export class Follower {
     if (last === undefined) return;
     this.#isQuiet = false;
     for (const event of run.events) this.#view?.apply(run.epoch, event);
-    this.#last = lastSeen(run.epoch, last);
+    this.#last = seen(run.epoch, last);
     this.#events.taken(run);
   }
 
@@ -201,7 +202,7 @@ export class Follower {
     const { name, definition } = this.#policy;
     const head = await this.#broker.head(name);
     if (definition.state === undefined) {
-      this.#last = head.position;
+      this.#last = lastSeen(head);
       return;
     }
     const snapshot = await this.#broker.loadSnapshot(name);
@@ -219,7 +220,7 @@ export class Follower {
       const newest = events.at(-1);
       if (newest === undefined) break;
       for (const event of events) view.apply(epoch, event);
-      last = lastSeen(epoch, newest);
+      last = seen(epoch, newest);
     }
     this.#view = view;
     this.#last = last;
@@ -235,6 +236,6 @@ export class Follower {
   }
 }
 
-function lastSeen(epoch: string, { seq, eventId }: LoggedEvent): LastSeen {
+function seen(epoch: string, { seq, eventId }: LoggedEvent): LastSeen {
   return { epoch, seq, eventId };
 }

@@ -92,8 +92,8 @@ class MemoryBroker implements Broker {
   }
 
   async head(channel: string): Promise<Head> {
-    const { head, floor } = this.#known(channel);
-    return { position: head, floor };
+    const { head, eventId, floor } = this.#known(channel);
+    return { position: head, floor, ...(eventId !== undefined && { eventId }) };
   }
 
   async locate(channel: string, back: Rewind): Promise<Position> {

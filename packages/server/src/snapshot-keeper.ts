@@ -27,10 +27,11 @@ export class SnapshotKeeper {
     if (this.#unsaved === 0 || this.#isSaving) return;
     const { broker, log } = this.#services;
     const { position, version, state } = view;
+    const { epoch, seq, eventId } = position;
     this.#unsaved = 0;
     this.#isSaving = true;
     try {
-      await broker.saveSnapshot(this.#channel, { position, version, state });
+      await broker.saveSnapshot(this.#channel, { position: { epoch, seq }, version, state, ...(eventId !== undefined && { eventId }) });
       await broker.trim(this.#channel, position, this.#history);
     } catch (error) {
       log.warn("saving a snapshot failed", { channel: this.#channel, error });

@@ -155,7 +155,7 @@ export class Subscription {
     const { position } = this.channel;
     this.#last = position;
     const snapshot = this.channel.snapshot();
-    return { position: { epoch: position.epoch, seq: position.seq }, ...(snapshot !== undefined && { snapshot }) };
+    return { position, ...(snapshot !== undefined && { snapshot }) };
   }
 
   /** Where it goes on when the log does not have what comes after `last`. */
@@ -163,7 +163,7 @@ export class Subscription {
     const from: Position = { epoch: last.epoch, seq: last.seq };
     if (this.channel.hasState) {
       const start = this.#startAtHead();
-      return { ...start, gap: { from, to: start.position } };
+      return { ...start, gap: { from, to: { epoch: start.position.epoch, seq: start.position.seq } } };
     }
     const position = resumeAfter(last, page);
     this.#last = position;

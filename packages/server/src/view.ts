@@ -1,5 +1,5 @@
-import { readSnapshot, reduceEvent, type Position, type StateDefinition } from "@tutti/protocol";
-import type { LoggedEvent, StoredSnapshot } from "./broker.js";
+import { readSnapshot, reduceEvent, type LastSeen, type Position, type StateDefinition } from "@tutti/protocol";
+import { lastSeen, type LoggedEvent, type StoredSnapshot } from "./broker.js";
 
 // oxlint-disable-next-line no-explicit-any -- the contract's own types were checked where it was defined
 type AnyState = StateDefinition<any, any>;
@@ -9,7 +9,7 @@ export class View {
   readonly #definition: AnyState;
   readonly #types: ReadonlySet<string>;
   #state: unknown;
-  #position: Position;
+  #position: LastSeen;
   #reduced = 0;
   #errors = 0;
 
@@ -22,10 +22,11 @@ export class View {
     this.#definition = definition;
     this.#types = new Set(types);
     this.#state = snapshot === undefined ? definition.initial : readSnapshot(definition, snapshot);
-    this.#position = snapshot?.position ?? floor;
+    this.#position = snapshot === undefined ? floor : lastSeen(snapshot);
   }
 
-  get position(): Position {
+  /** The last event that it holds. */
+  get position(): LastSeen {
     return this.#position;
   }
 
@@ -48,7 +49,7 @@ export class View {
   }
 
   apply(epoch: string, event: LoggedEvent): void {
-    this.#position = { epoch, seq: event.seq };
+    this.#position = { epoch, seq: event.seq, eventId: event.eventId };
     this.#reduced++;
     if (!this.#types.has(event.type)) return;
     try {

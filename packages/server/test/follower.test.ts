@@ -410,7 +410,7 @@ describe("a log that is not the one it was", () => {
     };
     late.request({ op: "subscribe", channel: board, since: position });
     await world.settle();
-    const head = (await world.broker.inner.head(board)).position;
-    expect(late.of("gap").map(({ start }) => start)).toEqual([{ position: head, gap: { from: position, to: head }, snapshot: { version: 1, state: ["new"] } }]);
+    const { position: head, eventId } = await world.broker.inner.head(board);
+    expect(late.of("gap").map(({ start }) => start)).toEqual([{ position: { ...head, eventId }, gap: { from: position, to: head }, snapshot: { version: 1, state: ["new"] } }]);
   });
 });

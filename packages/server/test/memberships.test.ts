@@ -18,12 +18,12 @@ describe("whom the application puts in", () => {
     let asked = 0;
     const world = closedRooms(() => asked++ < 0);
     const [phone, laptop, bob] = [await world.peer({ token: "ada" }), await world.peer({ token: "ada" }), await world.peer({ token: "bob" })];
-    const { position } = await handleOf(world).publish("note:add", text("before"));
+    const { position, eventId } = await handleOf(world).publish("note:add", text("before"));
     await handleOf(world).add({ user: "ada" });
     await handleOf(world).publish("note:add", text("after"));
     await world.settle();
     for (const peer of [phone, laptop]) {
-      expect(peer.of("joined")).toEqual([{ op: "joined", channel: room, start: { position } }]);
+      expect(peer.of("joined")).toEqual([{ op: "joined", channel: room, start: { position: { ...position, eventId } } }]);
       expect(peer.payloadsOf(room)).toEqual([text("after")]);
     }
     expect(bob.of("joined")).toEqual([]);

@@ -106,7 +106,7 @@ describe("history", () => {
     expect(await floor()).toBeGreaterThan(since.seq);
     const late = await world.peer();
     const start = await late.subscribe(board, { since });
-    expect(start).toEqual({ position: { epoch: since.epoch, seq: 19 }, gap: { from: since, to: { epoch: since.epoch, seq: 19 } }, snapshot: { version: 1, state: (await handle.state()).state } });
+    expect(start).toEqual({ position: { epoch: since.epoch, seq: 19, eventId: (await world.broker.inner.head(board)).eventId }, gap: { from: since, to: { epoch: since.epoch, seq: 19 } }, snapshot: { version: 1, state: (await handle.state()).state } });
     await publish(2);
     expect(late.eventsOf(board).map(({ seq }) => seq)).toEqual([20, 21]);
   });

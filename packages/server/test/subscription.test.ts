@@ -229,10 +229,10 @@ describe("a gap", () => {
     const world = new World({ contract: rooms });
     const handle = world.server.channel("board:{id}", { id: "1" });
     await handle.publish("note:add", text("one"));
-    const { position } = await handle.publish("note:add", text("two"));
+    const { position, eventId } = await handle.publish("note:add", text("two"));
     const peer = await world.peer();
     const from = { epoch: "foreign", seq: 9 };
-    expect(await peer.subscribe("board:1", { since: from })).toEqual({ position, gap: { from, to: position }, snapshot: { version: 1, state: ["one", "two"] } });
+    expect(await peer.subscribe("board:1", { since: from })).toEqual({ position: { ...position, eventId }, gap: { from, to: position }, snapshot: { version: 1, state: ["one", "two"] } });
     await handle.publish("note:add", text("three"));
     await world.settle();
     expect(peer.payloadsOf("board:1")).toEqual([text("three")]);

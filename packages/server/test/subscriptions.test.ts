@@ -19,9 +19,9 @@ describe("a subscription", () => {
   it("SUB-1 is answered with the position from which its events follow", async () => {
     const world = new World({ contract: rooms });
     const handle = world.server.channel("room:{id}", { id: "1" });
-    const { position } = await handle.publish("note:add", text("before"));
+    const { position, eventId } = await handle.publish("note:add", text("before"));
     const peer = await world.peer();
-    expect(await peer.subscribe(room)).toEqual({ position });
+    expect(await peer.subscribe(room)).toEqual({ position: { ...position, eventId } });
     await handle.publish("note:add", text("after"));
     await world.settle();
     expect(peer.eventsOf(room)).toMatchObject([{ prev: position.seq, payload: text("after") }]);
@@ -31,9 +31,9 @@ describe("a subscription", () => {
     const world = new World({ contract: rooms });
     const handle = world.server.channel("board:{id}", { id: "1" });
     await handle.publish("note:add", text("one"));
-    const { position } = await handle.publish("note:add", text("two"));
+    const { position, eventId } = await handle.publish("note:add", text("two"));
     const peer = await world.peer();
-    expect(await peer.subscribe("board:1")).toEqual({ position, snapshot: { version: 1, state: ["one", "two"] } });
+    expect(await peer.subscribe("board:1")).toEqual({ position: { ...position, eventId }, snapshot: { version: 1, state: ["one", "two"] } });
   });
 
   it("SUB-1 is answered before anything of the channel", async () => {
