@@ -53,7 +53,7 @@ export function makeOptimisticState(
   const { session, report, error } = core;
   const { version, initial } = definition;
   let canonical: unknown = initial;
-  /** Before all that waits: the server takes a session's publishes in their order. */
+  /** What was acked and is not in canonical state yet. */
   let landed: readonly Landed[] = [];
   let skipped = 0;
   /** Not where it is of a version that cannot be read: it stands still until a snapshot fits. */
@@ -68,7 +68,9 @@ export function makeOptimisticState(
   };
   /** Those that the channel was in: a new one begins where a log lost something, so they are few. */
   const epochs = new Set<string>();
-  const store = makeStore(report, () => [...landed.map(({ entry }) => entry), ...waiting()].reduce(replay, canonical));
+  // Acks may overtake one another; the events come in the order of their numbers.
+  const shown = (): readonly Entry[] => [...landed.map(({ entry }) => entry), ...waiting()].toSorted((a, b) => a.n - b.n);
+  const store = makeStore(report, () => shown().reduce(replay, canonical));
   /** Drops what canonical state has by now. Where a subscription starts in another epoch, an acked event is there already, or lost. */
   const reach = ({ epoch, seq }: Position, by: "event" | "start"): void => {
     landed = landed.filter(({ ackedAt }) => (ackedAt.epoch === epoch ? ackedAt.seq > seq : by === "event"));

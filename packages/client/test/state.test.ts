@@ -88,6 +88,16 @@ describe("the state of a channel", () => {
     expect(stage.board.state.getSnapshot()).toEqual(["theirs", "mine"]);
   });
 
+  it("STA-5: acks that overtake one another do not change the order that is shown", () => {
+    const stage = new Stage().live();
+    for (const text of ["one", "two", "three"]) void publish(stage, text);
+    const [first, second, third] = stage.link.of("publish");
+    for (const [frame, seq] of [[third, 3], [first, 1], [second, 2]] as const) {
+      stage.link.ack(frame!, seq);
+      expect(state(stage)).toEqual(["one", "two", "three"]);
+    }
+  });
+
   it("STA-5: an ack that comes after the event changes nothing", () => {
     const stage = new Stage().live();
     void stage.board.publish("note:add", note("mine"));
