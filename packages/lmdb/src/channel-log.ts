@@ -163,10 +163,12 @@ export class ChannelLog implements Writer {
     return this.#flushed.floor.seq < spare;
   }
 
-  /** Whether it goes with the next write: not if a newer one is kept already, nor if its position is of another epoch or above the head. */
+  /** Whether it, or a newer one, is kept with the next write: not if its position is of another epoch or above the head. */
   saveSnapshot(snapshot: StoredSnapshot): boolean {
     const { epoch, seq } = snapshot.position;
-    return epoch === this.#context.epoch && seq <= this.#shown.seq && this.#shelf.put(this.#flushed.id, snapshot);
+    if (epoch !== this.#context.epoch || seq > this.#shown.seq) return false;
+    this.#shelf.put(this.#flushed.id, snapshot);
+    return true;
   }
 
   loadSnapshot(): StoredSnapshot | undefined {

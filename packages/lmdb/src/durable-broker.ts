@@ -145,9 +145,12 @@ class DurableBroker implements Broker {
     return this.#topics.listen(topic, listener);
   }
 
-  async saveSnapshot(channel: string, snapshot: StoredSnapshot): Promise<void> {
+  async saveSnapshot(channel: string, snapshot: StoredSnapshot): Promise<boolean> {
     const log = this.#log(channel);
-    if (log.saveSnapshot(snapshot)) await this.#write(log);
+    if (!log.saveSnapshot(snapshot)) return false;
+    // Also where a newer one is kept already: that may not be flushed yet.
+    await this.#write(log);
+    return true;
   }
 
   async loadSnapshot(channel: string): Promise<StoredSnapshot | undefined> {

@@ -21,16 +21,15 @@ export class SnapshotShelf {
   }
 
   /**
-   * Whether it is kept: not if a newer one is kept already.
+   * Keeps it, unless a newer one is kept already.
    *
    * @throws TuttiError `PAYLOAD_INVALID`, `MESSAGE_TOO_DEEP`
    */
-  put(id: number | undefined, { position: { seq }, eventId, version, state }: StoredSnapshot): boolean {
+  put(id: number | undefined, { position: { seq }, eventId, version, state }: StoredSnapshot): void {
     const kept = this.#latest?.seq ?? this.#read(id)?.seq;
-    if (kept !== undefined && seq < kept) return false;
+    if (kept !== undefined && seq < kept) return;
     this.#latest = { seq, text: jsonCodec.encode([{ seq, eventId, version, state }], SERVER_DEPTH_MAX) };
     this.#isSealed = false;
-    return true;
   }
 
   load(id: number | undefined): StoredSnapshot | undefined {

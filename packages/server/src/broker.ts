@@ -144,9 +144,11 @@ export interface Broker {
   listen(topic: string, listener: (message: string) => void): Promise<() => Promise<void>>;
   /**
    * Keeps a snapshot, unless a newer one of the same epoch is kept already, or it is above the head: that is of a log that was rolled back,
-   * and no event would lead on from there.
+   * and no event would lead on from there. A broker may refuse one, too, that names another event than stands there.
+   *
+   * Resolves to whether a snapshot of this position or of a later one, of the present epoch, is kept now: only then may the events up to here go.
    */
-  saveSnapshot(channel: string, snapshot: StoredSnapshot): Promise<void>;
+  saveSnapshot(channel: string, snapshot: StoredSnapshot): Promise<boolean>;
   /** The newest snapshot of the channel's present epoch. */
   loadSnapshot(channel: string): Promise<StoredSnapshot | undefined>;
   close(): Promise<void>;

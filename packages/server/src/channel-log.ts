@@ -127,11 +127,12 @@ export class ChannelLog {
     this.#forget(keep === undefined ? upTo : Math.min(upTo, this.#kept.spare(keep, this.#environment.elapsed())));
   }
 
-  saveSnapshot(snapshot: StoredSnapshot): void {
-    const isForeign = snapshot.position.epoch !== this.#epoch;
-    const isOlder = this.#snapshot !== undefined && snapshot.position.seq < this.#snapshot.position.seq;
-    const isAhead = snapshot.position.seq > this.head.seq;
-    if (!isForeign && !isOlder && !isAhead) this.#snapshot = snapshot;
+  /** Whether this one or a newer one is kept now. */
+  saveSnapshot(snapshot: StoredSnapshot): boolean {
+    const { epoch, seq } = snapshot.position;
+    if (epoch !== this.#epoch || seq > this.head.seq) return false;
+    if (this.#snapshot === undefined || seq >= this.#snapshot.position.seq) this.#snapshot = snapshot;
+    return true;
   }
 
   #at(seq: number): Position {

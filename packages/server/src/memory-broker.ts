@@ -128,8 +128,8 @@ class MemoryBroker implements Broker {
     };
   }
 
-  async saveSnapshot(channel: string, snapshot: StoredSnapshot): Promise<void> {
-    this.#log(channel).saveSnapshot(snapshot);
+  async saveSnapshot(channel: string, snapshot: StoredSnapshot): Promise<boolean> {
+    return this.#log(channel).saveSnapshot(snapshot);
   }
 
   async loadSnapshot(channel: string): Promise<StoredSnapshot | undefined> {

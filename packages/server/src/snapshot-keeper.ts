@@ -31,8 +31,9 @@ export class SnapshotKeeper {
     this.#unsaved = 0;
     this.#isSaving = true;
     try {
-      await broker.saveSnapshot(this.#channel, { position: { epoch, seq }, version, state, ...(eventId !== undefined && { eventId }) });
-      await broker.trim(this.#channel, position, this.#history);
+      const snapshot = { position: { epoch, seq }, version, state, ...(eventId !== undefined && { eventId }) };
+      // What is not in a snapshot that is kept is in its events alone.
+      if (await broker.saveSnapshot(this.#channel, snapshot)) await broker.trim(this.#channel, position, this.#history);
     } catch (error) {
       log.warn("saving a snapshot failed", { channel: this.#channel, error });
     } finally {

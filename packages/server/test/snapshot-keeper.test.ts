@@ -53,6 +53,19 @@ describe("history", () => {
     expect(await floor()).toBe(0);
   });
 
+  it("REC-7 is not trimmed behind a snapshot that the broker did not keep", async () => {
+    const inner = memoryBroker();
+    let keeps = false;
+    const broker: Broker = { ...bound(inner), saveSnapshot: async (...asked) => keeps && inner.saveSnapshot(...asked) };
+    const { world, publish, floor } = tiny({ broker, namespaces: { board: { history: { countMin: 0, ageMsMin: 0 } } } });
+    await (await world.peer()).subscribe(board);
+    await publish(9);
+    expect(await floor()).toBe(0);
+    keeps = true;
+    await publish(3);
+    expect(await floor()).toBe(11);
+  });
+
   it("REC-7 of a channel without state keeps 100 events and 60 s", async () => {
     const world = new World({ contract: rooms });
     const handle = world.server.channel("room:{id}", { id: "1" });

@@ -1,3 +1,4 @@
+import type { Position } from "@tutti/protocol";
 import type { Broker, Retention } from "@tutti/server";
 import { appendMany, count, landedAt, readAll, request, type Suite } from "./broker-contract-tools.js";
 
@@ -44,16 +45,25 @@ export function readSuite({ withBroker: it, expect }: Suite): void {
     const positions = await appendMany(broker, "room:1", 3);
     const [older, newer] = positions;
     if (older === undefined || newer === undefined) throw new Error("nothing was appended");
-    await broker.saveSnapshot("room:1", { position: newer, version: 2, state: { notes: ["a", "b"] } });
+    expect(await broker.saveSnapshot("room:1", { position: newer, version: 2, state: { notes: ["a", "b"] } })).toBe(true);
     expect(await broker.loadSnapshot("room:1")).toEqual({ position: newer, version: 2, state: { notes: ["a", "b"] } });
-    await broker.saveSnapshot("room:1", { position: older, version: 2, state: { notes: ["a"] } });
-    expect(await broker.loadSnapshot("room:1")).toMatchObject({ position: newer });
-    await broker.saveSnapshot("room:1", { position: { epoch: "foreign", seq: 99 }, version: 2, state: {} });
-    expect(await broker.loadSnapshot("room:1")).toMatchObject({ position: newer });
-    const { position: head } = await broker.head("room:1");
-    await broker.saveSnapshot("room:1", { position: { ...head, seq: head.seq + 1 }, version: 2, state: {} });
-    expect(await broker.loadSnapshot("room:1")).toMatchObject({ position: newer });
     expect(await broker.loadSnapshot("room:2")).toBeUndefined();
+  });
+
+  it("BRK-8 tells whether a snapshot, or a newer one of the same epoch, is kept", async (broker) => {
+    const positions = await appendMany(broker, "room:1", 3);
+    const [older, newer, head] = positions;
+    if (older === undefined || newer === undefined || head === undefined) throw new Error("nothing was appended");
+    const saved = (position: Position): Promise<boolean> => broker.saveSnapshot("room:1", { position, version: 2, state: {} });
+    expect(await saved({ ...head, epoch: "foreign" })).toBe(false);
+    expect(await saved({ ...head, seq: head.seq + 1 })).toBe(false);
+    expect(await broker.loadSnapshot("room:1")).toBeUndefined();
+    // At once, so that the newer one may be under way still when the older one comes.
+    expect(await Promise.all([saved(newer), saved(older)])).toEqual([true, true]);
+    expect(await broker.loadSnapshot("room:1")).toMatchObject({ position: newer });
+    expect(await saved({ epoch: "foreign", seq: newer.seq })).toBe(false);
+    expect(await saved({ ...head, seq: head.seq + 1 })).toBe(false);
+    expect(await broker.loadSnapshot("room:1")).toMatchObject({ position: newer });
   });
 }
 

@@ -129,7 +129,7 @@ export class FaultyBroker implements Broker {
     return this.#do("listen", () => this.inner.listen(topic, listener));
   }
 
-  saveSnapshot(channel: string, snapshot: StoredSnapshot): Promise<void> {
+  saveSnapshot(channel: string, snapshot: StoredSnapshot): Promise<boolean> {
     return this.#do("saveSnapshot", () => this.inner.saveSnapshot(channel, snapshot));
   }
 
