@@ -6,7 +6,7 @@ import { build } from "vite";
 import { report, root } from "./workspaces.mjs";
 
 // socket.io-client 4.8.4 weighs 12,749 bytes, built and measured in the same way.
-const limitBytes = 12_450;
+const limitBytes = 12_500;
 const entry = "virtual:entry";
 const beside = ["indexedDbStorage", "memoryStorage", "undoHistory", "select"];
 

@@ -25,7 +25,7 @@ export function makeAdoption(storage: SessionStorage, open: (storage: SessionSto
     let page: LifecycleEvents | undefined;
     let forget = false;
     const quiet = open(
-      { hold: async () => ({ ...held, release: () => held.release({ forget }) }) },
+      { hold: async () => ({ ...held, release: (options) => held.release({ forget: forget || options?.forget === true }) }) },
       {
         watch(events) {
           page = events;

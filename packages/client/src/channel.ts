@@ -139,6 +139,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
     const turn = handled(
       Promise.allSettled([output, publishing]).then(([result]) => {
         host.weigh(-1, 0);
+        host.changed(channel);
         if (publishing === turn) publishing = undefined;
         host.assertOpen();
         if (result.status === "rejected") throw result.reason;

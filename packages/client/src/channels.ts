@@ -6,6 +6,8 @@ export interface Channels {
   find(name: string): ClientChannel | undefined;
   of(name: string): ClientChannel;
   keep(channel: ClientChannel, isBusy: boolean): void;
+  /** All that anybody still holds. */
+  all(): readonly ClientChannel[];
 }
 
 /**
@@ -22,6 +24,7 @@ export function makeChannels(make: (name: string) => ClientChannel): Channels {
   return {
     busy,
     find,
+    all: () => Array.from(known.values(), (held) => held.deref()).filter((channel) => channel !== undefined),
     of(name) {
       const held = find(name);
       if (held !== undefined) return held;

@@ -77,7 +77,7 @@ function compose(options: ClientOptions) {
     const who = identify(session, publicId, user);
     // Before anybody publishes under the new name.
     session.home?.welcomed(who);
-    if (who !== "same") for (const channel of channels.busy) channel.renamed(who === "other");
+    if (who !== "same") for (const channel of channels.all()) channel.renamed(who === "other");
     for (const { subscription } of channels.busy) subscription.lineUp();
     for (const { queue } of channels.busy) queue.lineUp();
   };

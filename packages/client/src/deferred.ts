@@ -1,3 +1,5 @@
+import { TuttiError, type Environment } from "@tutti/protocol";
+
 /** A promise and its two ends. */
 export interface Deferred<T> {
   readonly promise: Promise<T>;
@@ -37,6 +39,14 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefine
   signal?.addEventListener("abort", abort);
   void handled(promise.finally(() => signal?.removeEventListener("abort", abort)));
   return promise;
+}
+
+/** The same promise, unless it takes longer than `ms`. @throws (rejects) TuttiError `TIMEOUT` */
+export function inTime<T>(environment: Environment, ms: number, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = environment.after(ms, () => reject(new TuttiError("TIMEOUT")));
+    promise.then(resolve, reject).finally(cancel);
+  });
 }
 
 /** Runs `task`; what it throws rejects the promise. */

@@ -1,5 +1,6 @@
-import { TuttiError, type Environment } from "@tutti/protocol";
+import type { Environment } from "@tutti/protocol";
 import { browserEnvironment, browserLocks, browserTab, type TabMemory } from "./browser-environment.js";
+import { inTime } from "./deferred.js";
 import { groupWrites } from "./grouped-writes.js";
 import { watchOrphans } from "./orphan-watch.js";
 import { makeSessionDatabase, type ListedSession } from "./session-database.js";
@@ -51,8 +52,9 @@ export function indexedDbStorage(options: IndexedDbStorageOptions = {}): ClientS
         write: (changes) => writes.write(changes),
         async release({ forget = false } = {}) {
           await writes.flushAtOnce();
-          if (forget) await database.remove(session).catch(() => {});
-          letGo();
+          const isForgotten = !forget || (await database.remove(session).then(() => true, () => false));
+          // Whoever took up what was to be forgotten would give its numbers out again. The lock ends with the page.
+          if (isForgotten) letGo();
         },
       };
     } catch (cause) {
@@ -104,18 +106,13 @@ export function indexedDbStorage(options: IndexedDbStorageOptions = {}): ClientS
   };
 
   return storedSessions({
-    hold: () =>
-      new Promise((resolve, reject) => {
-        let isLate = false;
-        const cancel = environment.after(HOLD_MS_MAX, () => {
-          isLate = true;
-          reject(new TuttiError("TIMEOUT", { message: "IndexedDB does not answer" }));
-        });
-        hold()
-          .then((held) => (isLate ? held.release() : resolve(held)))
-          .catch(reject)
-          .finally(cancel);
-      }),
+    hold() {
+      const holding = hold();
+      const held = inTime(environment, HOLD_MS_MAX, holding);
+      // What is found too late is let go.
+      held.catch(() => holding.then((late) => late.release(), () => {}));
+      return held;
+    },
     orphans(adopt: (held: HeldSession) => void) {
       let isOver = false;
       const cancel = watchOrphans(

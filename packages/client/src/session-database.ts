@@ -37,8 +37,8 @@ function keysOf(session: string): IDBKeyRange {
 /** @param statesMax how many channels' states are kept of a session; the latest */
 export function makeSessionDatabase(name: string, statesMax: number): SessionDatabase {
   let opening: Promise<IDBPDatabase<Schema>> | undefined;
-  /** The highest *n*, by session and channel, of what was loaded and written here. Of a session that is written there is no other writer. */
-  const highest = new Map<string, Map<string, number>>();
+  /** What was loaded and written here, by session. Of a session that is written there is no other writer. */
+  const written = new Map<string, Written>();
 
   const closed = (): void => {
     opening = undefined;
@@ -108,7 +108,7 @@ export function makeSessionDatabase(name: string, statesMax: number): SessionDat
         reading.objectStore("states").index("byAge").getAllKeys(range),
       ]);
       const counted = new Map(channels.map(([, channel], index) => [channel, counts[index] ?? 0]));
-      highest.set(session, new Map(counted));
+      written.set(session, { identity, counts: new Map(counted) });
       return (
         identity && {
           identity,
@@ -122,14 +122,14 @@ export function makeSessionDatabase(name: string, statesMax: number): SessionDat
       // What is sent has to be on the disk: else, after a loss of power, another publish would get its number, and the server would take it for
       // the first one. The rest may go with the power, though not with the page or the browser.
       const isSent = changes.some((change) => change.kind === "put" && change.publish.attempted);
-      const counts = highest.get(session) ?? new Map<string, number>();
-      highest.set(session, counts);
-      await write(isSent ? "strict" : "relaxed", (writing) => applyAll(writing, session, changes, { now, counts }));
+      const before: Written = written.get(session) ?? { identity: undefined, counts: new Map() };
+      written.set(session, before);
+      await write(isSent ? "strict" : "relaxed", (writing) => applyAll(writing, session, changes, before, now));
       if (changes.some(({ kind }) => kind === "state")) await forgetStates(session);
     },
     async remove(session) {
       await write("relaxed", (writing) => [writing.objectStore("sessions").delete(session), ...clear(writing, session, ["counts", "publishes", "states"])]);
-      highest.delete(session);
+      written.delete(session);
     },
     async list() {
       const reading = (await opened()).transaction(["sessions", "publishes"]);
@@ -154,28 +154,34 @@ function clear(writing: Writing, session: string, from: readonly ("counts" | "pu
   return from.map((store) => writing.objectStore(store).delete(keysOf(session)));
 }
 
-interface Applying {
-  readonly now: number;
-  /** The highest *n* by channel, raised here. One that could not be written is not given out again. */
+/** What a session is and has given out, as far as it was loaded and written here. */
+interface Written {
+  identity: StoredIdentity | undefined;
+  /** The highest *n* by channel. One that could not be written is not given out again. */
   readonly counts: Map<string, number>;
 }
 
-function* applyAll(writing: Writing, session: string, changes: readonly StorageChange[], { now, counts }: Applying): Iterable<Promise<unknown>> {
+function* applyAll(writing: Writing, session: string, changes: readonly StorageChange[], before: Written, now: number): Iterable<Promise<unknown>> {
+  const { counts } = before;
   const sessions = writing.objectStore("sessions");
   const publishes = writing.objectStore("publishes");
   for (const change of changes) {
     switch (change.kind) {
       case "begin":
+        before.identity = change.identity;
         yield sessions.put(change.identity, session);
         yield* clear(writing, session, ["publishes", "states"]);
         break;
       case "identity":
+        before.identity = change.identity;
         yield sessions.put(change.identity, session);
         break;
       case "put": {
         const { channel, n } = change.publish;
         const count = Math.max(n, counts.get(channel) ?? 0);
         counts.set(channel, count);
+        // Somebody may have cleared the site's data under the page, and nobody finds a publish without its session.
+        if (before.identity !== undefined) yield sessions.put(before.identity, session);
         yield publishes.put({ ...change.publish, session }, [session, channel, n]);
         yield writing.objectStore("counts").put(count, [session, channel]);
         break;

@@ -1,4 +1,4 @@
-import type { TuttiError } from "@tutti/protocol";
+import { TuttiError } from "@tutti/protocol";
 import type { ChannelHost, ClientChannel } from "./channel.js";
 import { deferred } from "./deferred.js";
 import { measure, type OutboundQueue, type Queued } from "./outbound-queue.js";
@@ -10,16 +10,31 @@ import type { StorageChange, StoredPublish } from "./storage.js";
  * was settled by somebody else.
  *
  * @param isSame whether the session is the one that this client had before
+ * @param dismiss hears of what cannot be sent as it is stored
  */
-export function restoreQueue({ name, queue }: ClientChannel, stored: readonly StoredPublish[], isSame: boolean, { session, weigh }: ChannelHost): void {
+export function restoreQueue(
+  { name, queue }: ClientChannel,
+  stored: readonly StoredPublish[],
+  isSame: boolean,
+  { session, weigh }: ChannelHost,
+  dismiss: (publish: StoredPublish, cause: unknown) => void,
+): void {
   const before = queue.entries();
-  const entries = stored.map((publish): Queued => {
+  const restored = (publish: StoredPublish): Queued => {
     const step = publish.attempted ? "ready" : "stored";
     const known = before.find((entry) => isSame && entry.n === publish.n && entry.step !== "new");
-    if (known !== undefined) return Object.assign(known, { step });
+    if (known !== undefined) return Object.assign(known, { step, attempted: known.attempted || publish.attempted });
     const { bytes } = measure(name, publish, Number.POSITIVE_INFINITY);
     weigh(1, bytes);
     return { ...publish, bytes, step, outcome: deferred() };
+  };
+  const entries = stored.flatMap((publish) => {
+    try {
+      return [restored(publish)];
+    } catch (cause) {
+      dismiss(publish, cause);
+      return [];
+    }
   });
   for (const entry of before) if (entry.step === "new") entries.push(Object.assign(entry, { n: count(session, name) }));
   queue.replace(entries, "OUTCOME_UNKNOWN");
@@ -42,11 +57,16 @@ export function storeEntry(
     // Settled, or held anew, meanwhile.
     if (entry.step !== "storing") return;
     if (failure === undefined) entry.step = attempted ? "ready" : "stored";
-    else if (before === "new") queue.settle(entry, { kind: "refused", error: failure });
+    else if (before === "new") queue.settle(entry, { kind: "refused", error: isLate(failure) ? new TuttiError("OUTCOME_UNKNOWN", { cause: failure }) : failure });
     else {
       entry.step = before;
       queue.again(n, failure);
     }
     queue.pump();
   });
+}
+
+/** It may be stored yet, and sent by a later page. */
+function isLate({ cause }: TuttiError): boolean {
+  return cause instanceof TuttiError && cause.code === "TIMEOUT";
 }

@@ -1,7 +1,7 @@
 import { TuttiError } from "@tutti/protocol";
 import { makeAdoption, type Adoption } from "./adoption.js";
 import { createClient } from "./client.js";
-import { attempt } from "./deferred.js";
+import { attempt, inTime } from "./deferred.js";
 import { renew } from "./session.js";
 import type { ClientStorage, HomeParts, SessionHome } from "./session-home.js";
 import type { HeldSession, SessionStorage, StorageChange, StoredIdentity, StoredPublish, StoredSession, StoredState } from "./storage.js";
@@ -18,7 +18,7 @@ export function storedSessions<S extends SessionStorage>(storage: S): S & Client
 }
 
 function makeStoredSession(storage: SessionStorage, { options, host, channels, pending }: HomeParts): SessionHome {
-  const { environment, session, error, rollback } = host;
+  const { environment, config, session, error, rollback } = host;
   const { owner } = options;
   /** `undefined`: it could not be kept, and lives on in memory alone. While it is `sought` or `released`, it is not known which session this is. */
   let held: HeldSession | "sought" | "released" | undefined = "released";
@@ -26,6 +26,8 @@ function makeStoredSession(storage: SessionStorage, { options, host, channels, p
   let states = new Map<string, StoredState>();
   let adoption: Adoption | undefined;
   const waiting: (() => void)[] = [];
+  /** Ends with the last hold or release: a storage that is still being let go is not asked for again. */
+  let turn: Promise<unknown> = Promise.resolve();
 
   const isKnown = (): boolean => typeof held !== "string";
   const identity = (): StoredIdentity => ({ secret: session.secret, publicId: session.publicId, user: session.user, owner });
@@ -38,7 +40,7 @@ function makeStoredSession(storage: SessionStorage, { options, host, channels, p
   const keep = (change: StorageChange, done?: (failure?: TuttiError) => void): void => {
     const kept = held;
     if (typeof kept !== "object") return;
-    attempt(() => kept.write([change])).then(
+    attempt(() => inTime(environment, config.ackTimeoutMs, kept.write([change]))).then(
       () => done?.(),
       (cause: unknown) => {
         const failure = fail(cause);
@@ -51,10 +53,15 @@ function makeStoredSession(storage: SessionStorage, { options, host, channels, p
       },
     );
   };
+  /** It cannot be sent as it is stored, and must not keep the rest from it. */
+  const dismiss = ({ channel, n, type, payload }: StoredPublish, cause: unknown): void => {
+    keep({ kind: "settle", channel, n });
+    rollback({ channel, type, payload, error: new TuttiError("STORAGE_FAILED", { cause }) });
+  };
   const restore = (publishes: readonly StoredPublish[], isSame: boolean): void => {
     const left = publishes.map(({ channel }) => channels.of(channel));
     for (const channel of new Set([...channels.busy, ...left])) {
-      restoreQueue(channel, publishes.filter(({ channel: name }) => name === channel.name), isSame, host);
+      restoreQueue(channel, publishes.filter(({ channel: name }) => name === channel.name), isSame, host, dismiss);
       channel.restored();
     }
     for (const { queue } of channels.busy) queue.pump();
@@ -75,23 +82,39 @@ function makeStoredSession(storage: SessionStorage, { options, host, channels, p
     }
     restore(stored?.publishes ?? [], session.secret === before);
   };
-  const take = (taken: HeldSession | undefined): void => {
-    // Released meanwhile, or held by a later attempt.
-    if (held !== "sought") return void taken?.release();
+  const take = (taken: HeldSession | undefined): Promise<void> | undefined => {
+    // Released meanwhile.
+    if (held !== "sought") return taken?.release();
     held = taken;
     const found = taken?.stored;
     const isOwn = found?.identity.owner === owner;
     begin(isOwn ? found : undefined);
     if (!isOwn) found?.publishes.forEach(refuse);
     for (const task of waiting.splice(0)) task();
+    return undefined;
   };
   const hold = (): void => {
     if (held !== "released") return;
     held = "sought";
-    attempt(() => storage.hold()).then(take, (cause: unknown) => {
-      fail(cause);
-      take(undefined);
+    const seek = () =>
+      attempt(() => storage.hold()).then(take, (cause: unknown) => {
+        fail(cause);
+        return take(undefined);
+      });
+    // An earlier attempt may have found it meanwhile, or it was released.
+    turn = turn.then(() => (held === "sought" ? seek() : undefined));
+  };
+  const adopt = (): void => {
+    adoption ??= makeAdoption(storage, (left, lifecycle) => {
+      const quiet = createClient({ ...options, storage: storedSessions(left), lifecycle });
+      quiet.on("rollback", rollback);
+      quiet.on("error", (failure) => error(failure));
+      return quiet;
     });
+  };
+  const whenKnown = (task: () => void): void => {
+    if (isKnown()) task();
+    else waiting.push(task);
   };
 
   hold();
@@ -100,12 +123,8 @@ function makeStoredSession(storage: SessionStorage, { options, host, channels, p
     keep,
     open() {
       hold();
-      adoption ??= makeAdoption(storage, (left, lifecycle) => {
-        const quiet = createClient({ ...options, storage: storedSessions(left), lifecycle });
-        quiet.on("rollback", rollback);
-        quiet.on("error", (failure) => error(failure));
-        return quiet;
-      });
+      // Its own first.
+      whenKnown(adopt);
     },
     async release() {
       // First, or it would take up what is let go.
@@ -114,12 +133,10 @@ function makeStoredSession(storage: SessionStorage, { options, host, channels, p
       const before = held;
       if (before === undefined) return;
       held = "released";
-      if (typeof before === "object") await before.release();
+      if (typeof before === "object") turn = Promise.all([turn, inTime(environment, config.ackTimeoutMs, before.release()).catch(() => {})]);
+      await turn;
     },
-    whenKnown(task) {
-      if (isKnown()) task();
-      else waiting.push(task);
-    },
+    whenKnown,
     welcomed(who) {
       if (who === "other") states.clear();
       if (who !== "same") keep({ kind: who === "named" ? "identity" : "begin", identity: identity() });
