@@ -40,6 +40,16 @@ const secretOf = ({ stored }: HeldSession): string | undefined => stored?.identi
 const until = (check: () => boolean): Promise<void> => vi.waitFor(() => expect(check()).toBe(true), { timeout: 5_000, interval: 1 });
 
 describe("sessions in IndexedDB", () => {
+  it("QUE-2 what is kept after somebody cleared the site's data under the page is found again", async () => {
+    const one = openTab();
+    const held = await one.storage.hold();
+    await held.write([begin("s"), put("a:1", 1)]);
+    await new Promise((resolve, reject) => Object.assign(indexedDB.deleteDatabase(name), { onsuccess: resolve, onerror: reject }));
+    await held.write([put("a:1", 2)]);
+    await held.release();
+    expect((await openTab(one.tab).storage.hold()).stored).toMatchObject({ identity: identity("s"), publishes: [{ n: 2 }] });
+  });
+
   it("QUE-2 keeps publishes in the order of their n, with binary payloads, and counts of what is settled", async () => {
     const one = openTab();
     const held = await one.storage.hold();
