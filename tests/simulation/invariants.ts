@@ -109,6 +109,7 @@ function checkPresence({ actors }: Scene, report: Report): void {
 /** INV-6: nothing grew over its bound. */
 function checkBounds({ highWater, faults }: Scene, report: Report): void {
   // What the simulation itself repeats comes on top of what the server has bounded.
-  if (highWater.outbox > FRAMING && !faults.has("frames-repeated")) report("INV-6", `an outbox was at ${highWater.outbox.toFixed(2)} of its bound`);
+  const isRepeated = faults.has("frames-repeated") || faults.has("replies-repeated");
+  if (highWater.outbox > FRAMING && !isRepeated) report("INV-6", `an outbox was at ${highWater.outbox.toFixed(2)} of its bound`);
   if (highWater.queueCount > QUEUE_COUNT_MAX) report("INV-6", `an outbound queue held ${highWater.queueCount}`);
 }
