@@ -1,5 +1,17 @@
 import type { Environment, LastSeen, Position, Rewind, WireError } from "@tutti/protocol";
-import type { AppendRequest, EventRun, IdempotencyKey, LoggedEvent, NewEvent, Outcome, Page, PublisherCount, Retention, StoredSnapshot } from "./broker.js";
+import {
+  lastSeen,
+  type AppendRequest,
+  type EventRun,
+  type IdempotencyKey,
+  type LoggedEvent,
+  type NewEvent,
+  type Outcome,
+  type Page,
+  type PublisherCount,
+  type Retention,
+  type StoredSnapshot,
+} from "./broker.js";
 import { KeptEvents } from "./kept-events.js";
 
 /** What the log of one channel remembers at most. */
@@ -110,9 +122,7 @@ export class ChannelLog {
   read(after: LastSeen, countMax: number): Page {
     const head = this.head;
     const isKnown = after.epoch === this.#epoch && after.seq >= this.#floor && after.seq <= head.seq;
-    const there = this.#kept.at(after.seq - this.#floor - 1);
-    const isAnother = there !== undefined && after.eventId !== undefined && there.eventId !== after.eventId;
-    if (!isKnown || isAnother) return { outcome: "gap", floor: this.#at(this.#floor), head };
+    if (!isKnown || this.#hasAnother(after)) return { outcome: "gap", floor: this.#at(this.#floor), head };
     return { outcome: "page", run: { epoch: this.#epoch, events: this.#kept.slice(after.seq - this.#floor, countMax) }, head };
   }
 
@@ -130,9 +140,15 @@ export class ChannelLog {
   /** Whether this one or a newer one is kept now. */
   saveSnapshot(snapshot: StoredSnapshot): boolean {
     const { epoch, seq } = snapshot.position;
-    if (epoch !== this.#epoch || seq > this.head.seq) return false;
+    if (epoch !== this.#epoch || seq > this.head.seq || this.#hasAnother(lastSeen(snapshot))) return false;
     if (this.#snapshot === undefined || seq >= this.#snapshot.position.seq) this.#snapshot = snapshot;
     return true;
+  }
+
+  /** Whether it holds another event than the one that was seen there. */
+  #hasAnother({ seq, eventId }: LastSeen): boolean {
+    const there = this.#kept.at(seq - this.#floor - 1);
+    return there !== undefined && eventId !== undefined && there.eventId !== eventId;
   }
 
   #at(seq: number): Position {

@@ -17,6 +17,8 @@ export interface FollowerEvents {
   failed(error: TuttiError): void;
 }
 
+type Gap = Extract<Page, { readonly outcome: "gap" }>;
+
 type Phase =
   | { readonly name: "opening" }
   | { readonly name: "following" }
@@ -27,7 +29,7 @@ type Phase =
   | { readonly name: "closed"; readonly error: TuttiError };
 
 /** Where to go on after a gap: from the floor where that is the same stream, else from the head. */
-export function resumeAfter(last: Position, gap: Extract<Page, { outcome: "gap" }>): Position {
+export function resumeAfter(last: Position, gap: Gap): Position {
   return last.epoch === gap.floor.epoch && last.seq < gap.floor.seq ? gap.floor : gap.head;
 }
 
@@ -190,7 +192,7 @@ export class Follower {
     this.#phase = { name: "pausing", cancel };
   }
 
-  async #restart(gap: Extract<Page, { outcome: "gap" }>): Promise<void> {
+  async #restart(gap: Gap): Promise<void> {
     const from: Position = { epoch: this.#last.epoch, seq: this.#last.seq };
     if (this.#policy.definition.state === undefined) this.#last = resumeAfter(from, gap);
     else await this.#load();
@@ -200,30 +202,40 @@ export class Follower {
   /** Finds where the log stands and, where the channel has state, reduces what the newest snapshot does not hold. */
   async #load(attempt = 1): Promise<void> {
     const { name, definition } = this.#policy;
+    const { state } = definition;
     const head = await this.#broker.head(name);
-    if (definition.state === undefined) {
+    if (state === undefined) {
       this.#last = lastSeen(head);
       return;
     }
+    const types = Object.keys(definition.events ?? {});
     const snapshot = await this.#broker.loadSnapshot(name);
-    const floor = { epoch: head.position.epoch, seq: head.floor };
-    const view = new View(definition.state, Object.keys(definition.events ?? {}), snapshot, floor);
-    let last: LastSeen = view.position;
-    for (;;) {
-      const page = await this.#broker.read(name, last, { countMax: PAGE_COUNT });
+    let view = new View(state, types, snapshot, { epoch: head.position.epoch, seq: head.floor });
+    let gap = await this.#reduceLog(view);
+    if (gap !== undefined && snapshot !== undefined && isWhole(gap, snapshot.position.epoch)) {
+      // The snapshot holds an event that this log does not have, so nothing leads on from there; but the log has all from its beginning.
+      this.#services.log.warn("a snapshot of what the log does not have was passed over", { channel: name });
+      view = new View(state, types, undefined, gap.floor);
+      gap = await this.#reduceLog(view);
+    }
+    if (gap !== undefined) {
       // The log changed under our eyes: another epoch, or trimmed below a snapshot that is newer than ours.
-      if (page.outcome === "gap") {
-        if (attempt < LOAD_ATTEMPTS) return this.#load(attempt + 1);
-        throw new TuttiError("UNAVAILABLE", { message: `the log of ${name} does not reach back to its snapshot` });
-      }
-      const { epoch, events } = page.run;
-      const newest = events.at(-1);
-      if (newest === undefined) break;
-      for (const event of events) view.apply(epoch, event);
-      last = seen(epoch, newest);
+      if (attempt < LOAD_ATTEMPTS) return this.#load(attempt + 1);
+      throw new TuttiError("UNAVAILABLE", { message: `the log of ${name} does not reach back to its snapshot` });
     }
     this.#view = view;
-    this.#last = last;
+    this.#last = view.position;
+  }
+
+  /** Takes into the view what the log has after it, up to the head; the gap where the log does not go on from there. */
+  async #reduceLog(view: View): Promise<Gap | undefined> {
+    for (;;) {
+      const page = await this.#broker.read(this.#policy.name, view.position, { countMax: PAGE_COUNT });
+      if (page.outcome === "gap") return page;
+      const { epoch, events } = page.run;
+      if (events.length === 0) return undefined;
+      for (const event of events) view.apply(epoch, event);
+    }
   }
 
   /** The phase changes during awaits, which the compiler does not see in a comparison. */
@@ -234,6 +246,11 @@ export class Follower {
   #assertOpen(): void {
     if (this.#phase.name === "closed") throw this.#phase.error;
   }
+}
+
+/** Whether all that was ever logged in the epoch can be read. */
+function isWhole({ floor }: Gap, epoch: string): boolean {
+  return floor.epoch === epoch && floor.seq === 0;
 }
 
 function seen(epoch: string, { seq, eventId }: LoggedEvent): LastSeen {

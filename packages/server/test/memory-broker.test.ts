@@ -29,6 +29,20 @@ describe("what the memory broker remembers", () => {
     expect(await broker.lookup("room:1", { session: "a", n: 1, settled: 0 })).toBeUndefined();
   });
 
+  it("BRK-8 no snapshot that names another event than the one that it has there", async () => {
+    const broker = memoryBroker({ environment: new ManualEnvironment() });
+    for (const id of ["a", "b", "c"]) await broker.append("room:1", { event: event(id) });
+    const { epoch } = (await broker.head("room:1")).position;
+    const saved = (seq: number, eventId: string) => broker.saveSnapshot("room:1", { position: { epoch, seq }, eventId, version: 1, state: eventId });
+    expect(await saved(2, "lost")).toBe(false);
+    expect(await broker.loadSnapshot("room:1")).toBeUndefined();
+    expect(await saved(2, "b")).toBe(true);
+    await broker.trim("room:1", { epoch, seq: 3 });
+    // Which event that was it does not know any more.
+    expect(await saved(3, "c")).toBe(true);
+    expect(await broker.loadSnapshot("room:1")).toMatchObject({ position: { seq: 3 }, state: "c" });
+  });
+
   it("BRK-4 a key is known for deduplicationMs, and the newest keysMax of them are", async () => {
     const environment = new ManualEnvironment();
     const broker = memoryBroker({ environment, deduplicationMs: 10_000, keysMax: 2 });

@@ -151,6 +151,30 @@ describe("a start", () => {
     expect(reads).toEqual([1_000, 1_010]);
   });
 
+  /** Its snapshot, of the third event, is of a log that lost that event and went on with another. */
+  const foreseen = async (): Promise<Broker> => {
+    const inner = await written(5);
+    const { epoch } = (await inner.head(board)).position;
+    const snapshot = { position: { epoch, seq: 3 }, eventId: "lost", version: 1, state: ["x", "x", "lost"] };
+    return { ...bound(inner), loadSnapshot: async (...asked) => (await inner.loadSnapshot(...asked)) ?? snapshot };
+  };
+
+  it("STA-8 passes over a snapshot of an event that the log lost, where the log has all, and saves its own", async () => {
+    const broker = await foreseen();
+    const world = new World({ contract: rooms, broker, snapshotEvery: 5 });
+    expect((await world.server.channel("board:{id}", { id: "1" }).state()).state).toEqual(["x", "x", "x", "x", "x"]);
+    expect(world.log.warnings).toEqual(["a snapshot of what the log does not have was passed over"]);
+    await world.settle();
+    expect(await broker.loadSnapshot(board)).toMatchObject({ position: { seq: 5 }, eventId: "5" });
+  });
+
+  it("STA-8 guesses nothing where the log does not have all that such a snapshot stands for", async () => {
+    const broker = await foreseen();
+    await broker.trim(board, { ...(await broker.head(board)).position, seq: 1 });
+    const world = new World({ contract: rooms, broker });
+    await expect(world.server.channel("board:{id}", { id: "1" }).state()).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  });
+
   it("STA-8 saves what those before it left unsaved: short lives make the tail no longer", async () => {
     const inner = await written(5);
     const open = async (snapshotEvery: number): Promise<void> => {
