@@ -64,8 +64,11 @@ function releasing(store: LmdbStore, lock: DirectoryLock): Store {
     range: (range) => store.range(range),
     write: (writes) => store.write(writes),
     async close() {
-      await store.close();
-      await lock.release();
+      try {
+        await store.close();
+      } finally {
+        await lock.release();
+      }
     },
   };
 }

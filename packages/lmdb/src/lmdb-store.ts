@@ -5,6 +5,8 @@ import { Room, type Usage } from "./room.js";
 import type { Entry, Key, KeyRange, Store, Write } from "./store.js";
 
 type Database = RootDatabase<string>;
+/** `lost`: it failed and could not be opened again; whoever needs it tries once more. `released`: it is closed, or about to be opened again. */
+type State = { readonly is: "open"; readonly database: Database } | { readonly is: "lost" } | { readonly is: "released" };
 /** To look into a log and leave it as it is, or to write. */
 export type StoreAccess = "read" | "write";
 
@@ -21,14 +23,14 @@ export class LmdbStore implements Store {
   readonly #directory: string;
   readonly #access: StoreAccess;
   readonly #room: Room;
-  #database: Database | undefined;
+  #state: State;
 
   /** @throws TuttiError `VERSION_UNSUPPORTED`, `UNAVAILABLE` */
   constructor(directory: string, access: StoreAccess = "write") {
     this.#directory = directory;
     this.#access = access;
     this.#room = new Room(directory);
-    this.#database = this.#open();
+    this.#state = { is: "open", database: this.#open() };
   }
 
   get(key: Key): string | undefined {
@@ -46,7 +48,7 @@ export class LmdbStore implements Store {
   async write(writes: readonly Write[]): Promise<void> {
     // A key that LMDB does not take would be noticed in the middle of the transaction.
     for (const write of writes) assertKey("put" in write ? write.put : write.remove);
-    const database = this.#database ?? (this.#database = this.#open());
+    const database = this.#opened();
     this.#room.reserve(writes, () => usageOf(database));
     try {
       await commit(database, writes);
@@ -65,14 +67,28 @@ export class LmdbStore implements Store {
   }
 
   async close(): Promise<void> {
-    const database = this.#database;
-    this.#database = undefined;
-    await database?.close();
+    const state = this.#state;
+    this.#state = { is: "released" };
+    if (state.is === "open") await state.database.close();
   }
 
   #opened(): Database {
-    if (this.#database === undefined) throw new TuttiError("UNAVAILABLE", { message: `the log in ${this.#directory} is not open` });
-    return this.#database;
+    if (this.#state.is === "lost") this.#state = { is: "open", database: this.#found() };
+    if (this.#state.is === "released") throw this.#unavailable("is not open");
+    return this.#state.database;
+  }
+
+  /** What was lost, opened again. */
+  #found(): Database {
+    try {
+      return this.#open();
+    } catch (cause) {
+      throw cause instanceof TuttiError ? cause : this.#unavailable("cannot be opened again", cause);
+    }
+  }
+
+  #unavailable(state: string, cause?: unknown): TuttiError {
+    return new TuttiError("UNAVAILABLE", { message: `the log in ${this.#directory} ${state}`, cause });
   }
 
   #open(): Database {
@@ -91,12 +107,13 @@ export class LmdbStore implements Store {
 
   /** After some failures LMDB refuses every further transaction; the next one finds a new environment. */
   async #reopen(database: Database): Promise<void> {
-    this.#database = undefined;
-    await database.close();
+    this.#state = { is: "released" };
     try {
-      this.#database = this.#open();
+      await database.close();
+      this.#state = { is: "open", database: this.#open() };
     } catch {
-      // Told by those that need it; the next write tries again.
+      // Told by those that need it.
+      this.#state = { is: "lost" };
     }
   }
 }
