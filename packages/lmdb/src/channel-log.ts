@@ -117,9 +117,9 @@ export class ChannelLog implements Writer {
   }
 
   /**
-   * Goes with the next write.
+   * Goes with the next write. Where it throws, it leaves no answer and no key behind that a repeat would find.
    *
-   * @throws TuttiError `PAYLOAD_INVALID`, `MESSAGE_TOO_DEEP`
+   * @throws TuttiError `PAYLOAD_INVALID`, `MESSAGE_TOO_DEEP`, `UNAVAILABLE` where the disk cannot be read
    */
   append({ event, publisher, key, retention }: AppendRequest): Position {
     const record = encodeEvent(event, this.#head, Math.max(this.#head.at, this.#context.clock.now()));
@@ -128,7 +128,7 @@ export class ChannelLog implements Writer {
     if (key !== undefined) this.#keys.add(this.#flushed.id, key, seq);
     this.#unsealed.push(record);
     this.#head = record.mark;
-    if (retention !== undefined && this.#isDue(retention)) this.#raiseFloor(this.#spareUpTo(retention, seq));
+    if (retention !== undefined) this.#forgetSpare(retention);
     if (this.#isShownAtOnce) this.#deliver([record.event]);
     return this.#at(seq);
   }
@@ -259,6 +259,14 @@ export class ChannelLog implements Writer {
     if (upTo <= this.#floor.seq) return;
     this.#floor = this.#markAt(upTo);
     this.#edge = undefined;
+  }
+
+  #forgetSpare(retention: Retention): void {
+    try {
+      if (this.#isDue(retention)) this.#raiseFloor(this.#spareUpTo(retention, this.#head.seq));
+    } catch {
+      // The event is appended by now, whatever cannot be read: a later append forgets.
+    }
   }
 
   #isDue(retention: Retention): boolean {

@@ -49,6 +49,25 @@ describe("a disk that fails", () => {
     expect((await machine.start().head("room:1")).position).toEqual({ ...position, seq: 1 });
   });
 
+  test("INV-1 that cannot be read where an append looks for what to forget: the append is written, and a later one forgets", async () => {
+    const machine = new Machine();
+    const { store } = machine;
+    const before = machine.start();
+    for (let n = 1; n <= 80; n++) await before.append("room:1", request({ publisher: count(n) }));
+    await before.close();
+    const broker = machine.start();
+    await broker.lookup("room:1", count(80));
+    const retention = { countMin: 0, ageMsMin: 0, countMax: 10, bytesMax: 1_000_000 };
+    const { failReads } = store;
+    failReads.add("e");
+    expect(await broker.append("room:1", request({ payload: "late", publisher: count(81), retention }))).toMatchObject({ position: { seq: 81 } });
+    failReads.clear();
+    expect(await broker.append("room:1", request({ publisher: count(81), retention }))).toMatchObject({ outcome: "repeat", position: { seq: 81 } });
+    expect((await eventsOf(machine.start(), "room:1")).at(-1)?.payload).toBe("late");
+    await broker.append("room:1", request({ publisher: count(82), retention }));
+    expect((await broker.head("room:1")).floor).toBe(81);
+  });
+
   test("LOG-4 a payload that cannot be stored fails by itself", async () => {
     const broker = new Machine().start();
     const outcomes = await Promise.allSettled([

@@ -1,3 +1,4 @@
+import { TuttiError } from "@tutti/protocol";
 import type { Entry, Key, KeyRange, Store, Write } from "../../src/store.js";
 
 /** A disk in memory, which other brokers may open again, and which fails or stands still when a test says so. */
@@ -6,6 +7,8 @@ export class MemoryStore implements Store {
   failure: Error | undefined;
   /** Whether a write that fails is there all the same. */
   keepsFailed = false;
+  /** Of which places nothing can be read. */
+  readonly failReads = new Set<string>();
   writeCount = 0;
   #entries: Entry[] = [];
   #isWriting = false;
@@ -13,10 +16,12 @@ export class MemoryStore implements Store {
   #release: () => void = () => {};
 
   get(key: Key): string | undefined {
+    this.#assertReadable(key);
     return this.#entries[this.#indexOf(key)]?.value;
   }
 
   *range({ start, end, reverse = false, limit = Infinity }: KeyRange): Iterable<Entry> {
+    this.#assertReadable(start);
     const within = this.#entries.filter(({ key }) => compare(key, start) >= 0 && compare(key, end) < 0);
     yield* (reverse ? within.toReversed() : within).slice(0, limit);
   }
@@ -49,6 +54,10 @@ export class MemoryStore implements Store {
   /** How many entries there are of a place. */
   count(place: string): number {
     return this.#entries.filter(({ key }) => key[0] === place).length;
+  }
+
+  #assertReadable([place = ""]: Key): void {
+    if (this.failReads.has(`${place}`)) throw new TuttiError("UNAVAILABLE", { message: "input/output error" });
   }
 
   #apply(writes: readonly Write[]): void {
