@@ -33,6 +33,7 @@ export class ChannelHandle {
     });
     switch (outcome.outcome) {
       case "appended":
+        this.#node.channels.tend(policy, outcome.position);
         return { position: outcome.position, eventId };
       case "repeat":
         return { position: outcome.position, eventId, repeat: true };

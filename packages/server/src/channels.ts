@@ -1,3 +1,4 @@
+import type { Position } from "@tutti/protocol";
 import { Channel } from "./channel.js";
 import type { ChannelPolicy } from "./policy.js";
 import type { Services } from "./services.js";
@@ -7,10 +8,11 @@ interface Opened {
   readonly ready: Promise<void>;
 }
 
-/** The channels that somebody on this node is interested in. */
+/** The channels that somebody on this node is interested in, and those that need looking after. */
 export class Channels {
   readonly #services: Services;
   readonly #opened = new Map<string, Opened>();
+  #isClosed = false;
 
   constructor(services: Services) {
     this.#services = services;
@@ -49,6 +51,19 @@ export class Channels {
     return opened.channel;
   }
 
+  /**
+   * Something was appended. A channel with state is saved and trimmed by those who follow it alone; where nobody here does, it is opened once in
+   * `snapshotEvery` positions, which saves and trims what has come together, and it closes again when it is idle. Told by the position, so that nothing
+   * is remembered of channels that are not open; a broker that counts in jumps meets such positions about as often, by its own count.
+   */
+  tend(policy: ChannelPolicy, { seq }: Position): void {
+    const { snapshotEvery } = this.#services.bounds;
+    const isDue = seq % Math.max(1, snapshotEvery) === 0;
+    if (!isDue || this.#isClosed || policy.definition.state === undefined || this.#opened.has(policy.name)) return;
+    // The failure is logged where it happens, and the next time comes.
+    this.open(policy).catch(() => {});
+  }
+
   /** Closes what nobody has used for `channelIdleMs`. */
   closeIdle(): void {
     const { environment, bounds, log } = this.#services;
@@ -73,6 +88,7 @@ export class Channels {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     const opened = [...this.#opened.values()];
     this.#opened.clear();
     await Promise.allSettled(opened.map(({ channel }) => channel.close()));

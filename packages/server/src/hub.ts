@@ -30,12 +30,13 @@ export class Hub {
   #acceptedCount = 0;
 
   constructor(services: Services, authenticator: Authenticator) {
+    const channels = new Channels(services);
     this.node = {
       services,
-      channels: new Channels(services),
+      channels,
       sessions: new Sessions(),
       memberships: new Memberships(),
-      publishers: new Publishers(services),
+      publishers: new Publishers(services, channels),
     };
     this.#authenticator = authenticator;
     this.#sweptAt = this.#headsCheckedAt = services.environment.elapsed();

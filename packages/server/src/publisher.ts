@@ -1,5 +1,6 @@
 import { SERVER_DEPTH_MAX, TuttiError, isFinal, jsonCodec, wireErrorOf, type ClientFrameOf, type Position } from "@tutti/protocol";
 import type { Outcome, PublisherCount } from "./broker.js";
+import type { Channels } from "./channels.js";
 import { tuttiError } from "./errors.js";
 import type { Caller } from "./handlers.js";
 import type { ChannelPolicy } from "./policy.js";
@@ -30,6 +31,14 @@ export interface PublishSource {
   assertExists(policy: ChannelPolicy): Promise<void>;
 }
 
+export interface PublisherParts {
+  readonly services: Services;
+  readonly channels: Channels;
+  readonly policy: ChannelPolicy;
+  readonly session: string;
+  readonly prepared: PreparedPublishes;
+}
+
 interface Job {
   readonly frame: PublishFrame;
   readonly source: PublishSource;
@@ -43,6 +52,7 @@ interface Job {
 export class Publisher {
   readonly session: string;
   readonly #services: Services;
+  readonly #channels: Channels;
   readonly #policy: ChannelPolicy;
   readonly #prepared: PreparedPublishes;
   readonly #sources = new Set<PublishSource>();
@@ -53,9 +63,10 @@ export class Publisher {
   /** Who waits for what was handed to the broker, by *n*. */
   readonly #appending = new Map<number, Job[]>();
 
-  constructor(services: Services, policy: ChannelPolicy, session: string, prepared: PreparedPublishes) {
+  constructor({ services, channels, policy, session, prepared }: PublisherParts) {
     this.session = session;
     this.#services = services;
+    this.#channels = channels;
     this.#policy = policy;
     this.#prepared = prepared;
   }
@@ -182,6 +193,7 @@ export class Publisher {
         this.#appending.delete(n);
         if (outcome.outcome === "out-of-order") failed();
         else this.#prepared.forget(n);
+        if (outcome.outcome === "appended") this.#channels.tend(this.#policy, outcome.position);
         for (const each of jobs) void this.#answer(outcome, each, prepared);
       },
       (cause: unknown) => {

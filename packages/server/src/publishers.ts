@@ -1,3 +1,4 @@
+import type { Channels } from "./channels.js";
 import type { ChannelPolicy } from "./policy.js";
 import { PreparedPublishes, type PreparedTally } from "./prepared.js";
 import { Publisher, type PublishSource } from "./publisher.js";
@@ -6,11 +7,13 @@ import type { Services } from "./services.js";
 /** Who publishes on this node, by session and channel: the connections of a session, which come one after the other, share them. */
 export class Publishers {
   readonly #services: Services;
+  readonly #channels: Channels;
   readonly #publishers = new Map<string, Publisher>();
   readonly #tally: PreparedTally = { count: 0 };
 
-  constructor(services: Services) {
+  constructor(services: Services, channels: Channels) {
     this.#services = services;
+    this.#channels = channels;
   }
 
   get size(): number {
@@ -29,7 +32,8 @@ export class Publishers {
     let publisher = this.#publishers.get(key);
     if (publisher === undefined) {
       const { environment, bounds } = this.#services;
-      publisher = new Publisher(this.#services, policy, session, new PreparedPublishes(environment, bounds.preparedMax, this.#tally));
+      const prepared = new PreparedPublishes(environment, bounds.preparedMax, this.#tally);
+      publisher = new Publisher({ services: this.#services, channels: this.#channels, policy, session, prepared });
       this.#publishers.set(key, publisher);
     }
     publisher.join(source);

@@ -19,6 +19,8 @@ function tiny(options: ServerOptions<typeof rooms> = {}) {
   return { world, handle, publish, floor };
 }
 
+type Unfollowed = (board: Pick<ReturnType<typeof tiny>, "world" | "publish">) => Promise<void>;
+
 describe("history", () => {
   it("REC-7 of a channel with state is trimmed below its newest snapshot alone", async () => {
     const { world, handle, publish, floor } = tiny();
@@ -64,6 +66,57 @@ describe("history", () => {
     keeps = true;
     await publish(3);
     expect(await floor()).toBe(11);
+  });
+
+  it.each<[string, Unfollowed]>([
+    ["the server", async ({ publish }) => {
+      for (let n = 1; n <= 30; n++) await publish(1);
+    }],
+    ["a client", async ({ world }) => {
+      const peer = await world.peer();
+      for (let n = 1; n <= 30; n++) await peer.ask(peer.publishing(board, n, text("x")));
+    }],
+  ])("REC-7 INV-6 is trimmed too where nobody follows what %s publishes, and the channel is closed again", async (_title, write) => {
+    const { world, handle, publish, floor } = tiny({ namespaces: { board: { history: { countMin: 4, ageMsMin: 0 } } } });
+    await write({ world, publish });
+    await world.settle();
+    expect(await world.broker.inner.loadSnapshot(board)).toMatchObject({ position: { seq: 30 }, version: 1 });
+    expect(await floor()).toBe(30 - 4);
+    await world.advance(32_000);
+    expect(world.server.stats().channels).toBe(0);
+    expect((await handle.state()).state).toHaveLength(30);
+  });
+
+  it("REC-7 INV-6 opens a channel that nobody follows for its state alone, and once in snapshotEvery events", async () => {
+    const { world, publish } = tiny();
+    for (let index = 0; index < 30; index++) await world.server.channel("room:{id}", { id: "1" }).publish("note:add", text("x"));
+    await publish(2);
+    expect(world.server.stats().channels).toBe(0);
+    await publish(1);
+    expect(world.server.stats().channels).toBe(1);
+  });
+
+  it("REC-7 INV-6 comes back to a channel that nobody follows and that could not be opened", async () => {
+    const { world, publish } = tiny();
+    world.broker.failNext("loadSnapshot");
+    await publish(3);
+    expect(world.log.warnings).toEqual(["opening a channel failed"]);
+    await publish(3);
+    expect(await world.broker.inner.loadSnapshot(board)).toMatchObject({ position: { seq: 6 } });
+  });
+
+  it("REC-7 INV-6 opens nothing any more for what is answered when the server has closed", async () => {
+    const { world, handle, publish } = tiny();
+    await publish(2);
+    const answer = world.broker.holdAnswerOfNext("append");
+    const last = handle.publish("note:add", text("x"));
+    const closed = world.server.close();
+    await world.advance(3_000);
+    await closed;
+    answer();
+    expect((await last).position.seq).toBe(3);
+    await world.settle();
+    expect(world.broker.countOf("subscribe")).toBe(0);
   });
 
   it("REC-7 of a channel without state keeps 100 events and 60 s", async () => {
