@@ -67,6 +67,8 @@ class DurableBroker implements Broker {
   readonly #openChannelsMax: number;
   /** The channels in memory, the one that was used last at the end. */
   readonly #open = new Map<string, ChannelLog>();
+  /** The write that says what may be lost. */
+  #marking: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(store: Store, options: DurableBrokerOptions) {
@@ -85,6 +87,7 @@ class DurableBroker implements Broker {
   }
 
   async append(channel: string, request: AppendRequest): Promise<Outcome> {
+    if (!this.#meta.isMarked) await this.#mark();
     const log = this.#log(channel);
     const known = log.check(request);
     if (known !== undefined) return this.#settled(log, known);
@@ -95,6 +98,7 @@ class DurableBroker implements Broker {
   }
 
   async refuse(channel: string, publisher: PublisherCount, error: WireError): Promise<Outcome> {
+    if (!this.#meta.isMarked) await this.#mark();
     const log = this.#log(channel);
     const known = log.checkCount(publisher);
     if (known !== undefined) return this.#settled(log, known);
@@ -186,6 +190,13 @@ class DurableBroker implements Broker {
 
   #waits(log: ChannelLog): boolean {
     return this.#context.durability === "flush" || log.aheadCount > AHEAD_MAX;
+  }
+
+  /** Awaited before anything is shown that is not flushed: else an end before the first flush would look like a clean one. */
+  #mark(): Promise<void> {
+    this.#assertOpen();
+    this.#marking ??= this.#writes.join(this.#meta).finally(() => (this.#marking = undefined));
+    return this.#marking;
   }
 
   #writeMeta(): void {

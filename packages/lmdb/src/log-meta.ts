@@ -11,7 +11,10 @@ export class LogMeta implements Writer {
   readonly #environment: Environment;
   readonly #durability: Durability;
   #epoch: string;
-  #unwritten: readonly Write[];
+  /** What is not on disk of the format and the epoch. */
+  #beginning: readonly Write[];
+  /** What is to be done about the mark that the log may lose what was acknowledged. */
+  #marking: readonly Write[];
 
   /** @throws TuttiError `VERSION_UNSUPPORTED` where the store holds a newer format, or something else; nothing is written then */
   constructor(store: Store, environment: Environment, durability: Durability) {
@@ -19,9 +22,12 @@ export class LogMeta implements Writer {
     this.#environment = environment;
     this.#durability = durability;
     // Where the process before acknowledged before the flush, and did not end cleanly, somebody may have seen what is not there.
-    const epoch = store.get(places.unflushed) === undefined ? store.get(places.epoch) : undefined;
+    const isUnclean = store.get(places.unflushed) !== undefined;
+    const epoch = isUnclean ? undefined : store.get(places.epoch);
     this.#epoch = epoch ?? this.#newEpoch();
-    this.#unwritten = [...(epoch === undefined ? this.#beginning() : []), ...(durability === "commit" ? [{ put: places.unflushed, value: "1" }] : [])];
+    this.#beginning = epoch === undefined ? this.#begun() : [];
+    if (durability === "commit") this.#marking = isUnclean ? [] : [{ put: places.unflushed, value: "1" }];
+    else this.#marking = isUnclean ? [{ remove: places.unflushed }] : [];
   }
 
   /** Of all channels. */
@@ -31,26 +37,32 @@ export class LogMeta implements Writer {
 
   /** Else it has to go with the next write. */
   get isWritten(): boolean {
-    return this.#unwritten.length === 0;
+    return this.#beginning.length === 0 && this.#marking.length === 0;
+  }
+
+  /** Whether the disk says what may be lost, if anything may. */
+  get isMarked(): boolean {
+    return this.#durability === "flush" || this.#marking.length === 0;
   }
 
   /** What somebody saw will not be there: from now on all positions are others. */
   beginEpoch(): void {
     this.#epoch = this.#newEpoch();
-    this.#unwritten = [...this.#beginning(), { put: places.unflushed, value: "1" }];
+    this.#beginning = this.#begun();
   }
 
-  /** Nothing comes after the next write. */
+  /** Nothing comes after the next write. An epoch that is not on disk yet goes with it: somebody may have seen what was lost under the last one. */
   end(): void {
-    this.#unwritten = this.#durability === "commit" ? [{ remove: places.unflushed }] : [];
+    if (this.#durability === "commit") this.#marking = [{ remove: places.unflushed }];
   }
 
   seal(): readonly Write[] {
-    return this.#unwritten;
+    return [...this.#beginning, ...this.#marking];
   }
 
   flushed(): void {
-    this.#unwritten = [];
+    this.#beginning = [];
+    this.#marking = [];
   }
 
   failed(): void {
@@ -61,8 +73,8 @@ export class LogMeta implements Writer {
     return this.#environment.id().slice(0, 8);
   }
 
-  #beginning(): readonly Write[] {
-    return [{ remove: places.unflushed }, { put: places.format, value: String(FORMAT) }, { put: places.epoch, value: this.#epoch }];
+  #begun(): readonly Write[] {
+    return [{ put: places.format, value: String(FORMAT) }, { put: places.epoch, value: this.#epoch }];
   }
 }
 

@@ -75,6 +75,24 @@ describe("a log whose machine lost its power", { timeout: 60_000 }, () => {
   });
 });
 
+describe("a log in LMDB that acknowledges before the flush", { timeout: 60_000 }, () => {
+  test("LOG-6 begins a new epoch where its process was killed at the first ack", async () => {
+    const directory = freshDirectory();
+    const durability = "commit";
+    const first = await lmdbBroker({ directory, durability });
+    await first.append("room:1", request());
+    await first.close();
+    const killed = await lmdbBroker({ directory, durability });
+    const seen = await killed.append("room:1", request());
+    const copy = copyOf(directory);
+    await killed.close();
+    if (seen.outcome !== "appended") throw new Error("nothing was appended");
+    const after = await lmdbBroker({ directory: copy, durability });
+    expect((await after.head("room:1")).position.epoch).not.toBe(seen.position.epoch);
+    await after.close();
+  });
+});
+
 /** What is on the disk now, while the next write is under way: LMDB writes pages that nothing points to, and points to them last. */
 function copyOf(directory: string): string {
   const copy = join(freshDirectory(), "copy");

@@ -27,6 +27,43 @@ describe("a log that acknowledges before the flush", () => {
     await broker.close();
   });
 
+  test("LOG-6 shows nothing unflushed before the disk says that it may be lost", async () => {
+    const machine = new Machine();
+    const first = machine.start({ durability });
+    await first.append("room:1", request());
+    await first.close();
+    const { store } = machine;
+    store.hold();
+    const broker = machine.start({ durability });
+    const before = await broker.head("room:1");
+    const runs: EventRun[] = [];
+    await broker.subscribe("room:1", (run) => runs.push(run));
+    let acknowledged = 0;
+    const appends = [1, 2, 3].map(async (n) => {
+      const outcome = await broker.append("room:1", request({ publisher: count(n) }));
+      acknowledged++;
+      return outcome;
+    });
+    await turns();
+    expect([acknowledged, runs, await broker.head("room:1")]).toEqual([0, [], before]);
+    store.release();
+    expect(await Promise.all(appends)).toMatchObject([2, 3, 4].map((seq) => ({ outcome: "appended", position: { seq } })));
+    // Killed at that moment.
+    expect((await machine.start().head("room:1")).position.epoch).not.toBe(before.position.epoch);
+  });
+
+  test("LOG-6 says that it may be lost before it acknowledges, also where a first attempt at that fails", async () => {
+    const machine = new Machine();
+    const broker = machine.start({ durability });
+    machine.store.failure = new Error("no space left on the device");
+    await expect(broker.append("room:1", request({ publisher: count(1) }))).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    await expect(broker.refuse("room:1", count(1), { code: "NO", message: "no" })).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    machine.store.failure = undefined;
+    const seen = await broker.append("room:1", request({ publisher: count(1) }));
+    if (seen.outcome !== "appended") throw new Error("nothing was appended");
+    expect((await machine.start().head("room:1")).position.epoch).not.toBe(seen.position.epoch);
+  });
+
   test("LOG-6 begins a new epoch after an end that was not clean, goes on with the positions, and keeps the snapshot", async () => {
     const machine = new Machine();
     const killed = machine.start({ durability });
@@ -83,9 +120,26 @@ describe("a log that acknowledges before the flush", () => {
     expect((await broker.head("room:1")).position.epoch).not.toBe(seen.position.epoch);
   });
 
+  test("LOG-6 begins a new epoch where the disk failed, also where a clean end is all that comes after it", async () => {
+    const machine = new Machine();
+    const broker = machine.start({ durability });
+    await broker.append("room:1", request());
+    await turns();
+    machine.store.failure = new Error("no space left on the device");
+    const seen = await broker.append("room:1", request());
+    await turns();
+    machine.store.failure = undefined;
+    await broker.close();
+    const next = await machine.start({ durability }).append("room:1", request());
+    if (seen.outcome !== "appended" || next.outcome !== "appended") throw new Error("nothing was appended");
+    expect(next.position.seq).toBe(seen.position.seq);
+    expect(next.position.epoch).not.toBe(seen.position.epoch);
+  });
+
   test("LOG-6 does not run ahead of the disk without bound", async () => {
     const machine = new Machine();
     const broker = machine.start({ durability });
+    await broker.append("room:1", request());
     machine.store.hold();
     let acknowledged = 0;
     const appends = Array.from({ length: 3_000 }, () => broker.append("room:1", request()).then(() => acknowledged++));
