@@ -256,7 +256,7 @@ function contextOf(store: Store, meta: LogMeta, options: DurableBrokerOptions): 
       return meta.epoch;
     },
     newId: () => ++lastId,
-    isForgotten: (usedAt) => clock.now() - usedAt > limits.deduplicationMs,
+    isForgotten: (usedAt) => clock.isOlder(usedAt, limits.deduplicationMs),
     tell(task) {
       try {
         task();

@@ -32,7 +32,7 @@ export class KeyBook {
   add(id: number | undefined, key: IdempotencyKey, seq: number): void {
     const { first, last } = (this.#span ??= this.#readSpan(id));
     this.#span = { first, last: last + 1 };
-    this.#unsealed.set(digestOf(key), { seq, usedAt: this.#context.clock.now(), ordinal: last + 1 });
+    this.#unsealed.set(digestOf(key), { seq, usedAt: this.#context.clock.usedAt(), ordinal: last + 1 });
   }
 
   seal(id: number): readonly Write[] {

@@ -36,7 +36,7 @@ export class PublisherBook {
   /** Settles a publish. */
   answer(id: number | undefined, { session, n }: PublisherCount, answer: Answer): void {
     const { clock, limits } = this.#context;
-    const publisher = answered(this.#of(id, session), n, answer, clock.now(), limits.answersMax);
+    const publisher = answered(this.#of(id, session), n, answer, clock.usedAt(), limits.answersMax);
     // Deleted first, so that the map is in the order of their last publishes.
     this.#cached.delete(session);
     this.#cached.set(session, publisher);

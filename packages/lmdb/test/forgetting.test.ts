@@ -1,3 +1,4 @@
+import type { Broker } from "@tutti/server";
 import { describe, expect, test } from "vitest";
 import { Machine, count, key, request } from "./support/machine.js";
 import { TestEnvironment, turns } from "./support/test-environment.js";
@@ -89,6 +90,27 @@ describe("publishers and keys", () => {
     await machine.environment.advance(13 * DAY_MS);
     expect(await after.lookup("room:1", count(1))).toMatchObject({ outcome: "repeat" });
   });
+
+  for (const [wrong, name, wrongMs] of [["first", "behind", -10_000 * DAY_MS], ["second", "ahead", 10_000 * DAY_MS]] as const) {
+    test(`LOG-8 a wall clock that was ${name} as the ${wrong} of two processes started, and was set then, makes neither forget early`, async () => {
+      const machine = new Machine();
+      const startMs = machine.environment.now();
+      const start = (at: number, isWrong: boolean): Broker => {
+        machine.environment = new TestEnvironment(startMs + at + (isWrong ? wrongMs : 0));
+        const broker = machine.start();
+        if (isWrong) machine.environment.jumpWall(-wrongMs);
+        return broker;
+      };
+      const before = start(0, wrong === "first");
+      await before.append("room:1", request({ publisher: count(1) }));
+      await before.append("room:1", request({ key: key("a") }));
+      await before.close();
+      const after = start(DAY_MS, wrong === "second");
+      await machine.environment.advance(12 * DAY_MS);
+      expect(await after.lookup("room:1", count(1))).toMatchObject({ outcome: "repeat" });
+      expect(await after.lookup("room:1", key("a"))).toMatchObject({ outcome: "repeat" });
+    });
+  }
 
   test("BRK-4 of a channel's keys the newest keysMax are remembered", async () => {
     const machine = new Machine();
