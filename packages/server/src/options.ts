@@ -48,6 +48,8 @@ export const defaultBounds = {
   channelIdleMs: 30_000,
   /** How many publishes of a session to a channel may wait for the log as their handler left them; `RATE_LIMITED` beyond. */
   preparedMax: 256,
+  /** How many bytes what the handlers left of such publishes may take, by all sessions together; `RATE_LIMITED` beyond, until some are settled. */
+  preparedBytesMax: 16 * 1024 * 1024,
   /** How long what a handler made of a publish that could not be appended is kept for the repeat. */
   preparedMs: 60_000,
   /** How many events apart the snapshots of a channel with state are. */

@@ -1,4 +1,6 @@
-import { TuttiError, type Environment } from "@tutti/protocol";
+import { TuttiError, wireErrorOf, type Environment } from "@tutti/protocol";
+import { jsonLength } from "./json-length.js";
+import type { Bounds } from "./options.js";
 
 /** An event as the application's handler left it. */
 export interface PreparedEvent {
@@ -11,9 +13,18 @@ export interface PreparedEvent {
 /** What the application's handler said to a publish: the event to append, or why it is refused for good. */
 export type Prepared = PreparedEvent | { readonly refusal: TuttiError };
 
-/** How many are kept on a node, by all publishers together. */
+/** How many are kept on a node, by all publishers together, and about what they take as JSON. */
 export interface PreparedTally {
   count: number;
+  bytes: number;
+}
+
+export type PreparedBounds = Pick<Bounds, "preparedMax" | "preparedBytesMax">;
+
+interface Kept {
+  readonly prepared: Prepared;
+  readonly bytes: number;
+  readonly at: number;
 }
 
 /** How many a node keeps at most; a publish that needs a handler is `RATE_LIMITED` beyond. */
@@ -22,13 +33,13 @@ const NODE_MAX = 16_384;
 /** What the handler said to publishes that could not be appended then: their repeats must not ask it again. */
 export class PreparedPublishes {
   readonly #environment: Environment;
-  readonly #countMax: number;
+  readonly #bounds: PreparedBounds;
   readonly #tally: PreparedTally;
-  readonly #kept = new Map<number, { readonly prepared: Prepared; readonly at: number }>();
+  readonly #kept = new Map<number, Kept>();
 
-  constructor(environment: Environment, countMax: number, tally: PreparedTally) {
+  constructor(environment: Environment, bounds: PreparedBounds, tally: PreparedTally) {
     this.#environment = environment;
-    this.#countMax = countMax;
+    this.#bounds = bounds;
     this.#tally = tally;
   }
 
@@ -42,12 +53,18 @@ export class PreparedPublishes {
 
   keep(n: number, prepared: Prepared): void {
     this.forget(n);
-    this.#kept.set(n, { prepared, at: this.#environment.elapsed() });
+    const bytes = jsonLength("refusal" in prepared ? wireErrorOf(prepared.refusal) : prepared.payload);
+    this.#kept.set(n, { prepared, bytes, at: this.#environment.elapsed() });
     this.#tally.count++;
+    this.#tally.bytes += bytes;
   }
 
   forget(n: number): void {
-    if (this.#kept.delete(n)) this.#tally.count--;
+    const kept = this.#kept.get(n);
+    if (kept === undefined) return;
+    this.#kept.delete(n);
+    this.#tally.count--;
+    this.#tally.bytes -= kept.bytes;
   }
 
   /** Everything up to `settled` is settled at the client: it is not asked for again. */
@@ -66,7 +83,9 @@ export class PreparedPublishes {
    * @throws TuttiError `RATE_LIMITED`
    */
   assertRoom(underWay: number): void {
-    if (this.#kept.size + underWay < this.#countMax && this.#tally.count < NODE_MAX) return;
+    const { preparedMax, preparedBytesMax } = this.#bounds;
+    const { count, bytes } = this.#tally;
+    if (this.#kept.size + underWay < preparedMax && count < NODE_MAX && bytes < preparedBytesMax) return;
     throw new TuttiError("RATE_LIMITED", { message: "too many publishes wait for the log, as their handlers left them" });
   }
 }

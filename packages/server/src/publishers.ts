@@ -9,7 +9,7 @@ export class Publishers {
   readonly #services: Services;
   readonly #channels: Channels;
   readonly #publishers = new Map<string, Publisher>();
-  readonly #tally: PreparedTally = { count: 0 };
+  readonly #tally: PreparedTally = { count: 0, bytes: 0 };
 
   constructor(services: Services, channels: Channels) {
     this.#services = services;
@@ -32,7 +32,7 @@ export class Publishers {
     let publisher = this.#publishers.get(key);
     if (publisher === undefined) {
       const { environment, bounds } = this.#services;
-      const prepared = new PreparedPublishes(environment, bounds.preparedMax, this.#tally);
+      const prepared = new PreparedPublishes(environment, bounds, this.#tally);
       publisher = new Publisher({ services: this.#services, channels: this.#channels, policy, session, prepared });
       this.#publishers.set(key, publisher);
     }

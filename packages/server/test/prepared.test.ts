@@ -1,12 +1,13 @@
+import { TuttiError } from "@tutti/protocol";
 import { describe, expect, it } from "vitest";
-import { PreparedPublishes } from "../src/prepared.js";
+import { PreparedPublishes, type PreparedTally } from "../src/prepared.js";
 import { ManualEnvironment } from "./support/manual-environment.js";
 
 const event = (text: string) => ({ type: "note:add", payload: { text }, isReplaced: true });
 
-function kept(countMax = 3, tally = { count: 0 }) {
+function kept(tally: PreparedTally = { count: 0, bytes: 0 }) {
   const environment = new ManualEnvironment();
-  return { environment, tally, prepared: new PreparedPublishes(environment, countMax, tally) };
+  return { environment, tally, prepared: new PreparedPublishes(environment, { preparedMax: 3, preparedBytesMax: 1_000 }, tally) };
 }
 
 describe("what is kept of prepared publishes", () => {
@@ -41,12 +42,27 @@ describe("what is kept of prepared publishes", () => {
   });
 
   it("INV-6 has room beside what is under way, for a publisher and on the node", () => {
-    const { prepared } = kept(3);
+    const { prepared } = kept();
     prepared.keep(1, event("one"));
     expect(() => prepared.assertRoom(1)).not.toThrow();
     const limited = expect.objectContaining({ code: "RATE_LIMITED" });
     expect(() => prepared.assertRoom(2)).toThrow(limited);
-    expect(() => kept(3, { count: 16_383 }).prepared.assertRoom(0)).not.toThrow();
-    expect(() => kept(3, { count: 16_384 }).prepared.assertRoom(0)).toThrow(limited);
+    expect(() => kept({ count: 16_383, bytes: 0 }).prepared.assertRoom(0)).not.toThrow();
+    expect(() => kept({ count: 16_384, bytes: 0 }).prepared.assertRoom(0)).toThrow(limited);
+  });
+
+  it("INV-6 has room for so many bytes on the node, whoever takes them", () => {
+    const { prepared, environment, tally } = kept();
+    const other = new PreparedPublishes(environment, { preparedMax: 3, preparedBytesMax: 1_000 }, tally);
+    prepared.keep(1, event("x".repeat(600)));
+    expect(() => other.assertRoom(0)).not.toThrow();
+    const refusal = new TuttiError("FORBIDDEN", { data: { why: "y".repeat(600) } });
+    prepared.keep(2, { refusal });
+    prepared.keep(2, { refusal });
+    for (const each of [prepared, other]) expect(() => each.assertRoom(0)).toThrow(expect.objectContaining({ code: "RATE_LIMITED" }));
+    prepared.forget(1);
+    expect(() => other.assertRoom(0)).not.toThrow();
+    prepared.settle(2);
+    expect(tally).toEqual({ count: 0, bytes: 0 });
   });
 });

@@ -197,6 +197,20 @@ describe("the handler of a publish", () => {
     expect(await logged()).toEqual(["note 1 by run 1", "note 2 by run 2", "note 3 by run 3"]);
   });
 
+  it("PUB-12 INV-6 is not asked where what it left on the node takes preparedBytesMax", async () => {
+    const { world, peer, ask, runs, prepared, logged } = await numbering({ preparedBytesMax: 20 });
+    const client = await peer();
+    world.broker.failNext("append");
+    await ask(client, 1);
+    expect([runs(), prepared()]).toEqual([1, 1]);
+    const other = await world.peer();
+    expect((await ask(other, 1))?.error?.code).toBe("RATE_LIMITED");
+    expect(runs()).toBe(1);
+    expect((await ask(client, 1, true))?.success).toBe(true);
+    expect((await ask(other, 1))?.success).toBe(true);
+    expect(await logged()).toEqual(["note 1 by run 1", "note 1 by run 2"]);
+  });
+
   it("PUB-12 is forgotten with what its client says is settled", async () => {
     const { world, peer, ask, prepared } = await numbering();
     const client = await peer();
