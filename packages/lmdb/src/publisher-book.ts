@@ -4,16 +4,16 @@ import { places } from "./layout.js";
 import { answerOf, answered, decodePublisher, encodePublisher, type Answer, type Publisher } from "./publisher-record.js";
 import type { Write } from "./store.js";
 
-/** So many publishers of an open channel are kept in memory; of others the record is read again. */
+/** So many publishers of an open channel are kept in memory beyond those with a publish that is not flushed; of others the record is read again. */
 const CACHED_MAX = 64;
 
 /** Who published to a channel, and what each was answered. */
 export class PublisherBook {
   readonly #context: ChannelContext;
-  /** The latest ones; all of those with a publish that is not flushed are among them. */
+  #unsealed = new Map<string, Publisher>();
+  #sealed: ReadonlyMap<string, Publisher> = new Map();
+  /** As they are on disk, the latest at the end. One that is not flushed as well is older here. */
   readonly #cached = new Map<string, Publisher>();
-  readonly #unsealed = new Set<string>();
-  #sealed: ReadonlySet<string> = new Set();
 
   constructor(context: ChannelContext) {
     this.#context = context;
@@ -37,37 +37,29 @@ export class PublisherBook {
   answer(id: number | undefined, { session, n }: PublisherCount, answer: Answer): void {
     const { clock, limits } = this.#context;
     const publisher = answered(this.#of(id, session), n, answer, clock.usedAt(), limits.answersMax);
-    // Deleted first, so that the map is in the order of their last publishes.
-    this.#cached.delete(session);
-    this.#cached.set(session, publisher);
-    this.#unsealed.add(session);
+    this.#unsealed.set(session, publisher);
   }
 
   seal(id: number): readonly Write[] {
-    this.#sealed = new Set(this.#unsealed);
-    this.#unsealed.clear();
-    const writes: Write[] = [];
-    for (const session of this.#sealed) {
-      const publisher = this.#cached.get(session);
-      if (publisher !== undefined) writes.push({ put: places.publisher(id, session), value: encodePublisher(publisher) });
-    }
-    return writes;
+    this.#sealed = this.#unsealed;
+    this.#unsealed = new Map();
+    return [...this.#sealed].map(([session, publisher]) => ({ put: places.publisher(id, session), value: encodePublisher(publisher) }));
   }
 
   flushed(): void {
-    this.#sealed = new Set();
-    this.#trim();
+    for (const [session, publisher] of this.#sealed) this.#cache(session, publisher);
+    this.#sealed = new Map();
   }
 
   /** Forgets what it has in memory. */
   clear(): void {
     this.#cached.clear();
-    this.#unsealed.clear();
-    this.#sealed = new Set();
+    this.#unsealed = new Map();
+    this.#sealed = new Map();
   }
 
   #of(id: number | undefined, session: string): Publisher | undefined {
-    const publisher = this.#cached.get(session) ?? this.#read(id, session);
+    const publisher = this.#unsealed.get(session) ?? this.#sealed.get(session) ?? this.#cached.get(session) ?? this.#read(id, session);
     return publisher === undefined || this.#context.isForgotten(publisher.usedAt) ? undefined : publisher;
   }
 
@@ -75,15 +67,17 @@ export class PublisherBook {
     const text = id === undefined ? undefined : this.#context.store.get(places.publisher(id, session));
     if (text === undefined) return undefined;
     const publisher = decodePublisher(text);
-    this.#cached.set(session, publisher);
-    this.#trim();
+    this.#cache(session, publisher);
     return publisher;
   }
 
-  #trim(): void {
-    for (const session of this.#cached.keys()) {
+  #cache(session: string, publisher: Publisher): void {
+    // Deleted first, so that it stands at the end.
+    this.#cached.delete(session);
+    this.#cached.set(session, publisher);
+    for (const oldest of this.#cached.keys()) {
       if (this.#cached.size <= CACHED_MAX) return;
-      if (!this.#unsealed.has(session) && !this.#sealed.has(session)) this.#cached.delete(session);
+      this.#cached.delete(oldest);
     }
   }
 

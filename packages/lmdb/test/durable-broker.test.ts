@@ -94,6 +94,27 @@ describe("appends that come together", () => {
     expect(store.writeCount).toBe(2);
   });
 
+  test("LOG-7 of many publishers each is read once, however many share the flush", async () => {
+    const machine = new Machine();
+    const { store } = machine;
+    const broker = machine.start();
+    const publish = (n: number): Promise<unknown> =>
+      Promise.all(Array.from({ length: 500 }, (_, index) => broker.append("room:1", request({ publisher: count(n, `session-${index}`) }))));
+    await publish(1);
+    store.readCounts.clear();
+    await publish(2);
+    // The last ones are in memory still.
+    expect(store.readCounts.get("p")).toBeLessThanOrEqual(500);
+    store.readCounts.clear();
+    store.hold();
+    const third = publish(3);
+    await turns();
+    const repeats = publish(3);
+    expect(store.readCounts.get("p")).toBeLessThanOrEqual(500);
+    store.release();
+    await Promise.all([third, repeats]);
+  });
+
   test("LOG-7 runs of a flush are delivered joined, and in order", async () => {
     const broker = new Machine().start();
     const runs: EventRun[] = [];

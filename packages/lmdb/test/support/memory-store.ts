@@ -9,6 +9,8 @@ export class MemoryStore implements Store {
   keepsFailed = false;
   /** Of which places nothing can be read. */
   readonly failReads = new Set<string>();
+  /** How often something was read, by place. */
+  readonly readCounts = new Map<string, number>();
   writeCount = 0;
   #entries: Entry[] = [];
   #isWriting = false;
@@ -16,12 +18,12 @@ export class MemoryStore implements Store {
   #release: () => void = () => {};
 
   get(key: Key): string | undefined {
-    this.#assertReadable(key);
+    this.#noteRead(key);
     return this.#entries[this.#indexOf(key)]?.value;
   }
 
   *range({ start, end, reverse = false, limit = Infinity }: KeyRange): Iterable<Entry> {
-    this.#assertReadable(start);
+    this.#noteRead(start);
     const within = this.#entries.filter(({ key }) => compare(key, start) >= 0 && compare(key, end) < 0);
     yield* (reverse ? within.toReversed() : within).slice(0, limit);
   }
@@ -56,8 +58,10 @@ export class MemoryStore implements Store {
     return this.#entries.filter(({ key }) => key[0] === place).length;
   }
 
-  #assertReadable([place = ""]: Key): void {
-    if (this.failReads.has(`${place}`)) throw new TuttiError("UNAVAILABLE", { message: "input/output error" });
+  #noteRead([first]: Key): void {
+    const place = String(first);
+    this.readCounts.set(place, (this.readCounts.get(place) ?? 0) + 1);
+    if (this.failReads.has(place)) throw new TuttiError("UNAVAILABLE", { message: "input/output error" });
   }
 
   #apply(writes: readonly Write[]): void {
