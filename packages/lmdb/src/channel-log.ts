@@ -14,11 +14,16 @@ import type { Writer } from "./write-queue.js";
 /** So many events at most are forgotten in one write beyond as many as it brings. */
 const FORGOTTEN_MAX = 1_024;
 
+/** The last event, with its id, or the floor where there is none. */
+interface Tip extends Mark {
+  readonly eventId?: string;
+}
+
 /** What is on disk of a channel. One that nobody wrote to has no id yet. */
 interface Extent {
   readonly id: number | undefined;
   readonly floor: Mark;
-  readonly head: Mark;
+  readonly head: Tip;
 }
 
 /**
@@ -35,7 +40,7 @@ export class ChannelLog implements Writer {
   #flushed: Extent;
   /** Raised as soon as events are to be forgotten, so that nobody begins to read them. */
   #floor: Mark;
-  #head: Mark;
+  #head: Tip;
   /** The event that decides whether something is due; read once for each floor. */
   #edge: Mark | undefined;
   #unsealed: EventRecord[] = [];
@@ -67,9 +72,9 @@ export class ChannelLog implements Writer {
   }
 
   get head(): Head {
-    const { seq } = this.#shown;
-    const [event] = seq > this.#shownFloor ? this.#events(seq - 1, 1) : [];
-    return { position: this.#at(seq), floor: this.#shownFloor, ...(event !== undefined && { eventId: event.eventId }) };
+    const { seq, eventId } = this.#shown;
+    const floor = this.#shownFloor;
+    return { position: this.#at(seq), floor, ...(eventId !== undefined && seq > floor && { eventId }) };
   }
 
   /** How many events were shown and are not flushed. */
@@ -127,7 +132,7 @@ export class ChannelLog implements Writer {
     if (publisher !== undefined) this.answer(publisher, seq);
     if (key !== undefined) this.#keys.add(this.#flushed.id, key, seq);
     this.#unsealed.push(record);
-    this.#head = record.mark;
+    this.#head = { ...record.mark, eventId: event.eventId };
     if (retention !== undefined) this.#forgetSpare(retention);
     if (this.#isShownAtOnce) this.#deliver([record.event]);
     return this.#at(seq);
@@ -216,7 +221,7 @@ export class ChannelLog implements Writer {
   }
 
   /** The last event that anybody may see. */
-  get #shown(): Mark {
+  get #shown(): Tip {
     return this.#isShownAtOnce ? this.#head : this.#flushed.head;
   }
 
@@ -296,7 +301,7 @@ export class ChannelLog implements Writer {
     if (text === undefined) return { id: undefined, floor: ORIGIN, head: ORIGIN };
     const { id, floor } = decodeChannel(text);
     for (const { key, value } of store.range({ ...ranges.eventsAbove(id, floor.seq), reverse: true, limit: 1 })) {
-      return { id, floor, head: markOf(Number(key[2]), value) };
+      return { id, floor, head: { ...markOf(Number(key[2]), value), eventId: decodeEvent(value).eventId } };
     }
     return { id, floor, head: floor };
   }

@@ -54,6 +54,31 @@ describe("what is not flushed", () => {
   });
 });
 
+describe("the head of a channel", () => {
+  for (const durability of ["flush", "commit"] as const) {
+    test(`LOG-5 names its event, whose id is in memory with the channel, and reads nothing for it (durability ${durability})`, async () => {
+      const machine = new Machine();
+      const before = machine.start({ durability });
+      await before.append("room:1", request());
+      await before.close();
+      const broker = machine.start({ durability });
+      const last = request();
+      await broker.append("room:2", request());
+      await broker.append("room:2", last);
+      const { eventId } = await broker.head("room:1");
+      const [event] = await eventsOf(broker, "room:1");
+      expect(eventId).toBe(event?.eventId);
+      machine.store.readCounts.clear();
+      for (const channel of ["room:1", "room:2"]) for (let index = 0; index < 3; index++) await broker.head(channel);
+      expect(machine.store.readCounts).toEqual(new Map());
+      expect(await broker.head("room:2")).toMatchObject({ eventId: last.event.eventId });
+      await broker.trim("room:2", (await broker.head("room:2")).position);
+      expect((await broker.head("room:2")).eventId).toBeUndefined();
+      await broker.close();
+    });
+  }
+});
+
 describe("what is forgotten as soon as it is appended", () => {
   test("LOG-1 leaves no floor above the head while it is written", async () => {
     const machine = new Machine();
