@@ -23,7 +23,7 @@ export interface LmdbBrokerOptions extends Omit<DurableBrokerOptions, "environme
  * @example
  * const broker = await lmdbBroker({ directory: "/var/lib/canvas" });
  * const server = createServer({ contract, broker });
- * await server.listen(8080);
+ * server.attach(http.listen(8080));
  * // At the end, after the server:
  * await broker.close();
  */
