@@ -20,5 +20,6 @@ export const regressions: readonly Regression[] = [
   { seed: 262, profile: "storage", story: "a page that went on with the session of another user started over without telling a gap" },
   { seed: 11, profile: "failover", story: "a node took what followed in a log that was rolled back for what came next" },
   { seed: 185, profile: "mixed", story: "what was sent a month ago was sent again, to a broker that had forgotten it" },
+  { seed: 73557, profile: "mixed", story: "a page from the cache showed a publish twice whose event another page had seen for it" },
   { seed: 2851, profile: "mixed", story: "a node in an epoch that was over trimmed the log of the next one" },
 ];

@@ -112,8 +112,11 @@ export function makeOptimisticState(
       reach(position, "start");
       store.changed();
     },
-    resume(snapshot) {
-      take(snapshot);
+    resume(stored) {
+      take(stored);
+      epochs.add(stored.position.epoch);
+      // Another page may have seen what this one was told of by an ack alone.
+      reach(stored.position, "start");
       store.changed();
     },
     stored: (position) => (position && isUsable ? { position, version, state: canonical } : undefined),

@@ -19,6 +19,23 @@ async function stored(changes: Partial<StoredState> = {}) {
 }
 
 describe("the state that an earlier page saw", () => {
+  it("STA-5 STA-13 holds what this page was told of by an ack alone, and it is not shown twice", async () => {
+    const storage = memoryStorage();
+    const stage = await online(storage);
+    void stage.board.subscribe();
+    void stage.board.publish("note:add", { text: "mine" });
+    await stage.stored();
+    stage.link.ack(stage.link.last("publish"), 1);
+    stage.page?.pageHide();
+    await stage.stored();
+    const held = await memoryStorage({ beside: storage }).hold();
+    await held.write([{ kind: "state", channel: "board:1", state: { position: at(1), version: 2, state: ["mine"] } }]);
+    await held.release();
+    stage.page?.pageShow();
+    await stage.stored();
+    expect(stage.board.state.getSnapshot()).toEqual(["mine"]);
+  });
+
   it("STA-13 is shown at once after a reload, and followed from its position", async () => {
     const storage = memoryStorage();
     const before = (await online(storage)).live();
