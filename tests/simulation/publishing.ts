@@ -71,7 +71,9 @@ function checkPublishes({ book, faults }: Scene, name: string, publishes: readon
       const isThere = landed.some((one) => one.eventId === eventId && (samePosition(one, position) || (faults.has("commit-only") && one.seq === position.seq)));
       if (!isThere) report("INV-1", `${item.token} was acknowledged at ${show(position)}, and landed at ${where || "no place"}`);
     }
-    if (result.result === "refused" && landed.length > 0 && !OPEN_FATES.has(result.code)) {
+    // What landed in a log that was lost may be refused in the next one.
+    const standing = losesData ? landed.filter((one) => book.courses(name).at(-1)?.events.includes(one)) : landed;
+    if (result.result === "refused" && standing.length > 0 && !OPEN_FATES.has(result.code)) {
       report("INV-4", `${item.token} was refused with ${result.code}, and landed at ${where}`);
     }
     // The log of a run is short: a broker that has its data knows what became of everything, unless it was asked too late, or by somebody else.
