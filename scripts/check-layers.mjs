@@ -16,7 +16,7 @@ const below = {
   tutti: ["@tutti/protocol", "@tutti/server", "@tutti/client", "@tutti/testkit"],
   // An application uses what people install, so that it shows that this is enough.
   "@tutti/canvas": ["tutti", "@tutti/lmdb"],
-  "@tutti/bench": ["@tutti/protocol", "@tutti/server", "@tutti/client", "@tutti/lmdb"],
+  "@tutti/bench": ["@tutti/protocol", "@tutti/server", "@tutti/client", "@tutti/testkit", "@tutti/lmdb"],
   "@tutti/tests": ["@tutti/protocol", "@tutti/server", "@tutti/client", "@tutti/testkit", "@tutti/lmdb", "tutti", "@tutti/canvas"],
 };
 

@@ -19,22 +19,3 @@ export interface BrokerSite {
   /** Brings what is known of the log up to date with it. */
   settle(): Promise<void>;
 }
-
-/** The methods of a broker, which may be of a class, as an object of their own. */
-export function boundBroker(log: Broker): Broker {
-  return {
-    append: (...of) => log.append(...of),
-    refuse: (...of) => log.refuse(...of),
-    lookup: (...of) => log.lookup(...of),
-    read: (...of) => log.read(...of),
-    head: (...of) => log.head(...of),
-    locate: (...of) => log.locate(...of),
-    trim: (...of) => log.trim(...of),
-    subscribe: (...of) => log.subscribe(...of),
-    broadcast: (...of) => log.broadcast(...of),
-    listen: (...of) => log.listen(...of),
-    saveSnapshot: (...of) => log.saveSnapshot(...of),
-    loadSnapshot: (...of) => log.loadSnapshot(...of),
-    close: () => log.close(),
-  };
-}

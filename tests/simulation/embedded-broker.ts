@@ -1,7 +1,7 @@
 import { durableBroker } from "@tutti/lmdb";
 import type { Broker, LoggedEvent } from "@tutti/server";
-import type { Participant } from "@tutti/testkit";
-import { boundBroker, type BrokerSite } from "./broker-site.js";
+import { boundBroker, type Participant } from "@tutti/testkit";
+import type { BrokerSite } from "./broker-site.js";
 import { channels } from "./contract.js";
 import type { LogBook } from "./log-book.js";
 import { DEDUPLICATION_MS } from "./remote-broker.js";

@@ -1,7 +1,7 @@
 import { durableBroker } from "@tutti/lmdb";
 import { memoryBroker, type Broker } from "@tutti/server";
-import { calmBroker, type BrokerFaults, type Participant, type SimulatedBroker, type SimulatedWorld } from "@tutti/testkit";
-import { boundBroker, type BrokerSite, type Comeback } from "./broker-site.js";
+import { boundBroker, calmBroker, type BrokerFaults, type Participant, type SimulatedBroker, type SimulatedWorld } from "@tutti/testkit";
+import type { BrokerSite, Comeback } from "./broker-site.js";
 import { channels } from "./contract.js";
 import type { LogBook } from "./log-book.js";
 import type { BrokerGuards } from "./profiles.js";

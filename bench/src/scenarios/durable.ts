@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { createServer, silentLog, type Retention } from "@tutti/server";
+import { MemoryLink } from "@tutti/testkit";
 import { open } from "lmdb";
 import { costOf } from "../cost.js";
 import { fly } from "../flight.js";
 import { eventOf, eventType, openLog, payload } from "../log.js";
-import { MemoryLink } from "../memory-link.js";
 import { scenario, type Contender } from "../scenario.js";
 
 /** 64 in flight: so many publishers, each with so many, in so many channels. */

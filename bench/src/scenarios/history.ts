@@ -1,9 +1,9 @@
 import { channel, defineContract, type AnySchema } from "@tutti/protocol";
 import { createServer, silentLog, type Broker, type Retention } from "@tutti/server";
+import { MemoryLink } from "@tutti/testkit";
 import { costOf } from "../cost.js";
 import { fly } from "../flight.js";
 import { copyLog, eventType, fill, openLog, payload } from "../log.js";
-import { MemoryLink } from "../memory-link.js";
 import { scenario, type Contender, type Size } from "../scenario.js";
 
 const lengths = { short: 100, middle: 10_000, long: 1_000_000 } as const;

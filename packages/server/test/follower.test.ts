@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { memoryBroker, type AppendRequest, type Broker, type EventRun } from "@tutti/server";
-import { bound, following, room, text, textsOf } from "./support/following.js";
+import { boundBroker } from "@tutti/testkit";
+import { following, room, text, textsOf } from "./support/following.js";
 import { ManualEnvironment } from "./support/manual-environment.js";
 import type { Peer } from "./support/peer.js";
 import { rooms } from "./support/rooms.js";
@@ -94,7 +95,7 @@ describe("what the bus loses", () => {
         let fate = "deliver";
         const { world, peer, publish, pass } = await following({
           broker: {
-            ...bound(inner),
+            ...boundBroker(inner),
             subscribe: (channel, listener) =>
               inner.subscribe(channel, (run) => {
                 if (fate === "hold") late.push(() => listener(run));
@@ -128,7 +129,7 @@ describe("what the bus loses", () => {
     const listeners: ((run: EventRun) => void)[] = [];
     let log = before;
     const broker: Broker = {
-      ...bound(before),
+      ...boundBroker(before),
       read: (...asked) => log.read(...asked),
       head: (...asked) => log.head(...asked),
       subscribe: (channel, listener) => {
@@ -159,7 +160,7 @@ describe("what the bus loses", () => {
       listener(run);
       listener({ epoch: run.epoch, events: runs.flatMap(({ events }) => events) });
     };
-    const { world, peer, publish } = await following({ broker: { ...bound(inner), subscribe: (channel, listener) => inner.subscribe(channel, twice(listener)) } });
+    const { world, peer, publish } = await following({ broker: { ...boundBroker(inner), subscribe: (channel, listener) => inner.subscribe(channel, twice(listener)) } });
     const before = world.broker.countOf("read");
     await publish("one", "two", "three");
     await world.settle();

@@ -1,7 +1,8 @@
 import type { LastSeen, Rewind, SubscriptionStart } from "@tutti/protocol";
 import { memoryBroker, type Broker } from "@tutti/server";
+import { boundBroker } from "@tutti/testkit";
 import { describe, expect, it } from "vitest";
-import { bound, room, text, textsOf } from "./support/following.js";
+import { room, text, textsOf } from "./support/following.js";
 import { jumpingBroker } from "./support/jumping-broker.js";
 import type { Peer } from "./support/peer.js";
 import { rooms } from "./support/rooms.js";
@@ -122,7 +123,7 @@ describe("what is read before permission is known", () => {
     let decide = (_isAllowed: boolean): void => {};
     const authorize = () => new Promise<boolean>((resolve) => (decide = resolve));
     const inner = memoryBroker();
-    const broker: Broker = new Proxy(bound(inner), {
+    const broker: Broker = new Proxy(boundBroker(inner), {
       get(target, name: keyof Broker) {
         calls.push(name);
         return target[name];

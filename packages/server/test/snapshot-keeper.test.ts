@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { memoryBroker, type Broker, type ServerOptions } from "@tutti/server";
-import { bound } from "./support/following.js";
+import { boundBroker } from "@tutti/testkit";
 import { rooms } from "./support/rooms.js";
 import { World } from "./support/world.js";
 
@@ -58,7 +58,7 @@ describe("history", () => {
   it("REC-7 is not trimmed behind a snapshot that the broker did not keep", async () => {
     const inner = memoryBroker();
     let keeps = false;
-    const broker: Broker = { ...bound(inner), saveSnapshot: async (...asked) => keeps && inner.saveSnapshot(...asked) };
+    const broker: Broker = { ...boundBroker(inner), saveSnapshot: async (...asked) => keeps && inner.saveSnapshot(...asked) };
     const { world, publish, floor } = tiny({ broker, namespaces: { board: { history: { countMin: 0, ageMsMin: 0 } } } });
     await (await world.peer()).subscribe(board);
     await publish(9);
@@ -186,7 +186,7 @@ describe("a start", () => {
       reads.push(after.seq);
       return inner.read(channel, after, options);
     };
-    return { broker: { ...bound(inner), read }, reads };
+    return { broker: { ...boundBroker(inner), read }, reads };
   };
   const written = async (count: number): Promise<Broker> => {
     const broker = memoryBroker();
@@ -209,7 +209,7 @@ describe("a start", () => {
     const inner = await written(5);
     const { epoch } = (await inner.head(board)).position;
     const snapshot = { position: { epoch, seq: 3 }, eventId: "lost", version: 1, state: ["x", "x", "lost"] };
-    return { ...bound(inner), loadSnapshot: async (...asked) => (await inner.loadSnapshot(...asked)) ?? snapshot };
+    return { ...boundBroker(inner), loadSnapshot: async (...asked) => (await inner.loadSnapshot(...asked)) ?? snapshot };
   };
 
   it("STA-8 passes over a snapshot of an event that the log lost, where the log has all, and saves its own", async () => {

@@ -1,3 +1,4 @@
+export { boundBroker } from "./bound-broker.js";
 export { brokerContractSuite } from "./broker-contract.js";
 export type { BrokerUnderTest, Expectation, TestFramework } from "./broker-contract-tools.js";
 export { SimulatedClock, type EscapedError, type EventOwner, type Plan } from "./clock.js";
@@ -5,6 +6,7 @@ export { SimulatedConnection, type MessageFate } from "./connection.js";
 export { faultProxy, type FaultProxy, type FaultProxyOptions, type ProxyConditions } from "./fault-proxy.js";
 export type { LinkConditions } from "./lane.js";
 export { SimulatedLifecycle } from "./lifecycle.js";
+export { MemoryLink } from "./memory-link.js";
 export { SimulatedNetwork, type Accept, type Reach } from "./network.js";
 export { Participant, type ClockSkew } from "./participant.js";
 export { RandomStream } from "./random.js";

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { lmdbBroker } from "@tutti/lmdb";
 import { createServer, memoryBroker, silentLog } from "@tutti/server";
-import { Guest } from "./guest.js";
+import { MemoryLink } from "@tutti/testkit";
 import { bytesInUse } from "./heap.js";
 
 export interface ManyChannels {
@@ -27,19 +27,19 @@ const server = createServer({
 });
 
 /** Comes into a channel, says one thing, and goes. */
-async function visit(guest: Guest, channel: string): Promise<void> {
-  await guest.ask({ op: "subscribe", correlationId: `in ${channel}`, channel });
-  await guest.ask({ op: "publish", correlationId: `say ${channel}`, channel, n: 1, settled: 0, type: "item:add", payload: { text: channel }, timestamp: 0 });
-  await guest.ask({ op: "unsubscribe", correlationId: `out ${channel}`, channel });
+async function visit(guest: MemoryLink, channel: string): Promise<void> {
+  await guest.request({ op: "subscribe", correlationId: `in ${channel}`, channel });
+  await guest.request({ op: "publish", correlationId: `say ${channel}`, channel, n: 1, settled: 0, type: "item:add", payload: { text: channel }, timestamp: 0 });
+  await guest.request({ op: "unsubscribe", correlationId: `out ${channel}`, channel });
 }
 
 async function visitAll(name: string, count: number): Promise<void> {
   let next = 0;
-  const lane = async (guest: Guest): Promise<void> => {
+  const lane = async (guest: MemoryLink): Promise<void> => {
     while (next < count) await visit(guest, `feed:${name}-${next++}`);
   };
   const visitor = async (index: number): Promise<void> => {
-    const guest = await Guest.enter(server, `visitor ${name} ${index}`);
+    const guest = await MemoryLink.open(server, `visitor ${name} ${index}`.padEnd(32, "-"));
     await Promise.all(Array.from({ length: atOnceEach }, () => lane(guest)));
     guest.leave();
   };
@@ -48,8 +48,8 @@ async function visitAll(name: string, count: number): Promise<void> {
 }
 
 for (let index = 0; index < Number(live); index++) {
-  const guest = await Guest.enter(server, `subscriber ${index}`);
-  await guest.ask({ op: "subscribe", correlationId: "in", channel: `feed:live-${index}` });
+  const guest = await MemoryLink.open(server, `subscriber ${index}`.padEnd(32, "-"));
+  await guest.request({ op: "subscribe", correlationId: "in", channel: `feed:live-${index}` });
 }
 // Once, so that the code is there and compiled.
 await visitAll("early", 2_000);

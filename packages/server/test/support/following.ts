@@ -1,4 +1,4 @@
-import type { Broker, ServerOptions } from "@tutti/server";
+import type { ServerOptions } from "@tutti/server";
 import type { Peer } from "./peer.js";
 import { rooms } from "./rooms.js";
 import { World } from "./world.js";
@@ -30,23 +30,4 @@ export async function following(options: ServerOptions<typeof rooms> = {}) {
     }
   };
   return { world, peer, publish, lose, pass };
-}
-
-/** The broker's own functions, for one that differs in some. */
-export function bound(inner: Broker): Broker {
-  return {
-    append: (...asked) => inner.append(...asked),
-    refuse: (...asked) => inner.refuse(...asked),
-    lookup: (...asked) => inner.lookup(...asked),
-    read: (...asked) => inner.read(...asked),
-    head: (...asked) => inner.head(...asked),
-    locate: (...asked) => inner.locate(...asked),
-    trim: (...asked) => inner.trim(...asked),
-    subscribe: (...asked) => inner.subscribe(...asked),
-    broadcast: (...asked) => inner.broadcast(...asked),
-    listen: (...asked) => inner.listen(...asked),
-    saveSnapshot: (...asked) => inner.saveSnapshot(...asked),
-    loadSnapshot: (...asked) => inner.loadSnapshot(...asked),
-    close: () => inner.close(),
-  };
 }

@@ -2,10 +2,9 @@ import { jsonCodec, readServerFrame, type ClientFrame, type ServerFrameOf } from
 import type { ConnectionEvents, Packet, Server, ServerTransport } from "@tutti/server";
 
 type Reply = ServerFrameOf<"reply">;
-type Hello = Extract<ClientFrame, { op: "hello" }>;
-type Request = Extract<ClientFrame, { op: "subscribe" | "publish" }>;
+type Request = Extract<ClientFrame, { op: "subscribe" | "unsubscribe" | "publish" }>;
 
-/** A connection to a server in the same process, without a network: frames are encoded and decoded, and nothing else. */
+/** A connection to a server in the same process, without a network, and without a client: frames are encoded and decoded, and nothing else. */
 export class MemoryLink implements ServerTransport {
   readonly name = "memory";
   readonly bufferedBytes = 0;
@@ -39,6 +38,11 @@ export class MemoryLink implements ServerTransport {
     });
   }
 
+  /** Says goodbye. */
+  leave(): void {
+    this.#say({ op: "bye" });
+  }
+
   send(packets: readonly Packet[]): void {
     for (const { data } of packets) {
       for (const value of jsonCodec.decode(data)) {
@@ -59,7 +63,7 @@ export class MemoryLink implements ServerTransport {
     this.#events.closed();
   }
 
-  #say(frame: Hello | Request): void {
+  #say(frame: ClientFrame): void {
     this.#events.message(jsonCodec.encode([frame]));
   }
 }
