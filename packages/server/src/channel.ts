@@ -1,6 +1,7 @@
 import { samePosition, type LastSeen, type Position, type SubscriptionStart, type TuttiError, type WireSignal } from "@tutti/protocol";
 import type { EventRun, LoggedEvent } from "./broker.js";
 import { eventsFrame } from "./events-frame.js";
+import { FanOuts } from "./fan-outs.js";
 import { Follower } from "./follower.js";
 import { SharedPacket } from "./packet.js";
 import type { ChannelPolicy } from "./policy.js";
@@ -13,7 +14,7 @@ import type { TurnTask } from "./turn.js";
 
 /** How many events are kept for those who are about to join; who needs more reads the log again. */
 const TAIL_MAX = 1024;
-/** A turn's events are fanned out in frames of at most about this many. */
+/** Events are fanned out in frames of at most this many; while more than that are held, delivering goes before reading. */
 const BATCH_MAX = 1024;
 
 /**
@@ -26,11 +27,12 @@ export class Channel implements TurnTask {
   readonly #follower: Follower;
   readonly #snapshots: SnapshotKeeper | undefined;
   readonly #signals: Signals;
+  readonly #fanOuts: FanOuts;
   readonly #live = new Set<Subscription>();
   /** Subscriptions that have seen more than was fanned out: up to this `seq`. */
   readonly #ahead = new Map<Subscription, number>();
   readonly #watchers = new Set<Subscription>();
-  /** What this turn brought, all of one epoch. */
+  /** What came since the last fan-out, all of one epoch. */
   #batch: LoggedEvent[] = [];
   #batchEpoch = "";
   /** The latest events, kept while a replay is under way. */
@@ -46,9 +48,11 @@ export class Channel implements TurnTask {
   constructor(services: Services, policy: ChannelPolicy, onFailed: (channel: Channel) => void) {
     this.#services = services;
     this.policy = policy;
-    this.#signals = new Signals(policy.name);
+    this.#fanOuts = new FanOuts(services.turn);
     const { environment, bounds } = services;
-    this.presence = new Presence(environment, policy.name, bounds.presenceGraceMs, () => services.turn.addChannel(this));
+    const endTurn = (): void => services.turn.addChannel(this);
+    this.#signals = new Signals({ environment, channel: policy.name, flushMs: policy.namespace.signalFlushMs ?? 0, onDue: endTurn });
+    this.presence = new Presence(environment, policy.name, bounds.presenceGraceMs, endTurn);
     this.#snapshots = policy.definition.state === undefined ? undefined : new SnapshotKeeper(services, policy.name, policy.history);
     this.#follower = new Follower(services, policy, {
       taken: (run) => this.#take(run),
@@ -96,6 +100,7 @@ export class Channel implements TurnTask {
   }
 
   async close(): Promise<void> {
+    this.#signals.clear();
     this.presence.clear();
     await this.#follower.close();
     const { view } = this.#follower;
@@ -165,10 +170,11 @@ export class Channel implements TurnTask {
 
   putSignal(signal: WireSignal): void {
     this.#signals.put(signal);
-    this.#services.turn.addChannel(this);
   }
 
+  /** Fans out what has come, or holds it while too many fan-outs are under way. */
   endTurn(): void {
+    if (this.#fanOuts.isFull) return this.#hold();
     this.#flushEvents();
     const changes = this.presence.takeChanges();
     if (changes !== undefined) for (const subscription of this.#watchers) subscription.deliverPresence(changes);
@@ -177,7 +183,15 @@ export class Channel implements TurnTask {
       for (const subscription of this.#live) subscription.deliverDroppable(signals);
       for (const subscription of this.#ahead.keys()) subscription.deliverDroppable(signals);
     }
+    this.#fanOuts.note();
     this.#touch();
+  }
+
+  #hold(): void {
+    const { turn, guards } = this.#services;
+    if (this.#batch.length > BATCH_MAX) turn.hurry();
+    // The line moves on by itself, so this ends.
+    if (guards.release !== false) turn.addChannel(this);
   }
 
   #take(run: EventRun): void {
@@ -186,7 +200,6 @@ export class Channel implements TurnTask {
     if (this.#replays > 0) this.#keepTail(run.events);
     const { view } = this.#follower;
     if (view !== undefined) this.#snapshots?.count(run.events.length, view);
-    if (this.#batch.length >= BATCH_MAX) this.#flushEvents();
     this.#services.turn.addChannel(this);
   }
 
@@ -197,20 +210,37 @@ export class Channel implements TurnTask {
 
   #flushEvents(): void {
     const batch = this.#batch;
-    const last = batch.at(-1);
-    if (last === undefined) return;
+    if (batch.length === 0) return;
     this.#batch = [];
-    const epoch = this.#batchEpoch;
-    const packet = new SharedPacket([eventsFrame(this.name, epoch, batch)]);
+    for (let from = 0; from < batch.length; from += BATCH_MAX) this.#fanOut(batch.length > BATCH_MAX ? batch.slice(from, from + BATCH_MAX) : batch);
+  }
+
+  #fanOut(events: readonly LoggedEvent[]): void {
+    const packet = this.#packetOf(events);
     for (const subscription of this.#live) subscription.deliver(packet);
+    if (this.#ahead.size > 0) this.#fanOutAhead(events, packet);
+  }
+
+  /** Gives those who have seen more than was fanned out what they have not: many may have joined at one position. */
+  #fanOutAhead(events: readonly LoggedEvent[], all: SharedPacket): void {
+    const lastSeq = events.at(-1)?.seq ?? 0;
+    const rests = new Map<number, SharedPacket>();
     for (const [subscription, seq] of this.#ahead) {
-      const rest = batch.filter((event) => event.seq > seq);
-      if (rest.length > 0) subscription.deliver(new SharedPacket([eventsFrame(this.name, epoch, rest)]));
+      const from = events.findIndex((event) => event.seq > seq);
+      if (from >= 0) {
+        let rest = from === 0 ? all : rests.get(from);
+        if (rest === undefined) rests.set(from, (rest = this.#packetOf(events.slice(from))));
+        subscription.deliver(rest);
+      }
       // Delivering may have ended it, where its connection was too slow.
-      if (last.seq < seq || subscription.isEnded) continue;
+      if (lastSeq < seq || subscription.isEnded) continue;
       this.#ahead.delete(subscription);
       this.#live.add(subscription);
     }
+  }
+
+  #packetOf(events: readonly LoggedEvent[]): SharedPacket {
+    return new SharedPacket([eventsFrame(this.name, this.#batchEpoch, events)]);
   }
 
   #restart({ from, to }: { readonly from: Position; readonly to: Position }): void {
@@ -232,6 +262,7 @@ export class Channel implements TurnTask {
     this.#failure = error;
     this.#flushEvents();
     for (const subscription of [...this.#live, ...this.#ahead.keys()]) subscription.fail(error);
+    this.#signals.clear();
     this.presence.clear();
   }
 

@@ -128,20 +128,18 @@ export class Connection implements ConnectionEvents {
     this.#finish("away");
   }
 
-  /** Queues frames of this connection alone. */
+  /** Queues frames of this connection alone, for the end of this turn. */
   send(...frames: readonly ServerFrame[]): void {
     if (this.#phase.name === "closed") return;
-    this.push(Packet.of(this.codec, frames));
-  }
-
-  push(packet: Packet): void {
-    if (this.#phase.name === "closed") return;
-    if (this.outbox.push(packet)) this.#node.services.turn.addConnection(this);
+    if (this.outbox.push(Packet.of(this.codec, frames))) this.#node.services.turn.writeFirst(this.outbox);
     else this.#cutOff();
   }
 
-  endTurn(): void {
-    if (this.#phase.name !== "closed") this.outbox.flush();
+  /** Queues what others get too, or what is long: it leaves when those that waited before have had theirs. */
+  push(packet: Packet): void {
+    if (this.#phase.name === "closed") return;
+    if (this.outbox.push(packet)) this.#node.services.turn.writeInLine(this.outbox);
+    else this.#cutOff();
   }
 
   /** Ends the connection with an error whose code closes. The client hears the code, if it still hears anything. */

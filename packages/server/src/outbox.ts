@@ -1,13 +1,18 @@
 import type { Packet } from "./packet.js";
 import type { ServerTransport } from "./transport.js";
+import type { Writer } from "./write-queue.js";
 
-/** What waits to be sent to one connection. It leaves in one write at the end of the turn, and has a bound. */
-export class Outbox {
+/** Shared by all outboxes with nothing in them, and never changed. */
+const NONE: Packet[] = [];
+
+/** What waits to be sent to one connection. It leaves in one write when the turn lets it, and has a bound. */
+export class Outbox implements Writer {
+  isInLine = false;
   readonly #transport: ServerTransport;
   readonly #bytesMax: number;
-  #packets: Packet[] = [];
+  #packets = NONE;
   #bytes = 0;
-  #waiting: (() => void)[] = [];
+  #waiting: (() => void)[] | undefined;
 
   constructor(transport: ServerTransport, bytesMax: number) {
     this.#transport = transport;
@@ -29,50 +34,62 @@ export class Outbox {
    * keeps up is not taken for slow. A single packet always fits into an empty outbox, or it could never be delivered.
    */
   push(packet: Packet): boolean {
-    if (this.#bytes > 0 && this.bytes + packet.bytes > this.#bytesMax) this.#handOver();
-    const waiting = this.#transport.bufferedBytes;
-    if (waiting > 0 && this.#bytes + waiting + packet.bytes > this.#bytesMax) return false;
-    this.#packets.push(packet);
-    this.#bytes += packet.bytes;
+    const { bytes } = packet;
+    let waiting = this.#transport.bufferedBytes;
+    if (this.#bytes > 0 && this.#bytes + waiting + bytes > this.#bytesMax) {
+      this.#handOver();
+      waiting = this.#transport.bufferedBytes;
+    }
+    if (waiting > 0 && this.#bytes + waiting + bytes > this.#bytesMax) return false;
+    this.#put(packet);
+    this.#bytes += bytes;
     return true;
   }
 
-  /** Hands everything to the transport. */
-  flush(): void {
-    if (this.#packets.length > 0) this.#handOver();
+  /** Hands everything to the transport. Whether there was anything. */
+  flush(): boolean {
+    const hadAny = this.#packets.length > 0;
+    if (hadAny) this.#handOver();
     this.notice();
+    return hadAny;
   }
 
   /** Resolves once the outbox is not pressed, or is closed; not to be asked after that. Others that waited may have filled it again by then. */
   roomy(): Promise<void> {
     return new Promise((resolve) => {
-      this.#waiting.push(resolve);
+      (this.#waiting ??= []).push(resolve);
     });
   }
 
   /** Looks whether those who wait for room have it now. */
   notice(): void {
-    if (this.#waiting.length === 0 || this.isPressed) return;
-    this.#release();
+    if (this.#waiting !== undefined && !this.isPressed) this.#release();
   }
 
   /** Drops what was not handed over, and lets go who waits for room. */
   close(): void {
-    this.#packets = [];
+    this.#packets = NONE;
     this.#bytes = 0;
     this.#release();
   }
 
+  #put(packet: Packet): void {
+    // Most often one packet is all that a write takes: none of the outboxes that hold it makes a list of its own.
+    if (this.#packets.length === 0) this.#packets = packet.alone;
+    else if (this.#packets.length === 1) this.#packets = [...this.#packets, packet];
+    else this.#packets.push(packet);
+  }
+
   #handOver(): void {
     const packets = this.#packets;
-    this.#packets = [];
+    this.#packets = NONE;
     this.#bytes = 0;
     this.#transport.send(packets);
   }
 
   #release(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
     for (const resolve of waiting) resolve();
   }
 }

@@ -6,6 +6,8 @@ import { limits, type Codec, type Encoded } from "@tutti/protocol";
  */
 export class Packet {
   readonly data: Encoded;
+  /** A list of this packet alone, which all outboxes share that hold nothing else. Not to be changed. */
+  readonly alone: Packet[] = [this];
   #framed: unknown;
   #bytes: number | undefined;
 
@@ -30,18 +32,25 @@ export class Packet {
   }
 }
 
+interface Encoding {
+  readonly codec: Codec;
+  readonly packet: Packet;
+}
+
 /** Encodes the same frames at most once for each codec in use. */
 export class SharedPacket {
   readonly #frames: readonly object[];
-  readonly #packets = new Map<Codec, Packet>();
+  /** Of one codec mostly, and of a few at most: the first look finds it. */
+  readonly #encodings: Encoding[] = [];
 
   constructor(frames: readonly object[]) {
     this.#frames = frames;
   }
 
   for(codec: Codec): Packet {
-    let packet = this.#packets.get(codec);
-    if (packet === undefined) this.#packets.set(codec, (packet = Packet.of(codec, this.#frames)));
+    for (const encoding of this.#encodings) if (encoding.codec === codec) return encoding.packet;
+    const packet = Packet.of(codec, this.#frames);
+    this.#encodings.push({ codec, packet });
     return packet;
   }
 }

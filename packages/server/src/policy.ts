@@ -47,9 +47,9 @@ export class Policy {
     this.#namespaces = namespaces;
     const stray = patterns.find((pattern) => own(this.#patterns.definition.channels, pattern) === undefined);
     if (stray !== undefined) throw new TuttiError("CONTRACT_INVALID", { message: `there are handlers for "${stray}", which the contract does not have` });
-    for (const [name, { history = {}, subscriptionsMax }] of Object.entries(namespaces)) {
+    for (const [name, { history = {}, subscriptionsMax, signalFlushMs }] of Object.entries(namespaces)) {
       assertCounts(history, `namespaces.${name}.history`);
-      assertCounts({ subscriptionsMax }, `namespaces.${name}`);
+      assertCounts({ subscriptionsMax, signalFlushMs }, `namespaces.${name}`);
     }
   }
 

@@ -106,13 +106,14 @@ export function createServer<const C extends Contract = UntypedContract, U exten
   // The contract's types end here: inside, handlers are looked up by name and get what the schemas made.
   const handlers = (options.channels ?? {}) as Readonly<Record<string, UntypedHandlers | undefined>>;
   const calls = (options.calls ?? {}) as Readonly<Record<string, UntypedCall | undefined>>;
+  const bounds = boundsOf(options);
   const services: Services = {
     node: environment.id(),
     environment,
-    bounds: boundsOf(options),
+    bounds,
     broker: options.broker ?? memoryBroker({ environment }),
     policy: new Policy(options.contract, handlers, calls, options.namespaces ?? {}),
-    turn: new Turn(environment, log),
+    turn: new Turn({ environment, log, bounds }),
     log,
     guards: options.guards ?? {},
   };

@@ -1,39 +1,80 @@
 import type { Environment } from "@tutti/protocol";
 import type { Log } from "./log.js";
+import type { Bounds } from "./options.js";
+import { WriteQueue, type Writer } from "./write-queue.js";
 
 /** How many that wait for a turn go on in one: what they do then must not hold up the next. */
 const GOING_ON_MAX = 16;
+/** How many connections are written to between two looks at the clock. */
+const WRITES_A_LOOK = 16;
 
 /** Has work for the end of the turn. */
 export interface TurnTask {
   endTurn(): void;
 }
 
+interface TurnParts {
+  readonly environment: Environment;
+  readonly log: Log;
+  readonly bounds: Pick<Bounds, "deliverySliceMs" | "deliverySliceWritesMax">;
+}
+
 /**
- * One turn of the event loop: what arrives in it is collected, and leaves at its end. Channels come first and fill outboxes; then each
- * connection writes once, whatever it has got.
+ * One turn of the event loop after the other: what arrives in one is collected, and leaves from its end on. Channels come first and fill
+ * outboxes. Then connections write, each once, whatever they have got: those that are answered at once, and the others for as long as a slice
+ * lasts; what is left goes on at the end of the next turn. So an answer waits for a slice at most, and not for all members of all channels.
  */
 export class Turn {
   readonly #environment: Environment;
   readonly #log: Log;
+  readonly #bounds: TurnParts["bounds"];
+  readonly #line = new WriteQueue();
   #channels = new Set<TurnTask>();
-  #connections = new Set<TurnTask>();
+  /** Some may stand here more than once: there is nothing left to write the second time. */
+  #answered: Writer[] = [];
   #waiting: (() => void)[] = [];
+  /** When the last slice ended, on the monotonic clock, where it left somebody in line. */
+  #pausedAt = Infinity;
+  #isHurried = false;
   #isScheduled = false;
 
-  constructor(environment: Environment, log: Log) {
+  constructor({ environment, log, bounds }: TurnParts) {
     this.#environment = environment;
     this.#log = log;
+    this.#bounds = bounds;
   }
 
+  /** It has something to fan out. */
   addChannel(channel: TurnTask): void {
     this.#channels.add(channel);
     this.#schedule();
   }
 
-  addConnection(connection: TurnTask): void {
-    this.#connections.add(connection);
+  /** It writes at the end of this turn. */
+  writeFirst(writer: Writer): void {
+    if (this.#answered.at(-1) !== writer) this.#answered.push(writer);
     this.#schedule();
+  }
+
+  /** It writes when those before it have. */
+  writeInLine(writer: Writer): void {
+    this.#line.join(writer);
+    this.#schedule();
+  }
+
+  /** Where the line ends now. */
+  get mark(): number {
+    return this.#line.joined;
+  }
+
+  /** Whether everybody has written who stood in line when {@link mark} was this. */
+  hasWritten(mark: number): boolean {
+    return this.#line.taken >= mark;
+  }
+
+  /** At the end of this turn everybody writes, however long that takes: more would be read meanwhile than can be written. */
+  hurry(): void {
+    this.#isHurried = true;
   }
 
   /** Resolves after the end of a turn, first come, first served. Long work waits for it between its steps, so that others get theirs. */
@@ -52,22 +93,65 @@ export class Turn {
 
   #end(): void {
     this.#isScheduled = false;
+    this.#endChannels();
+    this.#writeAnswers();
+    this.#writeSlice();
+    for (const goOn of this.#waiting.splice(0, GOING_ON_MAX)) goOn();
+    if (this.#waiting.length > 0 || !this.#line.isEmpty) this.#schedule();
+  }
+
+  #endChannels(): void {
+    if (this.#channels.size === 0) return;
     const channels = this.#channels;
     this.#channels = new Set();
-    for (const channel of channels) this.#endTurnOf(channel);
-    const connections = this.#connections;
-    this.#connections = new Set();
-    for (const connection of connections) this.#endTurnOf(connection);
-    for (const goOn of this.#waiting.splice(0, GOING_ON_MAX)) goOn();
-    if (this.#waiting.length > 0) this.#schedule();
+    for (const channel of channels) {
+      try {
+        channel.endTurn();
+      } catch (error) {
+        this.#complain(error);
+      }
+    }
+  }
+
+  #writeAnswers(): void {
+    if (this.#answered.length === 0) return;
+    const answered = this.#answered;
+    this.#answered = [];
+    for (const writer of answered) this.#write(writer);
+  }
+
+  #writeSlice(): void {
+    const isHurried = this.#isHurried;
+    this.#isHurried = false;
+    if (this.#line.isEmpty) return;
+    const { deliverySliceMs, deliverySliceWritesMax } = this.#bounds;
+    const writesMax = isHurried ? Infinity : Math.max(1, deliverySliceWritesMax);
+    const startedAt = this.#environment.elapsed();
+    // Where much arrives, the turn between two slices is long: writing gets as much time as all the rest, or it would never come to an end.
+    const until = isHurried ? Infinity : startedAt + Math.max(deliverySliceMs, startedAt - this.#pausedAt);
+    this.#pausedAt = Infinity;
+    for (let writes = 0; ; ) {
+      const writer = this.#line.take();
+      if (writer === undefined) return;
+      // Who was answered meanwhile has nothing left.
+      if (!this.#write(writer)) continue;
+      writes++;
+      if (writes >= writesMax || (writes % WRITES_A_LOOK === 0 && this.#environment.elapsed() >= until)) break;
+    }
+    if (!this.#line.isEmpty) this.#pausedAt = this.#environment.elapsed();
+  }
+
+  #write(writer: Writer): boolean {
+    try {
+      return writer.flush();
+    } catch (error) {
+      this.#complain(error);
+      return true;
+    }
   }
 
   /** What fails in one of them is no reason to leave out the others. */
-  #endTurnOf(task: TurnTask): void {
-    try {
-      task.endTurn();
-    } catch (error) {
-      this.#log.error("the end of a turn failed", { error });
-    }
+  #complain(error: unknown): void {
+    this.#log.error("the end of a turn failed", { error });
   }
 }
