@@ -10,13 +10,15 @@ export type Command =
       readonly scenario: Scenario;
       readonly rounds: number;
       readonly size: Size;
+      /** Those of the contenders that are to be measured; all unless given. */
+      readonly peers: readonly string[] | undefined;
       /** Where the figures are written, besides the table. */
       readonly json: string | undefined;
       /** The folder on whose disk it is measured; that for temporary files unless given. */
       readonly directory: string | undefined;
     };
 
-const usage = "npm run bench -- NAME [--json FILE] [--rounds N] [--directory FOLDER] [--tiny], or --list";
+const usage = "npm run bench -- NAME [--peers A,B] [--json FILE] [--rounds N] [--directory FOLDER] [--tiny], or --list";
 
 /** Reads the arguments. @throws Error that says what is wrong with them */
 export function readCommand(args: readonly string[]): Command {
@@ -25,6 +27,7 @@ export function readCommand(args: readonly string[]): Command {
     allowPositionals: true,
     options: {
       list: { type: "boolean", default: false },
+      peers: { type: "string" },
       json: { type: "string" },
       rounds: { type: "string" },
       directory: { type: "string" },
@@ -37,5 +40,13 @@ export function readCommand(args: readonly string[]): Command {
   const scenario = scenarioOf(name);
   const rounds = values.rounds ?? String(scenario.rounds);
   if (!/^[1-9]\d{0,3}$/.test(rounds)) throw new Error(`--rounds is a whole number from 1 on, not "${rounds}"`);
-  return { kind: "run", scenario, rounds: Number(rounds), size: values.tiny ? "tiny" : "full", json: values.json, directory: values.directory };
+  const { json, directory, tiny } = values;
+  return { kind: "run", scenario, rounds: Number(rounds), size: tiny ? "tiny" : "full", peers: peersOf(values.peers, scenario), json, directory };
+}
+
+function peersOf(list: string | undefined, { name, contenders }: Scenario): readonly string[] | undefined {
+  const peers = list?.split(",").map((peer) => peer.trim());
+  const stranger = peers?.find((peer) => !contenders.includes(peer));
+  if (stranger !== undefined) throw new Error(`${name} has no contender "${stranger}"; it has ${contenders.map((each) => `"${each}"`).join(", ")}`);
+  return peers;
 }

@@ -11,19 +11,24 @@ import { scenarioNames } from "./scenarios.js";
 type RunCommand = Extract<Command, { kind: "run" }>;
 
 /** Measures one contender after the other, round by round, so that a machine that changes its pace does so for all of them. */
-async function measureAll({ scenario, rounds, size }: RunCommand, place: string, [core, otherCore]: readonly number[]): Promise<Report["rounds"]> {
+async function measureAll(
+  { scenario, rounds, size }: RunCommand,
+  contenders: readonly string[],
+  place: string,
+  [core, otherCore]: readonly number[],
+): Promise<Report["rounds"]> {
   const runIn = async (contender: string, folder: string): Promise<Run> => {
     await mkdir(folder, { recursive: true });
     return { size, folder, prepared: join(place, contender), otherCore };
   };
-  for (const contender of scenario.contenders) {
+  for (const contender of contenders) {
     await inProcess({ what: "prepare", scenario: scenario.name, contender, run: await runIn(contender, join(place, contender)) }, core);
   }
   const measured: Record<string, Sample>[] = [];
   for (let round = 0; round < rounds; round++) {
     const samples: Record<string, Sample> = {};
     // Each round begins with another contender: what follows on what is no part of the figures.
-    const order = scenario.contenders.map((_, index, all) => all[(index + round) % all.length] ?? "");
+    const order = contenders.map((_, index, all) => all[(index + round) % all.length] ?? "");
     for (const contender of order) {
       const folder = join(place, "run");
       samples[contender] = await inProcess({ what: "measure", scenario: scenario.name, contender, run: await runIn(contender, folder) }, core);
@@ -35,6 +40,19 @@ async function measureAll({ scenario, rounds, size }: RunCommand, place: string,
   return measured;
 }
 
+/** Those that can be measured here, and why the others cannot. */
+async function present({ scenario, peers }: RunCommand): Promise<{ readonly contenders: readonly string[]; readonly missing: Record<string, string> }> {
+  const missing: Record<string, string> = {};
+  const contenders: string[] = [];
+  for (const contender of scenario.contenders.filter((name) => peers?.includes(name) ?? true)) {
+    const why = await scenario.missing(contender);
+    if (why === undefined) contenders.push(contender);
+    else missing[contender] = why;
+  }
+  for (const [contender, why] of Object.entries(missing)) console.error(`not measured: ${contender}: ${why}`);
+  return { contenders, missing };
+}
+
 async function run(command: RunCommand): Promise<void> {
   const { scenario, size, json, directory = tmpdir() } = command;
   const startedAt = new Date().toISOString();
@@ -42,7 +60,8 @@ async function run(command: RunCommand): Promise<void> {
   const before = loadNow();
   const place = await mkdtemp(join(directory, "tutti-bench-"));
   try {
-    const rounds = await measureAll(command, place, pinnedTo);
+    const { contenders, missing } = await present(command);
+    const rounds = await measureAll(command, contenders, place, pinnedTo);
     const report: Report = {
       scenario: scenario.name,
       what: scenario.what,
@@ -53,7 +72,8 @@ async function run(command: RunCommand): Promise<void> {
       commit: commit(),
       pinnedTo,
       load: { before, after: loadNow() },
-      figures: figuresOf(scenario, rounds),
+      missing,
+      figures: figuresOf(scenario, contenders, rounds),
       ratios: ratiosOf(scenario, rounds),
       rounds,
     };

@@ -17,7 +17,7 @@ const script = join(import.meta.dirname, "processes/contender.js");
 export function inProcess(task: Task, core: number | undefined): Promise<Sample> {
   const { command, args } = nodeOn(core, [script, JSON.stringify(task)]);
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit", "ipc"], serialization: "advanced" });
     let sample: Sample | undefined;
     child.on("message", (message: Sample) => {
       sample = message;

@@ -12,25 +12,42 @@ export interface Run {
   readonly otherCore: number | undefined;
 }
 
-/** What a measurement gave, by the name of the quantity. */
-export type Sample = Readonly<Record<string, number>>;
+/** A figure, or samples of one, to be merged with those of other rounds. */
+export type Figure = number | readonly number[];
 
-interface Quantity {
+/** What a measurement gave, by the name of the quantity; what could not be measured is not there. */
+export type Sample = Readonly<Record<string, Figure>>;
+
+export interface Quantity {
   readonly name: string;
   readonly unit: string;
+  /** Where it is measured at several points, for example at several rates: the figure of each stands under {@link keyOf}. */
+  readonly at?: { readonly what: string; readonly points: readonly number[] };
+  /** A quantile of the samples that a measurement gave under another name. */
+  readonly quantile?: { readonly of: string; readonly share: number };
 }
 
-/** The result of a scenario: one contender's figure divided by another's of the same round. */
+/** What a quantity at a point is called in a sample. */
+export const keyOf = (name: string, point?: number): string => (point === undefined ? name : `${name} at ${point}`);
+
+/** The result of a scenario: one contender's figure divided by another's of the same round, or by itself. */
 export interface Comparison {
   readonly quantity: string;
   readonly of: string;
-  readonly to: string;
+  readonly to?: string;
+  /** The point where the quantity has several. */
+  readonly at?: number;
+  /** What of the other one it is compared with; the same unless given. */
+  readonly toQuantity?: string;
+  readonly toAt?: number;
   /** What the ratio should be; nothing fails where it is not. */
   readonly goal?: { readonly atLeast?: number; readonly atMost?: number };
 }
 
 /** One of those that are measured beside each other: makes itself ready for the scenario's load. */
 export interface Contender<Subject> {
+  /** Why it cannot be measured here, in words. Asked first, in the process that orders the others. */
+  missing?(): Promise<string | undefined>;
   /** Once before the first round, in a process of its own: what takes long to make, left in the folder. */
   prepare?(run: Run): Promise<void>;
   open(run: Run): Promise<Subject & { close(): Promise<void> }>;
@@ -51,6 +68,7 @@ export interface ScenarioDefinition<Subject> {
 /** A load, and those that bear it. */
 export interface Scenario extends Omit<ScenarioDefinition<never>, "contenders" | "load"> {
   readonly contenders: readonly string[];
+  missing(contender: string): Promise<string | undefined>;
   prepare(contender: string, run: Run): Promise<void>;
   measure(contender: string, run: Run): Promise<Sample>;
 }
@@ -65,6 +83,7 @@ export function scenario<Subject>({ contenders, load, ...rest }: ScenarioDefinit
   return {
     ...rest,
     contenders: Object.keys(contenders),
+    missing: async (contender) => named(contender).missing?.(),
     prepare: async (contender, run) => named(contender).prepare?.(run),
     async measure(contender, run) {
       const subject = await named(contender).open(run);

@@ -1,9 +1,10 @@
 import type { Scenario } from "./scenario.js";
 import { durable } from "./scenarios/durable.js";
+import { fanout } from "./scenarios/fanout.js";
 import { history } from "./scenarios/history.js";
 import { recover } from "./scenarios/recover.js";
 
-const all: readonly Scenario[] = [durable, recover, history];
+const all: readonly Scenario[] = [fanout, durable, recover, history];
 
 export const scenarioNames: readonly string[] = all.map(({ name }) => name);
 

@@ -1,0 +1,296 @@
+import { Link, type LinkListener } from "./link.js";
+import { Samples } from "./samples.js";
+import { known, type Known } from "./known-messages.js";
+import type { Conversation, Identity, Joining, Mark, Wire } from "./wire.js";
+
+/** Of so many messages one is read: prime, so that it is not always the same member's. */
+const SAMPLED_OF = 101;
+const PING_MS = 25_000;
+const PING_STEPS = 25;
+
+interface Member {
+  readonly joining: Joining;
+  link: Link | undefined;
+  conversation: Conversation | undefined;
+  joined: () => void;
+  failed: (error: Error) => void;
+  /** How many publishes it has made, by channel. */
+  readonly counts: Map<string, number>;
+  /** The last of each publisher that was read here. */
+  readonly last: Map<number, number>;
+  /** Everything that arrived, where all is read. */
+  readonly seen: Map<number, Set<number>>;
+  resume: unknown;
+}
+
+export interface CrowdOptions {
+  readonly port: number;
+  readonly wire: Wire;
+  /** Reads every message, and remembers for each member what it got. Otherwise one of a hundred is read, the others are told by their heads. */
+  readonly readsAll?: boolean;
+  /** How many join at a time. */
+  readonly joiningAtOnce?: number;
+  /** Whether connections may end; otherwise one that ends, ends the run. */
+  readonly mayEnd?: boolean;
+}
+
+/** What has been counted so far. */
+export interface Tally {
+  /** Deliveries, over all members. */
+  delivered: number;
+  /** WebSocket messages that bore them. */
+  messages: number;
+  acked: number;
+  /** Deliveries that came again, or after a later one of the same publisher; among those that were read. */
+  disordered: number;
+  ended: number;
+}
+
+/** People of a load: their connections, what they publish, and what they get. All live in one process and by one clock. */
+export class Crowd implements LinkListener {
+  readonly tally: Tally = { delivered: 0, messages: 0, acked: 0, disordered: 0, ended: 0 };
+  /** From the moment that was meant to the arrival, ms; of publishes of the window that is measured. */
+  latencies = new Samples();
+  ackLatencies = new Samples();
+  readonly #options: CrowdOptions;
+  readonly #members: Member[] = [];
+  readonly #known = new Map<string, Known>();
+  readonly #unacked = new Map<number, number>();
+  #window = { from: Number.POSITIVE_INFINITY, to: Number.POSITIVE_INFINITY };
+  #nextId = 1;
+  #nextPing = 0;
+  #failure: Error | undefined;
+  readonly #pings: NodeJS.Timeout | undefined;
+
+  constructor(options: CrowdOptions) {
+    this.#options = options;
+    if (options.wire.ping !== undefined) this.#pings = setInterval(() => this.#ping(), PING_MS / PING_STEPS);
+  }
+
+  get size(): number {
+    return this.#members.length;
+  }
+
+  get unacked(): number {
+    return this.#unacked.size;
+  }
+
+  /** @throws Error what went wrong with a connection */
+  assertWell(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Adds members and resolves when all are in. @throws (rejects) Error where one is not let in */
+  async join(joinings: readonly Joining[]): Promise<void> {
+    for (const joining of joinings) this.#members[joining.member] = this.#newMember(joining);
+    await this.#connectAll(joinings.map(({ member }) => member));
+  }
+
+  /** Everybody is cut off, without a goodbye. */
+  cutAll(): void {
+    for (const { link } of this.#members) link?.cut();
+  }
+
+  /** Everybody comes back, with what they remember. */
+  async rejoin(): Promise<void> {
+    await this.#connectAll(this.#members.map((_, index) => index));
+  }
+
+  /** These read nothing any more. */
+  stall(members: readonly number[]): void {
+    for (const index of members) this.#members[index]?.link?.pause();
+  }
+
+  /** Latencies are sampled of what is to be sent in this window, by the clock of `performance.now`. */
+  measure(from: number, to: number): void {
+    this.#window = { from, to };
+    this.latencies = new Samples();
+    this.ackLatencies = new Samples();
+  }
+
+  /** @param bytes how long the payload is, as JSON */
+  publish(member: number, channel: string, intendedAt: number, bytes: number): void {
+    const who = this.#members[member];
+    if (who === undefined) throw new Error(`there is no member ${member}`);
+    const n = (who.counts.get(channel) ?? 0) + 1;
+    who.counts.set(channel, n);
+    const id = this.#nextId++;
+    this.#unacked.set(id, intendedAt);
+    who.link?.send([this.#options.wire.publish(channel, id, n, payloadOf({ p: member, i: n - 1, t: intendedAt }, bytes))]);
+  }
+
+  signal(member: number, channel: string, intendedAt: number, bytes: number): void {
+    const who = this.#members[member];
+    if (who === undefined) throw new Error(`there is no member ${member}`);
+    const n = (who.counts.get(channel) ?? 0) + 1;
+    who.counts.set(channel, n);
+    who.link?.send([this.#options.wire.signal(channel, payloadOf({ p: member, i: n - 1, t: intendedAt }, bytes))]);
+  }
+
+  /** How many different publishes of `publisher` each member got, where all is read. */
+  *seenOf(publisher: number): Generator<number> {
+    for (const { seen } of this.#members) yield seen.get(publisher)?.size ?? 0;
+  }
+
+  close(): void {
+    clearInterval(this.#pings);
+    this.cutAll();
+  }
+
+  wants(link: Link, identity: Identity): boolean {
+    if (this.#options.readsAll === true || identity === "own") return true;
+    if (identity === "event") return this.tally.messages % SAMPLED_OF === 0 || this.#members[link.owner]?.conversation !== undefined;
+    return typeof identity === "object" && !this.#known.has(identity.key);
+  }
+
+  opened(link: Link): void {
+    const member = this.#members[link.owner];
+    if (member === undefined) return;
+    member.conversation = this.#options.wire.join({ ...member.joining, resume: member.resume });
+    const { value, done } = member.conversation.next();
+    if (done === true) this.#finishJoining(member);
+    else if (value.length > 0) link.send(value);
+  }
+
+  arrived(link: Link, identity: Identity, text: string | undefined): void {
+    const member = this.#members[link.owner];
+    if (member === undefined) return;
+    if (typeof identity === "object") {
+      const message = known(this.#known, identity.key, text, this.#options.wire);
+      this.#deliver(member, message.marks, this.tally.messages % SAMPLED_OF === 0);
+      if (text !== undefined) this.#converse(member, text);
+      return;
+    }
+    if (text === undefined) {
+      this.tally.messages++;
+      this.tally.delivered++;
+      return;
+    }
+    const { marks = [], acks = [], answer, problem } = this.#options.wire.read(text);
+    if (problem !== undefined) return this.#fail(new Error(problem));
+    if (marks.length > 0) this.#deliver(member, marks, true);
+    const now = performance.now();
+    for (const id of acks) this.#acknowledge(id, now);
+    if (answer !== undefined) link.send([answer]);
+    this.#converse(member, text);
+  }
+
+  ended(link: Link, reason: string): void {
+    this.tally.ended++;
+    const member = this.#members[link.owner];
+    const error = new Error(`the connection of member ${link.owner} ended: ${reason}`);
+    if (member?.conversation !== undefined) member.failed(error);
+    else if (this.#options.mayEnd !== true) this.#fail(error);
+  }
+
+  async #connectAll(indexes: readonly number[]): Promise<void> {
+    let next = 0;
+    const lane = async (): Promise<void> => {
+      for (let at = next++; at < indexes.length; at = next++) await this.#connect(indexes[at] ?? 0);
+    };
+    await Promise.all(Array.from({ length: this.#options.joiningAtOnce ?? 64 }, lane));
+    this.assertWell();
+  }
+
+  #connect(index: number): Promise<void> {
+    const member = this.#members[index];
+    if (member === undefined) throw new Error(`there is no member ${index}`);
+    return new Promise((resolve, reject) => {
+      member.joined = resolve;
+      member.failed = reject;
+      member.link = this.#newLink(index);
+    });
+  }
+
+  #newLink(owner: number): Link {
+    return new Link(this.#options.port, this.#options.wire, owner, this);
+  }
+
+  #converse(member: Member, text: string): void {
+    const { remember } = this.#options.wire;
+    if (this.#options.readsAll === true && remember !== undefined) member.resume = remember(member.resume, text);
+    if (member.conversation === undefined) return;
+    try {
+      const { value, done } = member.conversation.next(text);
+      if (done === true) this.#finishJoining(member);
+      else if (value.length > 0) member.link?.send(value);
+    } catch (error) {
+      member.failed(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #finishJoining(member: Member): void {
+    member.conversation = undefined;
+    member.joined();
+  }
+
+  #deliver(member: Member, marks: readonly Mark[], isSampled: boolean): void {
+    this.tally.messages++;
+    this.tally.delivered += marks.length;
+    if (this.#options.readsAll === true) this.#note(member, marks);
+    if (!isSampled) return;
+    const now = performance.now();
+    const { from, to } = this.#window;
+    for (const { p, i, t } of marks) {
+      if (t >= from && t < to) this.latencies.add(now - t);
+      if (this.#options.readsAll === true) continue;
+      if (i <= (member.last.get(p) ?? -1)) this.tally.disordered++;
+      member.last.set(p, i);
+    }
+  }
+
+  #note(member: Member, marks: readonly Mark[]): void {
+    for (const { p, i } of marks) {
+      let seen = member.seen.get(p);
+      if (seen === undefined) member.seen.set(p, (seen = new Set()));
+      // Each as often as it comes, in the order of its publisher: nothing else is right.
+      if (seen.has(i) || i < (member.last.get(p) ?? -1)) this.tally.disordered++;
+      seen.add(i);
+      member.last.set(p, i);
+    }
+  }
+
+  #acknowledge(id: number, now: number): void {
+    const intendedAt = this.#unacked.get(id);
+    if (intendedAt === undefined) return;
+    this.#unacked.delete(id);
+    this.tally.acked++;
+    const { from, to } = this.#window;
+    if (intendedAt >= from && intendedAt < to) this.ackLatencies.add(now - intendedAt);
+  }
+
+  #ping(): void {
+    const { ping } = this.#options.wire;
+    if (ping === undefined) return;
+    const each = Math.ceil(this.#members.length / PING_STEPS);
+    for (let count = 0; count < each; count++) {
+      const member = this.#members[this.#nextPing++ % this.#members.length];
+      if (member !== undefined && member.conversation === undefined) member.link?.send([ping]);
+    }
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+  }
+
+  #newMember(joining: Joining): Member {
+    const nobody = (): void => {};
+    return {
+      joining,
+      link: undefined,
+      conversation: undefined,
+      joined: nobody,
+      failed: nobody,
+      counts: new Map(),
+      last: new Map(),
+      seen: new Map(),
+      resume: joining.resume,
+    };
+  }
+}
+
+/** JSON of so many bytes, or of the mark alone where that is longer. */
+function payloadOf({ p, i, t }: Mark, bytes: number): string {
+  const start = `{"p":${p},"i":${i},"t":${t.toFixed(2)},"x":"`;
+  return `${start}${"x".repeat(Math.max(0, bytes - start.length - 2))}"}`;
+}

@@ -1,0 +1,87 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { RunningServer } from "../peers/peer.js";
+import { usageOf } from "../usage.js";
+import type { Crowd } from "./crowd.js";
+import { quantileOf } from "../statistics.js";
+
+/** How long each part of an offer takes. */
+export interface Durations {
+  readonly warmUpMs: number;
+  readonly measuredMs: number;
+  /** How long to wait at most for what is still under way. */
+  readonly drainMsMax: number;
+}
+
+export const durationsOf = { full: { warmUpMs: 1_000, measuredMs: 4_000, drainMsMax: 20_000 }, tiny: { warmUpMs: 50, measuredMs: 200, drainMsMax: 5_000 } };
+
+/** What a server did with a load that was offered to it. */
+export interface Borne {
+  /** Of the server, for each delivery of the measured time. */
+  readonly cpuUs: number;
+  readonly latencies: readonly number[];
+  readonly ackLatencies: readonly number[];
+  /** Of what was due; 1 where everything came. */
+  readonly share: number;
+  /** Deliveries a second while it was measured. */
+  readonly perSecond: number;
+  /** How many deliveries a message bore. */
+  readonly batch: number;
+  /** How much of its core the server, and the load, used. */
+  readonly serverCpu: number;
+  readonly loadCpu: number;
+  readonly disordered: number;
+}
+
+/** The bound of what counts as borne. */
+const P99_MS_MAX = 100;
+const SHARE_MIN = 0.999;
+
+export const isBorne = ({ latencies, share }: Pick<Borne, "latencies" | "share">): boolean =>
+  latencies.length > 0 && quantileOf(latencies, 0.99) < P99_MS_MAX && share >= SHARE_MIN;
+
+const SETTLED_MS = 300;
+
+/**
+ * Offers a load for a while, whatever becomes of it. `start` begins it and returns what stops it; `due` counts the deliveries that it asked for.
+ *
+ * @throws (rejects) Error where a connection ended
+ */
+export async function offer(crowd: Crowd, server: RunningServer, { warmUpMs, measuredMs, drainMsMax }: Durations, start: () => { stop(): void; due(): number }): Promise<Borne> {
+  const { tally } = crowd;
+  const deliveredBefore = tally.delivered;
+  const disorderedBefore = tally.disordered;
+  const from = performance.now() + warmUpMs;
+  crowd.measure(from, from + measuredMs);
+  const load = start();
+  await pause(warmUpMs);
+  const before = { ...tally, server: usageOf(server.pid), load: process.cpuUsage(), at: performance.now() };
+  await pause(measuredMs);
+  const after = { ...tally, server: usageOf(server.pid), load: process.cpuUsage(before.load), at: performance.now() };
+  load.stop();
+  await settled(crowd, () => tally.delivered - deliveredBefore >= load.due(), drainMsMax);
+  crowd.assertWell();
+  const delivered = after.delivered - before.delivered;
+  const elapsedMs = after.at - before.at;
+  const cpuMs = after.server.cpuMs - before.server.cpuMs;
+  return {
+    cpuUs: (cpuMs / delivered) * 1000,
+    latencies: crowd.latencies.kept,
+    ackLatencies: crowd.ackLatencies.kept,
+    share: (tally.delivered - deliveredBefore) / load.due(),
+    perSecond: (delivered / elapsedMs) * 1000,
+    batch: delivered / Math.max(1, after.messages - before.messages),
+    serverCpu: cpuMs / elapsedMs,
+    loadCpu: (after.load.user + after.load.system) / 1000 / elapsedMs,
+    disordered: tally.disordered - disorderedBefore,
+  };
+}
+
+/** Resolves when everything that is due came, or nothing more comes. */
+async function settled(crowd: Crowd, isDone: () => boolean, msMax: number): Promise<void> {
+  const until = performance.now() + msMax;
+  let delivered = -1;
+  while (!isDone() && performance.now() < until && delivered !== crowd.tally.delivered) {
+    delivered = crowd.tally.delivered;
+    await pause(SETTLED_MS);
+  }
+}

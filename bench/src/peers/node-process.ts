@@ -1,0 +1,37 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { nodeOn } from "../cores.js";
+import type { FromServer, ServerTask, ToServer } from "../servers/serve.js";
+import type { RunningServer, ServerSetup } from "./peer.js";
+
+/** Starts a server that is a script of Node's, on its core. @throws (rejects) Error where it ends before it listens */
+export async function startNode(script: string, setup: ServerSetup, options: Readonly<Record<string, unknown>> = {}): Promise<RunningServer> {
+  const { command, args } = nodeOn(setup.core, ["--expose-gc"]);
+  const task: ServerTask = { setup, options };
+  const child = fork(join(import.meta.dirname, "../servers", script), [JSON.stringify(task)], {
+    execPath: command,
+    execArgv: [...args],
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  const ended = once(child, "exit").then(() => undefined);
+  const { port = 0 } = await answer(child, ended, script);
+  return {
+    port,
+    pid: child.pid ?? 0,
+    async heapUsed() {
+      child.send("heap" satisfies ToServer);
+      return (await answer(child, ended, script)).heapUsed;
+    },
+    async stop() {
+      if (child.connected) child.send("stop" satisfies ToServer);
+      await ended;
+    },
+  };
+}
+
+async function answer(child: ChildProcess, ended: Promise<undefined>, script: string): Promise<FromServer> {
+  const told = await Promise.race([once(child, "message") as Promise<[FromServer]>, ended]);
+  if (told === undefined) throw new Error(`${script} ended`);
+  return told[0];
+}

@@ -1,0 +1,31 @@
+import type { Wire } from "../load/wire.js";
+
+/** What a server is to be ready for. */
+export interface ServerSetup {
+  /** The core it is pinned to; `undefined` where it may run anywhere. */
+  readonly core: number | undefined;
+  /** Checks the JWT of everybody who connects (HS256, {@link tokenSecret}); else tokens are taken by their look. */
+  readonly checksTokens: boolean;
+}
+
+/** A server that runs in a process of its own. */
+export interface RunningServer {
+  readonly port: number;
+  /** The process that serves, as the operating system counts it. */
+  readonly pid: number;
+  /** The heap in use after a collection, in bytes; `undefined` where that is not to be had. */
+  heapUsed(): Promise<number | undefined>;
+  stop(): Promise<void>;
+}
+
+/** One of those that are measured beside each other. */
+export interface Peer {
+  readonly name: string;
+  /** Why it cannot be measured here, in words; `undefined` where it can. Installs what can be installed. */
+  missing?(): Promise<string | undefined>;
+  readonly wire: Wire;
+  start(setup: ServerSetup): Promise<RunningServer>;
+}
+
+/** Of the tokens of all runs: nothing is secret here. */
+export const tokenSecret = "a-secret-of-the-benchmark-that-is-long-enough";

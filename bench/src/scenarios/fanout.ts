@@ -1,0 +1,88 @@
+import { Crowd } from "../load/crowd.js";
+import { durationsOf, isBorne, offer, type Borne } from "../load/offer.js";
+import { openLoop } from "../load/open-loop.js";
+import { servedBy, type Served } from "../peers/contenders.js";
+import { socketIo, socketIoRecovering } from "../peers/socket-io.js";
+import { tutti } from "../peers/tutti.js";
+import { ws, wsOnceATurn } from "../peers/ws.js";
+import { keyOf, scenario, type Figure, type Sample, type Size } from "../scenario.js";
+
+const rates = [10, 50, 80, 100, 200, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 24_000];
+const shapes = {
+  full: { members: 1_000, publishers: 50, bytes: 100, rates, halvings: 2 },
+  tiny: { members: 20, publishers: 5, bytes: 100, rates: rates.slice(0, 2), halvings: 0 },
+};
+const channel = "room:one";
+
+/** Offers more and more, up to what is not borne, and then finds the highest that is. */
+async function climb({ peer, server }: Served, size: Size): Promise<Sample> {
+  const shape = shapes[size];
+  const crowd = new Crowd({ port: server.port, wire: peer.wire });
+  await crowd.join(Array.from({ length: shape.members }, (_, member) => ({ member, channels: [channel], token: `user-${member}` })));
+  const sample: Record<string, Figure> = {};
+  const at = (rate: number): Promise<Borne> =>
+    offer(crowd, server, durationsOf[size], () => {
+      let count = 0;
+      const stop = openLoop(rate, (intendedAt) => crowd.publish(count++ % shape.publishers, channel, intendedAt, shape.bytes));
+      return { stop, due: () => count * shape.members };
+    });
+  let highest: Borne | undefined;
+  let [passed, failed] = [0, Number.POSITIVE_INFINITY];
+  const attempt = async (rate: number): Promise<Borne> => {
+    let borne = await at(rate);
+    // Once more: what somebody else did to the machine is not to end the climb.
+    if (!isBorne(borne)) borne = await at(rate);
+    if (isBorne(borne)) [passed, highest] = [rate, borne];
+    else failed = rate;
+    return borne;
+  };
+  for (const rate of shape.rates) {
+    const borne = await attempt(rate);
+    for (const [name, figure] of Object.entries(figuresOf(borne))) sample[keyOf(name, rate)] = figure;
+    if (failed === rate) break;
+  }
+  for (let times = 0; times < shape.halvings && failed !== Number.POSITIVE_INFINITY; times++) await attempt((passed + failed) / 2);
+  crowd.close();
+  if (highest !== undefined) Object.assign(sample, { highest: highest.perSecond, "cpu at the highest": highest.cpuUs, "of its core, the load": highest.loadCpu });
+  return sample;
+}
+
+const figuresOf = ({ cpuUs, latencies, ackLatencies, share, batch, loadCpu, serverCpu }: Borne): Record<string, Figure> => ({
+  cpu: cpuUs,
+  latency: latencies,
+  ack: ackLatencies,
+  share,
+  batch,
+  "server's core": serverCpu,
+  "load's core": loadCpu,
+});
+
+const points = { what: "publishes/s", points: rates };
+
+export const fanout = scenario<Served>({
+  name: "fanout",
+  what: `a room of ${shapes.full.members}, ${shapes.full.publishers} of them publish ${shapes.full.bytes} B: from idle to saturated`,
+  rounds: 3,
+  quantities: [
+    { name: "highest", unit: "deliveries/s with p99 under 100 ms" },
+    { name: "cpu at the highest", unit: "µs of the server a delivery" },
+    { name: "of its core, the load", unit: "at the highest" },
+    { name: "cpu", unit: "µs of the server a delivery", at: points },
+    { name: "p50", unit: "ms", at: points, quantile: { of: "latency", share: 0.5 } },
+    { name: "p99", unit: "ms", at: points, quantile: { of: "latency", share: 0.99 } },
+    { name: "p99 of acks", unit: "ms", at: points, quantile: { of: "ack", share: 0.99 } },
+    { name: "share", unit: "of what was due", at: points },
+    { name: "batch", unit: "deliveries a message", at: points },
+    { name: "server's core", unit: "used", at: points },
+    { name: "load's core", unit: "used", at: points },
+  ],
+  contenders: servedBy([tutti, ws, wsOnceATurn, socketIo, socketIoRecovering]),
+  comparisons: [
+    { quantity: "highest", of: "tutti", to: "socket.io", goal: { atLeast: 100 } },
+    { quantity: "highest", of: "tutti", to: "centrifugo", goal: { atLeast: 10 } },
+    { quantity: "cpu", at: 80, of: "tutti", to: "socket.io", goal: { atMost: 0.65 } },
+    { quantity: "cpu", at: 1_000, of: "tutti", to: "ws", toQuantity: "cpu at the highest", goal: { atMost: 0.15 } },
+    ...[10, 50].flatMap((at) => ["p50", "p99"].map((quantity) => ({ quantity, at, of: "tutti", to: "ws", goal: { atMost: 1 } }))),
+  ],
+  load: climb,
+});
