@@ -7,17 +7,16 @@ import {
   limits,
   readClientFrame,
   wireErrorOf,
-  type Cancel,
   type ClientFrame,
   type ClientFrameOf,
   type Codec,
   type ServerFrame,
 } from "@tutti/protocol";
-import { authenticate, type Admission, type Authenticator } from "./admission.js";
+import { authenticate, type Admission } from "./admission.js";
 import { tuttiError } from "./errors.js";
 import { Outbox } from "./outbox.js";
 import { Packet } from "./packet.js";
-import { SessionRequests } from "./session-requests.js";
+import { SessionRequests, type Replier } from "./session-requests.js";
 import type { NodeState } from "./node-state.js";
 import type { ConnectionEvents, Handshake, ServerTransport } from "./transport.js";
 
@@ -34,9 +33,15 @@ export interface ConnectionMetadata {
 }
 
 type Phase =
-  | { readonly name: "greeting"; readonly cancelTimeout: Cancel }
-  | { readonly name: "authenticating"; readonly cancelTimeout: Cancel }
-  | { readonly name: "open"; readonly requests: SessionRequests; readonly metadata: ConnectionMetadata }
+  | { readonly name: "greeting"; readonly handshake: Handshake }
+  | { readonly name: "authenticating" }
+  | {
+      readonly name: "open";
+      readonly requests: SessionRequests;
+      readonly client: ConnectionMetadata["client"];
+      /** Unix ms. */
+      readonly since: number;
+    }
   | { readonly name: "closed" };
 
 /** What a new connection is given by its node. */
@@ -44,46 +49,50 @@ export interface ConnectionParts {
   /** How many came before it. */
   readonly ordinal: number;
   readonly node: NodeState;
-  readonly authenticator: Authenticator;
   readonly transport: ServerTransport;
   readonly handshake: Handshake;
-  readonly onClosed: (connection: Connection) => void;
 }
 
 /** One protocol lifetime over one transport: from the first byte to the end, whichever side brings it. */
-export class Connection implements ConnectionEvents {
+export class Connection implements ConnectionEvents, Replier {
   readonly id: string;
   readonly ordinal: number;
   readonly codec: Codec = jsonCodec;
   readonly outbox: Outbox;
   readonly #node: NodeState;
-  readonly #authenticator: Authenticator;
   readonly #transport: ServerTransport;
-  readonly #handshake: Handshake;
-  readonly #onClosed: (connection: Connection) => void;
+  readonly #remoteAddress: string;
   #phase: Phase;
   #aliveAt: number;
-  /** When the token runs out, on the monotonic clock. */
-  #expiresAt = Number.POSITIVE_INFINITY;
+  /** When the time for the hello is over, and then that of the token, on the monotonic clock. */
+  #expiresAt: number;
 
-  constructor({ ordinal, node, authenticator, transport, handshake, onClosed }: ConnectionParts) {
+  constructor({ ordinal, node, transport, handshake }: ConnectionParts) {
     const { environment, bounds } = node.services;
     this.id = environment.id();
     this.ordinal = ordinal;
     this.#node = node;
-    this.#authenticator = authenticator;
     this.#transport = transport;
-    this.#handshake = handshake;
-    this.#onClosed = onClosed;
+    this.#remoteAddress = handshake.remoteAddress;
     this.outbox = new Outbox(transport, bounds.outboxBytesMax);
     this.#aliveAt = environment.elapsed();
-    const cancelTimeout = environment.after(bounds.helloTimeoutMs, () => this.fail(new TuttiError("HELLO_TIMEOUT")));
-    this.#phase = { name: "greeting", cancelTimeout };
+    this.#expiresAt = this.#aliveAt + bounds.helloTimeoutMs;
+    this.#phase = { name: "greeting", handshake };
   }
 
   /** What is known of it; `undefined` before its hello. */
   get metadata(): ConnectionMetadata | undefined {
-    return this.#phase.name === "open" ? this.#phase.metadata : undefined;
+    if (this.#phase.name !== "open") return undefined;
+    const { requests, client, since } = this.#phase;
+    return {
+      connection: this.id,
+      session: requests.caller.session,
+      user: requests.caller.user?.id,
+      client,
+      transport: this.#transport.name,
+      remoteAddress: this.#remoteAddress,
+      since,
+    };
   }
 
   get requests(): SessionRequests | undefined {
@@ -95,6 +104,7 @@ export class Connection implements ConnectionEvents {
     return this.#aliveAt;
   }
 
+  /** When it has to be ended by {@link expire}, on the monotonic clock. */
   get expiresAt(): number {
     return this.#expiresAt;
   }
@@ -153,6 +163,16 @@ export class Connection implements ConnectionEvents {
     this.#transport.close(closeCodeOf(wire.code) ?? 1011, wire.code);
   }
 
+  /** The time for the hello is over, or that of the token. */
+  expire(): void {
+    this.fail(new TuttiError(this.#phase.name === "open" ? "TOKEN_EXPIRED" : "HELLO_TIMEOUT"));
+  }
+
+  /** The server ends a subscription. */
+  evict(channel: string, error: TuttiError): void {
+    this.requests?.evict(channel, error);
+  }
+
   /**
    * Takes a new token of the same user; how long it holds, in ms, where it ends. A refusal ends the connection where its code says so.
    *
@@ -160,9 +180,9 @@ export class Connection implements ConnectionEvents {
    */
   async refresh(token: string): Promise<{ readonly tokenExpiresMs?: number }> {
     try {
-      const user = await this.#authenticator.user({ token, handshake: this.#handshake });
+      const user = await this.#node.authenticator.user({ token, handshake: { remoteAddress: this.#remoteAddress } });
       if (this.#phase.name !== "open") return {};
-      if (user?.id !== this.#phase.metadata.user) throw new TuttiError("USER_CHANGED");
+      if (user?.id !== this.#phase.requests.caller.user?.id) throw new TuttiError("USER_CHANGED");
       this.#phase.requests.changeUser(user);
       return this.#noteExpiry(user?.expiresAt);
     } catch (cause) {
@@ -178,11 +198,10 @@ export class Connection implements ConnectionEvents {
     if (phase.name === "closed") return;
     this.#phase = { name: "closed" };
     this.outbox.close();
-    if (phase.name === "open") {
-      phase.requests.end(members);
-      this.#node.sessions.remove(this, phase.metadata.session, phase.metadata.user);
-    } else phase.cancelTimeout();
-    this.#onClosed(this);
+    this.#node.connections.delete(this);
+    if (phase.name !== "open") return;
+    phase.requests.end(members);
+    this.#node.sessions.remove(this, phase.requests.caller);
   }
 
   /** The client reads too slowly. What waits is dropped, and the client recovers it by its positions. */
@@ -225,8 +244,9 @@ export class Connection implements ConnectionEvents {
 
   #greet(hello: ClientFrameOf<"hello">): void {
     if (this.#phase.name !== "greeting") throw helloRepeated();
-    this.#phase = { name: "authenticating", cancelTimeout: this.#phase.cancelTimeout };
-    authenticate(this.#authenticator, hello, this.#handshake)
+    const { handshake } = this.#phase;
+    this.#phase = { name: "authenticating" };
+    authenticate(this.#node.authenticator, hello, handshake)
       .then((admission) => this.#open(hello, admission))
       // Whatever the reason, and whether its code closes elsewhere or not: nobody goes on without being admitted.
       .catch((error: unknown) => this.fail(tuttiError(error, this.#node.services.log, { connection: this.id })));
@@ -234,7 +254,6 @@ export class Connection implements ConnectionEvents {
 
   #open(hello: ClientFrameOf<"hello">, admission: Admission): void {
     if (this.#phase.name !== "authenticating") return;
-    this.#phase.cancelTimeout();
     const { environment, bounds } = this.#node.services;
     const { session, user } = admission;
     const rival = this.#node.sessions.get(session);
@@ -243,18 +262,9 @@ export class Connection implements ConnectionEvents {
     // client has given up, and must not end the one that it has now.
     if (rival !== undefined && rival.ordinal > this.ordinal) return this.fail(replaced);
     rival?.fail(replaced);
-    const metadata: ConnectionMetadata = {
-      connection: this.id,
-      session,
-      user: user?.id,
-      client: hello.client,
-      transport: this.#transport.name,
-      remoteAddress: this.#handshake.remoteAddress,
-      since: environment.now(),
-    };
     const requests = new SessionRequests(this.#node, { session, user }, this);
-    this.#phase = { name: "open", requests, metadata };
-    this.#node.sessions.add(this, session, user?.id);
+    this.#phase = { name: "open", requests, client: hello.client, since: environment.now() };
+    this.#node.sessions.add(this, requests.caller);
     this.send({
       op: "welcome",
       version: admission.version,

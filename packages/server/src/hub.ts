@@ -19,8 +19,6 @@ const SETTLE_STEP_MS = 20;
 /** All connections of one node, and what looks after them. */
 export class Hub {
   readonly node: NodeState;
-  readonly #authenticator: Authenticator;
-  readonly #connections = new Set<Connection>();
   #cancelSweep = (): void => {};
   #sweptAt: number;
   /** Until then silence is nobody's fault, on the monotonic clock. */
@@ -33,43 +31,37 @@ export class Hub {
     const channels = new Channels(services);
     this.node = {
       services,
+      authenticator,
+      connections: new Set(),
       channels,
       sessions: new Sessions(),
       memberships: new Memberships(),
       publishers: new Publishers(services, channels),
     };
-    this.#authenticator = authenticator;
     this.#sweptAt = this.#headsCheckedAt = services.environment.elapsed();
     this.#scheduleSweep();
   }
 
   get connectionCount(): number {
-    return this.#connections.size;
+    return this.node.connections.size;
   }
 
   get outboxBytes(): number {
     let bytes = 0;
-    for (const { outbox } of this.#connections) bytes += outbox.bytes;
+    for (const { outbox } of this.node.connections) bytes += outbox.bytes;
     return bytes;
   }
 
   /** Whether new connections are taken. */
   get isOpen(): boolean {
-    return !this.#isDraining && this.#connections.size < this.node.services.bounds.connectionsMax;
+    return !this.#isDraining && this.node.connections.size < this.node.services.bounds.connectionsMax;
   }
 
   /** Takes over a connection of a transport. */
   accept(transport: ServerTransport, handshake: Handshake): ConnectionEvents {
-    const connection = new Connection({
-      ordinal: this.#acceptedCount++,
-      node: this.node,
-      authenticator: this.#authenticator,
-      transport,
-      handshake,
-      onClosed: (closed) => this.#connections.delete(closed),
-    });
+    const connection = new Connection({ ordinal: this.#acceptedCount++, node: this.node, transport, handshake });
     const isOpen = this.isOpen;
-    this.#connections.add(connection);
+    this.node.connections.add(connection);
     if (!isOpen) connection.fail(this.#isDraining ? this.#draining(0) : new TuttiError("UNAVAILABLE", { message: "the server is full" }));
     return connection;
   }
@@ -92,7 +84,7 @@ export class Hub {
     while (this.#hasUnanswered() && environment.elapsed() < until) {
       await new Promise<void>((resolve) => void environment.after(SETTLE_STEP_MS, resolve));
     }
-    for (const connection of this.#connections) connection.fail(this.#draining(withinMs));
+    for (const connection of this.node.connections) connection.fail(this.#draining(withinMs));
   }
 
   async close(): Promise<void> {
@@ -102,7 +94,7 @@ export class Hub {
   }
 
   #hasUnanswered(): boolean {
-    for (const { requests } of this.#connections) if (requests !== undefined && !requests.isIdle) return true;
+    for (const { requests } of this.node.connections) if (requests !== undefined && !requests.isIdle) return true;
     return false;
   }
 
@@ -135,10 +127,10 @@ export class Hub {
   }
 
   #endSilent(before: number): void {
-    for (const connection of this.#connections) if (connection.aliveAt < before) connection.fail(new TuttiError("HEARTBEAT_TIMEOUT"));
+    for (const connection of this.node.connections) if (connection.aliveAt < before) connection.fail(new TuttiError("HEARTBEAT_TIMEOUT"));
   }
 
   #endExpired(now: number): void {
-    for (const connection of this.#connections) if (connection.expiresAt <= now) connection.fail(new TuttiError("TOKEN_EXPIRED"));
+    for (const connection of this.node.connections) if (connection.expiresAt <= now) connection.expire();
   }
 }

@@ -38,4 +38,4 @@ export type {
   StoredSnapshot,
 } from "./broker.js";
 export { Packet } from "./packet.js";
-export type { ConnectionEvents, Handshake, ServerTransport } from "./transport.js";
+export type { ConnectionEvents, Handshake, HandshakeRequest, ServerTransport } from "./transport.js";

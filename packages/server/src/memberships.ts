@@ -1,7 +1,7 @@
 /** Names one user, on all their devices, or one session. */
 export type Target = { readonly user: string } | { readonly session: string };
 
-export function keyOfTarget(target: Target): string {
+function keyOfTarget(target: Target): string {
   return "user" in target ? `user ${target.user}` : `session ${target.session}`;
 }
 

@@ -1,4 +1,6 @@
+import type { Authenticator } from "./admission.js";
 import type { Channels } from "./channels.js";
+import type { Connection } from "./connection.js";
 import type { Memberships } from "./memberships.js";
 import type { Publishers } from "./publishers.js";
 import type { Services } from "./services.js";
@@ -7,6 +9,9 @@ import type { Sessions } from "./sessions.js";
 /** What the connections of one node share. */
 export interface NodeState {
   readonly services: Services;
+  readonly authenticator: Authenticator;
+  /** All of them, from the first byte to the end; each takes itself out. */
+  readonly connections: Set<Connection>;
   readonly channels: Channels;
   readonly sessions: Sessions;
   readonly memberships: Memberships;

@@ -11,7 +11,7 @@ type Request = Exclude<ClientFrame, { op: "hello" | "ping" | "bye" }>;
 type Answered = Exclude<Extract<Request, { correlationId: string }>, { op: "publish" }>;
 
 /** What requests need of their connection. */
-export interface Replier extends Omit<Subscriber, "evict"> {
+export interface Replier extends Subscriber {
   /** Queues a frame for the end of the turn. @throws TuttiError where it cannot be encoded */
   send(frame: ServerFrame): void;
   /** Takes a new token of the same user. */
@@ -19,15 +19,13 @@ export interface Replier extends Omit<Subscriber, "evict"> {
 }
 
 /** Serves the requests of one connection, once it is admitted. */
-export class SessionRequests {
+export class SessionRequests implements PublishSource {
   readonly subscriptions: Subscriptions;
   readonly #node: NodeState;
   readonly #caller: { readonly session: string; user: User | undefined };
   readonly #replier: Replier;
-  readonly #source: PublishSource;
-  /** Of the node's publishers those that this connection uses. */
-  readonly #publishers = new Map<string, Publisher>();
-  #activity: "active" | "idle" = "active";
+  /** Of the node's publishers those that this connection uses. Most connections only listen, and have none. */
+  #publishers: Map<string, Publisher> | undefined;
   /** How many requests wait for their answer, and signals for permission. */
   #waiting = 0;
   /** Settles when the latest signal that waits for permission is through. */
@@ -36,20 +34,17 @@ export class SessionRequests {
   constructor(node: NodeState, { session, user }: Caller, replier: Replier) {
     this.#node = node;
     this.#caller = { session, user };
-    this.#source = { caller: this.#caller, assertExists: (policy) => this.#assertExists(policy) };
     this.#replier = replier;
-    const subscriber: Subscriber = {
-      codec: replier.codec,
-      outbox: replier.outbox,
-      push: (packet) => replier.push(packet),
-      evict: (channel, error) => this.evict(channel, error),
-    };
-    this.subscriptions = new Subscriptions(node, this.#caller, subscriber, () => this.#activity);
+    this.subscriptions = new Subscriptions(node, this.#caller, replier);
+  }
+
+  get caller(): Caller {
+    return this.#caller;
   }
 
   /** Whether every publish was answered. */
   get isIdle(): boolean {
-    for (const publisher of this.#publishers.values()) if (!publisher.isIdle) return false;
+    for (const publisher of this.#publishers?.values() ?? []) if (!publisher.isIdle) return false;
     return true;
   }
 
@@ -64,7 +59,6 @@ export class SessionRequests {
       case "signal":
         return this.#signal(frame);
       case "activity":
-        this.#activity = frame.activity;
         return this.subscriptions.setActivity(frame.activity);
       case "publish":
         return this.#publish(frame);
@@ -101,7 +95,7 @@ export class SessionRequests {
   /** The connection is gone. */
   end(members: "leave" | "away"): void {
     this.subscriptions.endAll(members);
-    for (const publisher of this.#publishers.values()) this.#node.publishers.leave(publisher, this.#source);
+    for (const publisher of this.#publishers?.values() ?? []) this.#node.publishers.leave(publisher, this);
   }
 
   #assertRoom(): void {
@@ -143,7 +137,7 @@ export class SessionRequests {
       return answerCall(schemas, payload, (input) => handler({ ...this.#caller, payload: input }));
     }
     const policy = this.#node.services.policy.channel(channel);
-    await this.#assertExists(policy);
+    await this.assertExists(policy);
     await policy.assertAllowed(this.#caller, "call", type);
     return policy.call(this.#caller, type, payload);
   }
@@ -151,15 +145,9 @@ export class SessionRequests {
   #publish(frame: ClientFrameOf<"publish">): void {
     this.#assertRoom();
     const { correlationId, channel } = frame;
-    let publisher = this.#publishers.get(channel);
-    if (publisher === undefined) {
-      const policy = this.#node.services.policy.channel(channel);
-      this.#leaveIdlePublishers();
-      publisher = this.#node.publishers.join(policy, this.#source);
-      this.#publishers.set(channel, publisher);
-    }
+    const publisher = this.#publishers?.get(channel) ?? this.#joinPublishers(channel);
     this.#waiting++;
-    publisher.publish(frame, this.#source, {
+    publisher.publish(frame, this, {
       succeed: (published) => {
         this.#waiting--;
         this.#reply(correlationId, published);
@@ -212,21 +200,31 @@ export class SessionRequests {
     if (!subscription.isEnded) subscription.channel.putSignal({ type, payload, session, ...(user !== undefined && { user: user.id }) });
   }
 
-  async #assertExists(policy: ChannelPolicy): Promise<void> {
+  /** @throws TuttiError `ROOM_NOT_FOUND` */
+  async assertExists(policy: ChannelPolicy): Promise<void> {
     // Whoever is subscribed was told that it exists; when it is closed, the subscription ends.
     if (this.subscriptions.get(policy.name) === undefined) await policy.assertExists();
   }
 
-  #leaveIdlePublishers(): void {
-    if (this.#publishers.size < this.#node.services.bounds.subscriptionsMax) return;
-    for (const [channel, publisher] of this.#publishers) {
+  #joinPublishers(channel: string): Publisher {
+    const policy = this.#node.services.policy.channel(channel);
+    const publishers = (this.#publishers ??= new Map());
+    this.#leaveIdle(publishers);
+    const publisher = this.#node.publishers.join(policy, this);
+    publishers.set(channel, publisher);
+    return publisher;
+  }
+
+  /** Makes room for one more. @throws TuttiError `LIMIT_EXCEEDED` */
+  #leaveIdle(publishers: Map<string, Publisher>): void {
+    const { subscriptionsMax } = this.#node.services.bounds;
+    if (publishers.size < subscriptionsMax) return;
+    for (const [channel, publisher] of publishers) {
       if (!publisher.isIdle) continue;
-      this.#publishers.delete(channel);
-      this.#node.publishers.leave(publisher, this.#source);
+      publishers.delete(channel);
+      this.#node.publishers.leave(publisher, this);
     }
-    if (this.#publishers.size >= this.#node.services.bounds.subscriptionsMax) {
-      throw new TuttiError("LIMIT_EXCEEDED", { message: "too many channels are published to at once" });
-    }
+    if (publishers.size >= subscriptionsMax) throw new TuttiError("LIMIT_EXCEEDED", { message: "too many channels are published to at once" });
   }
 
   #reply(correlationId: string, data: unknown): void {

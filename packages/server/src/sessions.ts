@@ -1,10 +1,12 @@
 import type { Connection } from "./connection.js";
-import { keyOfTarget, type Target } from "./memberships.js";
+import type { Caller } from "./handlers.js";
+import type { Target } from "./memberships.js";
 
 /** The connections that have said hello, by session and by user. */
 export class Sessions {
   readonly #bySession = new Map<string, Connection>();
-  readonly #byUser = new Map<string, Set<Connection>>();
+  /** Most users have one connection, which needs no set around it. */
+  readonly #byUser = new Map<string, Connection | Set<Connection>>();
 
   get size(): number {
     return this.#bySession.size;
@@ -19,26 +21,26 @@ export class Sessions {
   }
 
   of(target: Target): readonly Connection[] {
-    if ("user" in target) return [...(this.#byUser.get(keyOfTarget(target)) ?? [])];
-    const connection = this.#bySession.get(target.session);
-    return connection === undefined ? [] : [connection];
+    const found = "user" in target ? this.#byUser.get(target.user) : this.#bySession.get(target.session);
+    if (found === undefined) return [];
+    return found instanceof Set ? [...found] : [found];
   }
 
-  add(connection: Connection, session: string, user: string | undefined): void {
+  add(connection: Connection, { session, user }: Caller): void {
     this.#bySession.set(session, connection);
     if (user === undefined) return;
-    const key = keyOfTarget({ user });
-    const connections = this.#byUser.get(key) ?? new Set();
-    this.#byUser.set(key, connections.add(connection));
+    const others = this.#byUser.get(user.id);
+    if (others === undefined) this.#byUser.set(user.id, connection);
+    else if (others instanceof Set) others.add(connection);
+    else this.#byUser.set(user.id, new Set([others, connection]));
   }
 
-  remove(connection: Connection, session: string, user: string | undefined): void {
+  remove(connection: Connection, { session, user }: Caller): void {
     // A newer connection of the session may stand there already.
     if (this.#bySession.get(session) === connection) this.#bySession.delete(session);
     if (user === undefined) return;
-    const key = keyOfTarget({ user });
-    const connections = this.#byUser.get(key);
-    connections?.delete(connection);
-    if (connections?.size === 0) this.#byUser.delete(key);
+    const known = this.#byUser.get(user.id);
+    if (known instanceof Set) known.delete(connection);
+    if (known === connection || (known instanceof Set && known.size === 0)) this.#byUser.delete(user.id);
   }
 }

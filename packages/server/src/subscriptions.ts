@@ -1,4 +1,4 @@
-import { TuttiError, type ClientFrameOf, type SubscriptionStart } from "@tutti/protocol";
+import { TuttiError, namespaceOf, type ClientFrameOf, type Member, type SubscriptionStart } from "@tutti/protocol";
 import type { Caller } from "./handlers.js";
 import type { ChannelPolicy } from "./policy.js";
 import type { NodeState } from "./node-state.js";
@@ -7,12 +7,11 @@ import { Subscription, type StartFrom, type Subscriber } from "./subscription.js
 
 /** A subscription, from the request on: it has none yet while it waits for permission and for the channel. */
 interface Slot {
-  readonly policy: ChannelPolicy;
-  subscription?: Subscription;
+  subscription: Subscription | undefined;
   /** Why it ended. */
-  ended?: TuttiError;
-  /** Settles when the subscription has begun or failed, and the latest change of presence is through. Never rejects. */
-  presence: Promise<void>;
+  ended: TuttiError | undefined;
+  /** What is done with it now; settles when the latest that was asked for is through. */
+  underWay: Promise<void> | undefined;
 }
 
 interface Request extends StartFrom {
@@ -26,16 +25,15 @@ export class Subscriptions {
   readonly #node: NodeState;
   readonly #caller: Caller;
   readonly #subscriber: Subscriber;
-  readonly #activity: () => "active" | "idle";
   readonly #slots = new Map<string, Slot>();
-  /** Where this session's member is. Apart from the slots, because a member outlives a subscription that is replaced by another. */
-  readonly #entered = new Map<string, Presence>();
+  /** Where this session's member is, once it is anywhere. Apart from the slots, because a member outlives a subscription that is replaced by another. */
+  #entered: Map<string, Presence> | undefined;
+  #activity: Member["activity"] = "active";
 
-  constructor(node: NodeState, caller: Caller, subscriber: Subscriber, activity: () => "active" | "idle") {
+  constructor(node: NodeState, caller: Caller, subscriber: Subscriber) {
     this.#node = node;
     this.#caller = caller;
     this.#subscriber = subscriber;
-    this.#activity = activity;
   }
 
   /** Whether there is a subscription to a channel, or one on its way. */
@@ -57,9 +55,47 @@ export class Subscriptions {
     const policy = this.#node.services.policy.channel(request.channel);
     this.#assertRoom(policy);
     this.#end(request.channel, notSubscribed(request.channel));
-    let settle = (): void => {};
-    const slot: Slot = { policy, presence: new Promise((resolve) => (settle = resolve)) };
+    const slot: Slot = { subscription: undefined, ended: undefined, underWay: undefined };
     this.#slots.set(request.channel, slot);
+    await inTurn(slot, () => this.#start(slot, policy, request, answer));
+  }
+
+  /** Ends a subscription; the member of this session leaves. */
+  unsubscribe(channel: string): void {
+    if (!this.#slots.has(channel)) throw notSubscribed(channel);
+    this.evict(channel, notSubscribed(channel));
+  }
+
+  /**
+   * Ends a subscription, if there is one, and the member of this session leaves. Whether it had started: one that is on its way is answered
+   * with `error`.
+   */
+  evict(channel: string, error: TuttiError): boolean {
+    this.#leavePresence(channel);
+    return this.#end(channel, error);
+  }
+
+  /** Enters presence, replaces the member's state, or, without one, leaves. */
+  async presence({ channel, member }: ClientFrameOf<"presence">): Promise<void> {
+    const slot = this.#slots.get(channel);
+    if (slot === undefined) throw notSubscribed(channel);
+    await inTurn(slot, () => this.#changePresence(slot, channel, member));
+  }
+
+  setActivity(activity: Member["activity"]): void {
+    this.#activity = activity;
+    for (const presence of this.#entered?.values() ?? []) presence.setActivity(this.#caller.session, activity);
+  }
+
+  /** The connection is gone: members leave at once, or after a time of grace where they may come back. */
+  endAll(members: "leave" | "away"): void {
+    for (const presence of this.#entered?.values() ?? []) presence[members](this.#caller.session);
+    this.#entered = undefined;
+    for (const channel of this.#slots.keys()) this.#end(channel, notSubscribed(channel));
+  }
+
+  /** Rejects with what ended it, where it does not come to stand. */
+  async #start(slot: Slot, policy: ChannelPolicy, request: Request, answer: (start: SubscriptionStart) => void): Promise<void> {
     try {
       await this.#permit(policy);
       const member: unknown = request.member === undefined ? undefined : await this.#validMember(policy, request.member);
@@ -79,45 +115,7 @@ export class Subscriptions {
       // Where another request has taken the channel over, the member is that one's affair.
       if (this.#slots.get(request.channel) === slot) this.evict(request.channel, notSubscribed(request.channel));
       throw error;
-    } finally {
-      settle();
     }
-  }
-
-  /** Ends a subscription; the member of this session leaves. */
-  unsubscribe(channel: string): void {
-    if (!this.#slots.has(channel)) throw notSubscribed(channel);
-    this.evict(channel, notSubscribed(channel));
-  }
-
-  /**
-   * Ends a subscription, if there is one, and the member of this session leaves. Whether it had started: one that is on its way is answered
-   * with `error`.
-   */
-  evict(channel: string, error: TuttiError): boolean {
-    this.#leavePresence(channel);
-    return this.#end(channel, error);
-  }
-
-  /** Enters presence, replaces the member's state, or, without one, leaves. */
-  presence({ channel, member }: ClientFrameOf<"presence">): Promise<void> {
-    const slot = this.#slots.get(channel);
-    if (slot === undefined) return Promise.reject(notSubscribed(channel));
-    // One after the other, the subscription first: what the client sent last has to stand last, however long each permission takes.
-    const change = slot.presence.then(() => this.#changePresence(slot, member));
-    slot.presence = change.catch(() => {});
-    return change;
-  }
-
-  setActivity(activity: "active" | "idle"): void {
-    for (const presence of this.#entered.values()) presence.setActivity(this.#caller.session, activity);
-  }
-
-  /** The connection is gone: members leave at once, or after a time of grace where they may come back. */
-  endAll(members: "leave" | "away"): void {
-    for (const presence of this.#entered.values()) presence[members](this.#caller.session);
-    this.#entered.clear();
-    for (const channel of this.#slots.keys()) this.#end(channel, notSubscribed(channel));
   }
 
   /** Runs a subscription that has started, after `greet` has told the client; where that fails it ends. */
@@ -150,12 +148,12 @@ export class Subscriptions {
     return this.#node.memberships.has(this.#caller.session, this.#caller.user?.id, name);
   }
 
-  async #changePresence(slot: Slot, member: unknown): Promise<void> {
+  async #changePresence(slot: Slot, channel: string, member: unknown): Promise<void> {
     assertWanted(slot);
     const { subscription } = slot;
-    if (subscription === undefined) throw notSubscribed(slot.policy.name);
-    if (member === undefined) return this.#leavePresence(slot.policy.name);
-    const state = await this.#validMember(slot.policy, member);
+    if (subscription === undefined) throw notSubscribed(channel);
+    if (member === undefined) return this.#leavePresence(channel);
+    const state = await this.#validMember(subscription.channel.policy, member);
     assertWanted(slot);
     this.#enter(subscription, state);
   }
@@ -172,19 +170,21 @@ export class Subscriptions {
     const inNamespace = policy.namespace.subscriptionsMax;
     if (inNamespace === undefined) return;
     let count = 0;
-    for (const slot of this.#slots.values()) if (slot.policy.namespace === policy.namespace) count++;
+    const namespace = namespaceOf(policy.name);
+    for (const channel of this.#slots.keys()) if (namespaceOf(channel) === namespace) count++;
     if (count >= inNamespace) throw limitExceeded("subscriptionsMax of the namespace", inNamespace);
   }
 
   #enter({ channel }: Subscription, state: unknown): void {
     const { session, user } = this.#caller;
+    this.#entered ??= new Map();
     this.#entered.set(channel.name, channel.presence);
-    channel.presence.enter({ session, user: user?.id, state, activity: this.#activity() });
+    channel.presence.enter({ session, user: user?.id, state, activity: this.#activity });
   }
 
   #leavePresence(channel: string): void {
-    this.#entered.get(channel)?.leave(this.#caller.session);
-    this.#entered.delete(channel);
+    this.#entered?.get(channel)?.leave(this.#caller.session);
+    this.#entered?.delete(channel);
   }
 
   /** Whether it had started. */
@@ -195,6 +195,17 @@ export class Subscriptions {
     this.#slots.delete(channel);
     slot.subscription?.end();
     return slot.subscription !== undefined;
+  }
+}
+
+/** Takes one step after the other with a subscription: what the client sent last has to stand last, however long each permission takes. */
+async function inTurn(slot: Slot, step: () => Promise<void>): Promise<void> {
+  const turn = slot.underWay === undefined ? step() : slot.underWay.then(step, step);
+  slot.underWay = turn;
+  try {
+    await turn;
+  } finally {
+    if (slot.underWay === turn) slot.underWay = undefined;
   }
 }
 

@@ -29,8 +29,13 @@ export interface ConnectionEvents {
 /** What is known of a client before its first frame. */
 export interface Handshake {
   readonly remoteAddress: string;
-  readonly origin: string | undefined;
+  /** What opened the connection, over HTTP. It is there while the connection says hello and is not kept: a refresh is without it. */
+  readonly request?: HandshakeRequest;
+}
+
+/** The HTTP request that opened a connection. */
+export interface HandshakeRequest {
+  readonly url: string;
   /** Lower-case header names. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-  readonly url: string;
 }

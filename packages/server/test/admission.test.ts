@@ -1,6 +1,6 @@
 import { TuttiError } from "@tutti/protocol";
 import { describe, expect, it } from "vitest";
-import type { Authenticate, User } from "@tutti/server";
+import type { Authenticate, Handshake, User } from "@tutti/server";
 import { rooms } from "./support/rooms.js";
 import { World } from "./support/world.js";
 
@@ -248,6 +248,22 @@ describe("refresh", () => {
   const start = 1_700_000_000_000;
   const untilIn = (ms: number): string => `ada|${start + ms}`;
   const refreshing = (token: string) => ({ op: "refresh", token }) as const;
+
+  it("HEL-6 asks the application without the request that opened the connection", async () => {
+    const asked: Handshake[] = [];
+    const world = new World({
+      authenticate: ({ handshake }) => {
+        asked.push(handshake);
+        return { id: "ada" };
+      },
+    });
+    const peer = await world.peer({ token: "first" });
+    await peer.ask(refreshing("second"));
+    expect(asked).toEqual([
+      { remoteAddress: "192.0.2.1", request: { url: "/v1/connect", headers: { cookie: "theme=dark" } } },
+      { remoteAddress: "192.0.2.1" },
+    ]);
+  });
 
   it("HEL-6 closes with TOKEN_EXPIRED when the token has run out", async () => {
     const world = new World({ authenticate: byToken });

@@ -140,6 +140,15 @@ describe("a connection", () => {
     expect(ada.closeCode).toBe(4400);
   });
 
+  it("LIM-6 has no timer of its own, from before its hello on", async () => {
+    const world = new World({ authenticate: () => ({ id: "ada", expiresAt: world.environment.now() + 60_000 }) });
+    const before = world.environment.timerCount;
+    world.connect();
+    const peer = await world.peer();
+    await peer.subscribe(room);
+    expect(world.environment.timerCount).toBe(before);
+  });
+
   it("LIM-2 over connectionsMax is turned away with UNAVAILABLE", async () => {
     const world = new World({ connectionsMax: 2 });
     const [first] = [await world.peer(), await world.peer()];

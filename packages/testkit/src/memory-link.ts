@@ -13,7 +13,7 @@ export class MemoryLink implements ServerTransport {
   #welcomed = (): void => {};
 
   private constructor(server: Pick<Server, "accept">) {
-    this.#events = server.accept(this, { remoteAddress: "memory", origin: undefined, headers: {}, url: "/" });
+    this.#events = server.accept(this, { remoteAddress: "memory" });
   }
 
   /** @param session 22 characters at least, and each link its own */

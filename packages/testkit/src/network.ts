@@ -100,7 +100,7 @@ export class SimulatedNetwork {
       connection.refuse();
       return;
     }
-    const handshake: Handshake = { remoteAddress: connection.client.name, origin: undefined, headers: {}, url };
+    const handshake: Handshake = { remoteAddress: connection.client.name, request: { url, headers: {} } };
     const { server, accept } = listener;
     this.#clock.plan({ inMs: 0, kind: "accept", owner: server, detail: connection.name }, () => {
       if (!connection.isAbandoned) connection.accept(server, (transport) => accept(transport, handshake));

@@ -1,7 +1,7 @@
 import { STATUS_CODES, type IncomingMessage, type Server as HttpServer } from "node:http";
 import type { Duplex } from "node:stream";
 import { jsonCodec, subprotocolOf, type ErrorCode } from "@tutti/protocol";
-import { WebSocketServer, type RawData, type WebSocket } from "ws";
+import { WebSocket, WebSocketServer, type RawData } from "ws";
 import type { Hub } from "../hub.js";
 import type { Packet } from "../packet.js";
 import type { ConnectionEvents, Handshake, ServerTransport } from "../transport.js";
@@ -26,6 +26,7 @@ export interface AttachOptions {
 export function attachWebSocket(http: HttpServer, hub: Hub, { path = "/v1/connect", origins }: AttachOptions): () => void {
   const subprotocol = subprotocolOf(jsonCodec.name);
   const webSockets = new WebSocketServer({
+    WebSocket: HubSocket,
     noServer: true,
     clientTracking: false,
     // Every message is encoded once for all; compressing it for each would undo that.
@@ -38,8 +39,6 @@ export function attachWebSocket(http: HttpServer, hub: Hub, { path = "/v1/connec
     const isOurs = pathOf(request) === path;
     // Somebody else may serve another path. Where nobody does, Node would leave the socket open for ever.
     if (!isOurs && http.listenerCount("upgrade") > 1) return;
-    // From the first moment: an error without a listener ends the process.
-    socket.on("error", () => socket.destroy());
     if (!isOurs) return refuse(socket, 404, "ROOM_NOT_FOUND");
     if (!isAllowedOrigin(request, origins)) return refuse(socket, 403, "ORIGIN_FORBIDDEN");
     if (!offers(request, subprotocol)) return refuse(socket, 400, "VERSION_UNSUPPORTED");
@@ -50,15 +49,39 @@ export function attachWebSocket(http: HttpServer, hub: Hub, { path = "/v1/connec
   return () => void http.removeListener("upgrade", onUpgrade);
 }
 
-function open(hub: Hub, webSocket: WebSocket, socket: Duplex, handshake: Handshake): void {
-  const events: ConnectionEvents = hub.accept(new WebSocketTransport(hub, webSocket, socket), handshake);
-  webSocket.on("message", (data: RawData, isBinary: boolean) => events.message(isBinary ? bytesOf(data) : bytesOf(data).toString()));
-  webSocket.on("ping", () => events.alive());
-  webSocket.on("pong", () => events.alive());
-  webSocket.on("close", () => events.closed());
-  // `ws` closes by itself with the right code: 1009 for a message too large, 1007 for text that is not UTF-8, 1002 for a broken frame.
-  webSocket.on("error", () => {});
+/** A socket of `ws` that knows its connection, so that all sockets share their listeners: five closures for each would be more than the rest. */
+class HubSocket extends WebSocket {
+  events: ConnectionEvents | undefined;
+}
+
+function open(hub: Hub, webSocket: HubSocket, socket: Duplex, handshake: Handshake): void {
+  const events = hub.accept(new WebSocketTransport(hub, webSocket, socket), handshake);
+  webSocket.events = events;
+  webSocket.on("message", onMessage);
+  webSocket.on("ping", onLife);
+  webSocket.on("pong", onLife);
+  webSocket.on("close", onClose);
+  webSocket.on("error", onError);
   socket.on("drain", () => events.drained());
+}
+
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  eventsOf(this)?.message(isBinary ? bytesOf(data) : bytesOf(data).toString());
+}
+
+function onLife(this: WebSocket): void {
+  eventsOf(this)?.alive();
+}
+
+function onClose(this: WebSocket): void {
+  eventsOf(this)?.closed();
+}
+
+/** `ws` closes by itself with the right code: 1009 for a message too large, 1007 for text that is not UTF-8, 1002 for a broken frame. */
+function onError(): void {}
+
+function eventsOf(webSocket: WebSocket): ConnectionEvents | undefined {
+  return webSocket instanceof HubSocket ? webSocket.events : undefined;
 }
 
 /**
@@ -112,13 +135,8 @@ function pathOf(request: IncomingMessage): string {
   return path;
 }
 
-function handshakeOf(request: IncomingMessage): Handshake {
-  return {
-    remoteAddress: request.socket.remoteAddress ?? "",
-    origin: request.headers.origin,
-    headers: request.headers,
-    url: request.url ?? "",
-  };
+function handshakeOf({ socket, url = "", headers }: IncomingMessage): Handshake {
+  return { remoteAddress: socket.remoteAddress ?? "", request: { url, headers } };
 }
 
 /** Origins are compared exactly; a page of the host that the request was sent to is always of the same site. */
@@ -136,6 +154,8 @@ function offers(request: IncomingMessage, subprotocol: string): boolean {
 
 /** Answers a handshake that is not to be, with the code of the reason as its body. */
 function refuse(socket: Duplex, status: number, code: ErrorCode): void {
+  // An error without a listener ends the process.
+  socket.on("error", () => socket.destroy());
   const retry = status === 503 ? `Retry-After: ${RETRY_AFTER_S}\r\n` : "";
   socket.once("finish", () => socket.destroy());
   socket.end(

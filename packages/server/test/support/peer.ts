@@ -41,7 +41,7 @@ export interface HelloOptions {
   readonly versions?: readonly number[];
 }
 
-const HANDSHAKE: Handshake = { remoteAddress: "192.0.2.1", origin: undefined, headers: {}, url: "/v1/connect" };
+const HANDSHAKE: Handshake = { remoteAddress: "192.0.2.1", request: { url: "/v1/connect", headers: { cookie: "theme=dark" } } };
 
 /** A client that does nothing by itself: it sends what a test wants sent, and keeps what comes. Every frame that comes is one of the protocol. */
 export class Peer {
