@@ -25,6 +25,8 @@ export interface Quantity {
   readonly at?: { readonly what: string; readonly points: readonly number[] };
   /** A quantile of the samples that a measurement gave under another name. */
   readonly quantile?: { readonly of: string; readonly share: number };
+  /** Only explains the others: shown after them. */
+  readonly isDetail?: boolean;
 }
 
 /** What a quantity at a point is called in a sample. */
