@@ -6,9 +6,10 @@ const here = import.meta.dirname;
 /** Tests read the sources of the packages, so that they need no build. */
 const alias = [
   { find: /^@tutti\/(protocol|server|client|testkit|lmdb)$/, replacement: `${here}/packages/$1/src/index.ts` },
+  { find: /^@tutti\/protocol\/msgpack$/, replacement: `${here}/packages/protocol/src/msgpack.ts` },
   { find: /^@tutti\/client\/node$/, replacement: `${here}/packages/client/src/node.ts` },
   { find: /^tutti\/client\/node$/, replacement: `${here}/packages/tutti/src/client-node.ts` },
-  { find: /^tutti\/(contract|server|client|testing)$/, replacement: `${here}/packages/tutti/src/$1.ts` },
+  { find: /^tutti\/(contract|server|client|testing|msgpack)$/, replacement: `${here}/packages/tutti/src/$1.ts` },
 ];
 
 const project = (name: string, include: string, options: object = {}) => ({

@@ -37,10 +37,13 @@ interface Way {
   readonly unwrap: (key: string, value: unknown) => unknown;
 }
 
+/** What no codec carries. */
+export function refuseToSend(what: string): never {
+  throw new TuttiError("PAYLOAD_INVALID", { message: `${what} cannot be sent`, field: "payload" });
+}
+
 const toWire: Way = {
-  refuse(what) {
-    throw new TuttiError("PAYLOAD_INVALID", { message: `${what} cannot be sent`, field: "payload" });
-  },
+  refuse: refuseToSend,
   unwrap: (key, value) => ({ [`$${key}`]: value }),
 };
 
@@ -112,7 +115,7 @@ function convertList(list: readonly unknown[], depthLeft: number, way: Way): rea
 }
 
 /** Whether the prototype is the root of its chain, as in an object literal; one of another window or context counts too. */
-function isPlain(value: object): boolean {
+export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

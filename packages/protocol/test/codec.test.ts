@@ -1,51 +1,24 @@
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
-import { jsonCodec, limits, TuttiError } from "@tutti/protocol";
+import { jsonCodec, limits } from "@tutti/protocol";
+import { msgpackCodec } from "@tutti/protocol/msgpack";
 import { describe, expect, it } from "vitest";
+import { anyFrames, anything, codeOf, nested } from "./codec-values.js";
 
-const codeOf = (task: () => unknown): string => {
-  try {
-    task();
-  } catch (error) {
-    if (error instanceof TuttiError) return error.code;
-    throw error;
-  }
-  return "no error";
-};
+describe.each([jsonCodec, msgpackCodec])("the codec $name", (codec) => {
+  const roundTrip = (value: unknown): unknown => {
+    const [frame] = codec.decode(codec.encode([{ payload: value }]));
+    return (frame as { payload?: unknown }).payload;
+  };
 
-const nested = (depth: number, leaf: unknown = 1): unknown => (depth === 0 ? leaf : [nested(depth - 1, leaf)]);
-const roundTrip = (value: unknown): unknown => {
-  const [frame] = jsonCodec.decode(jsonCodec.encode([{ payload: value }]));
-  return (frame as { payload?: unknown }).payload;
-};
-
-/** Keys that a careless codec trips over. */
-const key = fc.oneof(
-  fc.string({ unit: "binary", maxLength: 8 }).filter((text) => text !== "__proto__"),
-  fc.constantFrom("$bytes", "$$bytes", "$$$bytes", "bytes", "$", "constructor", "toString", "valueOf", "toJSON", "hasOwnProperty", "length", "0", "", "op"),
-);
-const leaf = fc.oneof(
-  fc.string({ unit: "binary" }),
-  fc.double({ noNaN: true, noDefaultInfinity: true }).map((number) => number + 0),
-  fc.maxSafeInteger(),
-  fc.boolean(),
-  fc.constant(null),
-  fc.uint8Array({ maxLength: 40 }),
-  fc.base64String(),
-);
-const { value: anyValue } = fc.letrec((tie) => ({
-  value: fc.oneof({ maxDepth: 5 }, leaf, fc.array(tie("value"), { maxLength: 4 }), fc.array(fc.tuple(key, tie("value")), { maxLength: 4 }).map((pairs) => Object.fromEntries(pairs))),
-}));
-
-describe("the JSON codec", () => {
   it("WIRE-2: carries a plain object of another window", () => {
     expect(roundTrip(runInNewContext("({ a: [{ b: 1 }] })"))).toEqual({ a: [{ b: 1 }] });
   });
 
   it("WIRE-2: gives back what it was given, at any depth and under any key", () => {
     fc.assert(
-      fc.property(fc.array(fc.record({ op: fc.string(), payload: anyValue }), { maxLength: 3 }), (frames) => {
-        expect(jsonCodec.decode(jsonCodec.encode(frames))).toEqual(frames);
+      fc.property(anyFrames, (frames) => {
+        expect(codec.decode(codec.encode(frames))).toEqual(frames);
       }),
       { numRuns: 1_000 },
     );
@@ -62,6 +35,13 @@ describe("the JSON codec", () => {
     ["a key of bytes that holds an object", { $bytes: { $bytes: { $$bytes: [] } } }],
     ["a key of bytes beside another", { $bytes: "AAAA", other: 1 }],
     ["lone surrogates", "\ud800 \udfff"],
+    ["a lone surrogate at the end of a long text", `${"x".repeat(100)}\ud800`],
+    ["a lone surrogate in a key", { "\udc00": 1 }],
+    ["byte order marks", ["\ufeff", `\ufeff${"x".repeat(200)}`, `\ufeff${"日".repeat(200)}`]],
+    ["text of every length of a header", [0, 1, 31, 32, 255, 256, 65_535, 65_536].flatMap((length) => ["x".repeat(length), "é".repeat(length)])],
+    ["lists and objects of every length of a header", [15, 16, 65_536].map((length) => [Array(length).fill(0), Object.fromEntries(Array.from({ length }, (_, index) => [`k${index}`, index]))])],
+    ["numbers of every size", [0, 127, 128, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1, 2 ** 53, 2 ** 60, -1, -32, -33, -128, -129, -32_768, -32_769, -(2 ** 31), -(2 ** 31) - 1, 0.1]],
+    ["keys that an encoder might ask", [{ constructor: 1 }, { toJSON: 1 }, { hasOwnProperty: null, toJSON: "x", constructor: { name: "Map" } }]],
     ["a quote, a newline and a null character", '"\n\0'],
     ["an object without a prototype", Object.assign(Object.create(null), { a: 1 })],
     ["the largest and the smallest number", [Number.MAX_VALUE, Number.MIN_VALUE, -Number.MAX_VALUE]],
@@ -88,7 +68,7 @@ describe("the JSON codec", () => {
   it("WIRE-2: the frames are left as they were", () => {
     const frame = { op: "publish", payload: { ink: Uint8Array.of(1), twins: [{ $bytes: "x" }] } };
     const before = structuredClone(frame);
-    jsonCodec.encode([frame]);
+    codec.encode([frame]);
     expect(frame).toEqual(before);
   });
 
@@ -108,9 +88,64 @@ describe("the JSON codec", () => {
     ["an undefined item", [undefined]],
     ["a key __proto__", JSON.parse('{"__proto__":1}')],
   ])("WIRE-2: refuses %s, which JSON would change on the way", (_title, value) => {
-    expect(codeOf(() => jsonCodec.encode([{ payload: value }]))).toBe("PAYLOAD_INVALID");
+    expect(codeOf(() => codec.encode([{ payload: value }]))).toBe("PAYLOAD_INVALID");
   });
 
+  it("WIRE-3: a frame nests up to the depth, and not deeper, alone as in a batch, and at both ends alike", () => {
+    for (const [depth, code] of [[limits.depthMax - 1, "no error"], [limits.depthMax, "MESSAGE_TOO_DEEP"]] as const) {
+      const frame = { payload: nested(depth) };
+      for (const frames of [[frame], [frame, frame]]) {
+        expect(codeOf(() => codec.encode(frames))).toBe(code);
+        expect(codeOf(() => codec.decode(codec.encode(frames, limits.serverDepthMax)))).toBe(code);
+      }
+    }
+  });
+
+  it("WIRE-3: bytes count as a level, so that what was encoded can be decoded", () => {
+    expect(roundTrip(nested(limits.depthMax - 2, Uint8Array.of(1)))).toEqual(nested(limits.depthMax - 2, Uint8Array.of(1)));
+    expect(codeOf(() => codec.encode([{ payload: nested(limits.depthMax - 1, Uint8Array.of(1)) }]))).toBe("MESSAGE_TOO_DEEP");
+  });
+
+  it("WIRE-3: the deepest payload of a client fits into the events that carry it on", () => {
+    const payload = nested(limits.depthMax - 1);
+    const frames = [{ op: "events", events: [{ payload }] }];
+    const message = codec.encode(frames, limits.serverDepthMax);
+    expect(codec.decode(message, limits.serverDepthMax)).toEqual(frames);
+  });
+
+  it("WIRE-3: an object that contains itself is too deep", () => {
+    const circle: Record<string, unknown> = {};
+    circle["self"] = circle;
+    expect(codeOf(() => codec.encode([circle]))).toBe("MESSAGE_TOO_DEEP");
+  });
+
+  it("WIRE-1: one frame, several and none come back as they were", () => {
+    for (const frames of [[{ op: "ping" }], [{ op: "ping" }, { op: "bye" }], []]) expect(codec.decode(codec.encode(frames))).toEqual(frames);
+  });
+
+  it("WIRE-4: no message changes a prototype", () => {
+    codec.decode(codec.encode([{ constructor: { prototype: { polluted: 1 } } }]));
+    expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
+  });
+});
+
+describe("two codecs", () => {
+  it("WIRE-9: what one carries, the other carries equally, and what one refuses, the other refuses with the same code", () => {
+    const outcome = (codec: typeof jsonCodec | typeof msgpackCodec, payload: unknown): unknown => {
+      let frames: unknown;
+      const code = codeOf(() => (frames = codec.decode(codec.encode([{ payload }], 8), 8)));
+      return { code, frames };
+    };
+    fc.assert(
+      fc.property(anything, (payload) => {
+        expect(outcome(msgpackCodec, payload)).toEqual(outcome(jsonCodec, payload));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+describe("the JSON codec", () => {
   it("WIRE-1: one frame is an object, several are an array, and so are none", () => {
     expect(jsonCodec.encode([{ op: "ping" }])).toBe('{"op":"ping"}');
     expect(jsonCodec.encode([{ op: "ping" }, { op: "bye" }])).toBe('[{"op":"ping"},{"op":"bye"}]');
@@ -134,35 +169,6 @@ describe("the JSON codec", () => {
     expect(codeOf(() => jsonCodec.decode('{"payload":{"$bytes":"?"}}'))).toBe("MESSAGE_MALFORMED");
   });
 
-  it("WIRE-3: a frame nests up to the depth, and not deeper, alone as in a batch, and at both ends alike", () => {
-    for (const [depth, code] of [[limits.depthMax - 1, "no error"], [limits.depthMax, "MESSAGE_TOO_DEEP"]] as const) {
-      const frame = { payload: nested(depth) };
-      const text = JSON.stringify(frame);
-      expect(codeOf(() => jsonCodec.encode([frame]))).toBe(code);
-      expect(codeOf(() => jsonCodec.encode([frame, frame]))).toBe(code);
-      expect(codeOf(() => jsonCodec.decode(text))).toBe(code);
-      expect(codeOf(() => jsonCodec.decode(`[${text},${text}]`))).toBe(code);
-    }
-  });
-
-  it("WIRE-3: bytes count as a level, so that what was encoded can be decoded", () => {
-    expect(roundTrip(nested(limits.depthMax - 2, Uint8Array.of(1)))).toEqual(nested(limits.depthMax - 2, Uint8Array.of(1)));
-    expect(codeOf(() => jsonCodec.encode([{ payload: nested(limits.depthMax - 1, Uint8Array.of(1)) }]))).toBe("MESSAGE_TOO_DEEP");
-  });
-
-  it("WIRE-3: the deepest payload of a client fits into the events that carry it on", () => {
-    const payload = nested(limits.depthMax - 1);
-    const frames = [{ op: "events", events: [{ payload }] }];
-    const text = jsonCodec.encode(frames, limits.serverDepthMax);
-    expect(jsonCodec.decode(text, limits.serverDepthMax)).toEqual(frames);
-  });
-
-  it("WIRE-3: an object that contains itself is too deep", () => {
-    const circle: Record<string, unknown> = {};
-    circle["self"] = circle;
-    expect(codeOf(() => jsonCodec.encode([circle]))).toBe("MESSAGE_TOO_DEEP");
-  });
-
   it("WIRE-3: ten thousand brackets are too deep, and no more", () => {
     expect(codeOf(() => jsonCodec.decode("[".repeat(10_000) + "]".repeat(10_000)))).toBe("MESSAGE_TOO_DEEP");
     expect(codeOf(() => jsonCodec.decode('{"a":'.repeat(10_000) + "1" + "}".repeat(10_000)))).toBe("MESSAGE_TOO_DEEP");
@@ -174,11 +180,6 @@ describe("the JSON codec", () => {
       expect(codeOf(() => jsonCodec.decode(message))).toBe("MESSAGE_MALFORMED");
     },
   );
-
-  it("WIRE-4: no message changes a prototype", () => {
-    expect(codeOf(() => jsonCodec.decode('{"constructor":{"prototype":{"polluted":1}}}'))).toBe("no error");
-    expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
-  });
 
   it("WIRE-3 WIRE-4: any text is decoded, or refused with a code of its own", () => {
     const codes = ["no error", "MESSAGE_MALFORMED", "MESSAGE_TOO_DEEP"];
