@@ -11,8 +11,16 @@ export function choosableCores(): readonly number[] {
   });
 }
 
-/** The command that runs a script of Node's on one core, or anywhere. */
-export function nodeOn(core: number | undefined, args: readonly string[]): { readonly command: string; readonly args: readonly string[] } {
-  if (core === undefined) return { command: process.execPath, args };
-  return { command: "taskset", args: ["--cpu-list", String(core), process.execPath, ...args] };
+interface CommandLine {
+  readonly command: string;
+  readonly args: readonly string[];
 }
+
+/** The command that runs a program on one core, or anywhere. */
+export function onCore(core: number | undefined, command: string, args: readonly string[]): CommandLine {
+  if (core === undefined) return { command, args };
+  return { command: "taskset", args: ["--cpu-list", String(core), command, ...args] };
+}
+
+/** The command that runs a script of Node's on one core, or anywhere. */
+export const nodeOn = (core: number | undefined, args: readonly string[]): CommandLine => onCore(core, process.execPath, args);
