@@ -48,7 +48,13 @@ export class SharedPacket {
   }
 
   for(codec: Codec): Packet {
-    for (const encoding of this.#encodings) if (encoding.codec === codec) return encoding.packet;
+    const first = this.#encodings[0];
+    return first?.codec === codec ? first.packet : this.#find(codec);
+  }
+
+  #find(codec: Codec): Packet {
+    const encoding = this.#encodings.find((each) => each.codec === codec);
+    if (encoding !== undefined) return encoding.packet;
     const packet = Packet.of(codec, this.#frames);
     this.#encodings.push({ codec, packet });
     return packet;

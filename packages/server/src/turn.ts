@@ -37,6 +37,8 @@ export class Turn {
   #pausedAt = Infinity;
   #isHurried = false;
   #isScheduled = false;
+  /** Made once: who makes it on each call pays for it also where nothing is to be scheduled. */
+  readonly #onEnd = (): void => this.#end();
 
   constructor({ environment, log, bounds }: TurnParts) {
     this.#environment = environment;
@@ -88,7 +90,7 @@ export class Turn {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    this.#environment.defer(() => this.#end());
+    this.#environment.defer(this.#onEnd);
   }
 
   #end(): void {
