@@ -3,7 +3,8 @@ import type { Caller } from "./handlers.js";
 import type { ChannelPolicy } from "./policy.js";
 import type { NodeState } from "./node-state.js";
 import type { Presence } from "./presence.js";
-import { Subscription, type StartFrom, type Subscriber } from "./subscription.js";
+import type { StartFrom } from "./replay.js";
+import { Subscription, type Subscriber } from "./subscription.js";
 
 /** A subscription, from the request on: it has none yet while it waits for permission and for the channel. */
 interface Slot {
