@@ -16,5 +16,7 @@ export function eventIdOfKey(principal: string, key: string): string {
 
 /** 132 bits of SHA-256, in base64url. */
 function digest(parts: readonly (string | null)[]): string {
-  return createHash("sha256").update(JSON.stringify(parts)).digest("base64url").slice(0, 22);
+  const whole = createHash("sha256").update(JSON.stringify(parts)).digest("base64url");
+  // Copied, because a slice of a string keeps the whole of it, for as long as a session lasts.
+  return Buffer.from(whole).toString("latin1", 0, 22);
 }
