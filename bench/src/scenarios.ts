@@ -1,10 +1,18 @@
 import type { Scenario } from "./scenario.js";
+import { acks } from "./scenarios/acks.js";
+import { connect } from "./scenarios/connect.js";
+import { cursors } from "./scenarios/cursors.js";
 import { durable } from "./scenarios/durable.js";
+import { echo } from "./scenarios/echo.js";
 import { fanout } from "./scenarios/fanout.js";
 import { history } from "./scenarios/history.js";
+import { idle } from "./scenarios/idle.js";
 import { recover } from "./scenarios/recover.js";
+import { stalled } from "./scenarios/stalled.js";
+import { storm } from "./scenarios/storm.js";
+import { wide } from "./scenarios/wide.js";
 
-const all: readonly Scenario[] = [fanout, durable, recover, history];
+const all: readonly Scenario[] = [fanout, cursors, echo, acks, idle, connect, storm, wide, stalled, durable, recover, history];
 
 export const scenarioNames: readonly string[] = all.map(({ name }) => name);
 

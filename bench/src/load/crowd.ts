@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { Link, type LinkListener } from "./link.js";
 import { Samples } from "./samples.js";
 import { known, type Known } from "./known-messages.js";
@@ -10,6 +11,7 @@ const PING_STEPS = 25;
 
 interface Member {
   readonly joining: Joining;
+  readonly session: string;
   link: Link | undefined;
   conversation: Conversation | undefined;
   joined: () => void;
@@ -53,7 +55,7 @@ export class Crowd implements LinkListener {
   latencies = new Samples();
   ackLatencies = new Samples();
   readonly #options: CrowdOptions;
-  readonly #members: Member[] = [];
+  readonly #members = new Map<number, Member>();
   readonly #known = new Map<string, Known>();
   readonly #unacked = new Map<number, number>();
   #window = { from: Number.POSITIVE_INFINITY, to: Number.POSITIVE_INFINITY };
@@ -68,7 +70,7 @@ export class Crowd implements LinkListener {
   }
 
   get size(): number {
-    return this.#members.length;
+    return this.#members.size;
   }
 
   get unacked(): number {
@@ -82,23 +84,23 @@ export class Crowd implements LinkListener {
 
   /** Adds members and resolves when all are in. @throws (rejects) Error where one is not let in */
   async join(joinings: readonly Joining[]): Promise<void> {
-    for (const joining of joinings) this.#members[joining.member] = this.#newMember(joining);
+    for (const joining of joinings) this.#members.set(joining.member, newMember(joining));
     await this.#connectAll(joinings.map(({ member }) => member));
   }
 
   /** Everybody is cut off, without a goodbye. */
   cutAll(): void {
-    for (const { link } of this.#members) link?.cut();
+    for (const { link } of this.#members.values()) link?.cut();
   }
 
   /** Everybody comes back, with what they remember. */
   async rejoin(): Promise<void> {
-    await this.#connectAll(this.#members.map((_, index) => index));
+    await this.#connectAll([...this.#members.keys()]);
   }
 
   /** These read nothing any more. */
   stall(members: readonly number[]): void {
-    for (const index of members) this.#members[index]?.link?.pause();
+    for (const member of members) this.#memberAt(member).link?.pause();
   }
 
   /** Latencies are sampled of what is to be sent in this window, by the clock of `performance.now`. */
@@ -110,26 +112,22 @@ export class Crowd implements LinkListener {
 
   /** @param bytes how long the payload is, as JSON */
   publish(member: number, channel: string, intendedAt: number, bytes: number): void {
-    const who = this.#members[member];
-    if (who === undefined) throw new Error(`there is no member ${member}`);
-    const n = (who.counts.get(channel) ?? 0) + 1;
-    who.counts.set(channel, n);
+    const who = this.#memberAt(member);
+    const n = count(who, channel);
     const id = this.#nextId++;
     this.#unacked.set(id, intendedAt);
     who.link?.send([this.#options.wire.publish(channel, id, n, payloadOf({ p: member, i: n - 1, t: intendedAt }, bytes))]);
   }
 
   signal(member: number, channel: string, intendedAt: number, bytes: number): void {
-    const who = this.#members[member];
-    if (who === undefined) throw new Error(`there is no member ${member}`);
-    const n = (who.counts.get(channel) ?? 0) + 1;
-    who.counts.set(channel, n);
+    const who = this.#memberAt(member);
+    const n = count(who, channel);
     who.link?.send([this.#options.wire.signal(channel, payloadOf({ p: member, i: n - 1, t: intendedAt }, bytes))]);
   }
 
-  /** How many different publishes of `publisher` each member got, where all is read. */
-  *seenOf(publisher: number): Generator<number> {
-    for (const { seen } of this.#members) yield seen.get(publisher)?.size ?? 0;
+  /** Which publishes of `publisher` each member got, where all is read. */
+  seenOf(publisher: number): readonly ReadonlySet<number>[] {
+    return Array.from(this.#members.values(), ({ seen }) => seen.get(publisher) ?? new Set<number>());
   }
 
   close(): void {
@@ -139,22 +137,21 @@ export class Crowd implements LinkListener {
 
   wants(link: Link, identity: Identity): boolean {
     if (this.#options.readsAll === true || identity === "own") return true;
-    if (identity === "event") return this.tally.messages % SAMPLED_OF === 0 || this.#members[link.owner]?.conversation !== undefined;
+    if (identity === "event") return this.tally.messages % SAMPLED_OF === 0 || this.#memberAt(link.owner).conversation !== undefined;
     return typeof identity === "object" && !this.#known.has(identity.key);
   }
 
   opened(link: Link): void {
-    const member = this.#members[link.owner];
-    if (member === undefined) return;
-    member.conversation = this.#options.wire.join({ ...member.joining, resume: member.resume });
+    const member = this.#memberAt(link.owner);
+    const { joining, session, resume } = member;
+    member.conversation = this.#options.wire.join({ ...joining, session, resume });
     const { value, done } = member.conversation.next();
     if (done === true) this.#finishJoining(member);
     else if (value.length > 0) link.send(value);
   }
 
   arrived(link: Link, identity: Identity, text: string | undefined): void {
-    const member = this.#members[link.owner];
-    if (member === undefined) return;
+    const member = this.#memberAt(link.owner);
     if (typeof identity === "object") {
       const message = known(this.#known, identity.key, text, this.#options.wire);
       this.#deliver(member, message.marks, this.tally.messages % SAMPLED_OF === 0);
@@ -177,9 +174,9 @@ export class Crowd implements LinkListener {
 
   ended(link: Link, reason: string): void {
     this.tally.ended++;
-    const member = this.#members[link.owner];
+    const member = this.#memberAt(link.owner);
     const error = new Error(`the connection of member ${link.owner} ended: ${reason}`);
-    if (member?.conversation !== undefined) member.failed(error);
+    if (member.conversation !== undefined) member.failed(error);
     else if (this.#options.mayEnd !== true) this.#fail(error);
   }
 
@@ -193,8 +190,7 @@ export class Crowd implements LinkListener {
   }
 
   #connect(index: number): Promise<void> {
-    const member = this.#members[index];
-    if (member === undefined) throw new Error(`there is no member ${index}`);
+    const member = this.#memberAt(index);
     return new Promise((resolve, reject) => {
       member.joined = resolve;
       member.failed = reject;
@@ -207,8 +203,8 @@ export class Crowd implements LinkListener {
   }
 
   #converse(member: Member, text: string): void {
-    const { remember } = this.#options.wire;
-    if (this.#options.readsAll === true && remember !== undefined) member.resume = remember(member.resume, text);
+    const { wire, readsAll } = this.#options;
+    if (readsAll === true && wire.remember !== undefined) member.resume = wire.remember(member.resume, text);
     if (member.conversation === undefined) return;
     try {
       const { value, done } = member.conversation.next(text);
@@ -262,31 +258,43 @@ export class Crowd implements LinkListener {
   #ping(): void {
     const { ping } = this.#options.wire;
     if (ping === undefined) return;
-    const each = Math.ceil(this.#members.length / PING_STEPS);
-    for (let count = 0; count < each; count++) {
-      const member = this.#members[this.#nextPing++ % this.#members.length];
-      if (member !== undefined && member.conversation === undefined) member.link?.send([ping]);
-    }
+    // Each in its step, so that not all ping at once.
+    const step = this.#nextPing++ % PING_STEPS;
+    for (const [index, { link, conversation }] of this.#members) if (index % PING_STEPS === step && conversation === undefined) link?.send([ping]);
   }
 
   #fail(error: Error): void {
     this.#failure ??= error;
   }
 
-  #newMember(joining: Joining): Member {
-    const nobody = (): void => {};
-    return {
-      joining,
-      link: undefined,
-      conversation: undefined,
-      joined: nobody,
-      failed: nobody,
-      counts: new Map(),
-      last: new Map(),
-      seen: new Map(),
-      resume: joining.resume,
-    };
+  #memberAt(index: number): Member {
+    const member = this.#members.get(index);
+    if (member === undefined) throw new Error(`there is no member ${index}`);
+    return member;
   }
+}
+
+function newMember(joining: Joining): Member {
+  const nobody = (): void => {};
+  return {
+    joining,
+    session: randomBytes(24).toString("base64url"),
+    link: undefined,
+    conversation: undefined,
+    joined: nobody,
+    failed: nobody,
+    counts: new Map(),
+    last: new Map(),
+    seen: new Map(),
+    resume: undefined,
+  };
+}
+
+/** The next number of a member's publishes to a channel. */
+function count({ counts }: Member, channel: string): number {
+  const n = (counts.get(channel) ?? 0) + 1;
+  counts.set(channel, n);
+  return n;
 }
 
 /** JSON of so many bytes, or of the mark alone where that is longer. */

@@ -36,14 +36,20 @@ export type Identity =
   /** Many connections get these bytes; what this key stood for once, it stands for again. */
   | { readonly key: string };
 
-/** Who joins. */
+/** Who is to join. */
 export interface Joining {
-  /** From 0 on, unique in the load, the same for a member that comes back. */
+  /** From 0 on, unique among those who publish at the same time. */
   readonly member: number;
   readonly channels: readonly string[];
   readonly token: string;
-  /** What {@link Conversation} returned the last time, where the member comes back and is to recover what it missed. */
-  readonly resume?: unknown;
+}
+
+/** Who joins, or comes back. */
+export interface Arriving extends Joining {
+  /** 32 characters: the same whenever the member comes back, and nobody else's. */
+  readonly session: string;
+  /** What {@link Wire.remember} returned last, where the member comes back and is to recover what it missed. */
+  readonly resume: unknown;
 }
 
 /**
@@ -60,7 +66,7 @@ export interface Wire {
   readonly headBytes: number;
   identify(bytes: Buffer, start: number, end: number, length: number): Identity;
   read(text: string): Received;
-  join(joining: Joining): Conversation;
+  join(arriving: Arriving): Conversation;
   /** The payload is JSON text with a {@link Mark} and padding. `n` counts this member's publishes to the channel, from 1 on. */
   publish(channel: string, id: number, n: number, payload: string): string;
   /** A volatile message to everybody in the channel, as the peer has it; nobody acknowledges it. */
@@ -69,7 +75,7 @@ export interface Wire {
   readonly ping?: string;
   /**
    * What a member has to remember to come back with, after it read a text: called in runs that recover, for every text. Returns what
-   * {@link Joining.resume} will be.
+   * {@link Arriving.resume} will be.
    */
   remember?(before: unknown, text: string): unknown;
 }

@@ -24,6 +24,8 @@ export interface Peer {
   /** Why it cannot be measured here, in words; `undefined` where it can. Installs what can be installed. */
   missing?(): Promise<string | undefined>;
   readonly wire: Wire;
+  /** Whether who comes back gets what it missed. */
+  readonly recovers: boolean;
   start(setup: ServerSetup): Promise<RunningServer>;
 }
 

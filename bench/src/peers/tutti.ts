@@ -63,8 +63,7 @@ const wire: Wire = {
       ...(problem !== undefined && { problem }),
     };
   },
-  *join({ member, channels, token, resume = {} }) {
-    const session = `session-of-member-${String(member).padStart(8, "0")}`;
+  *join({ channels, token, session, resume = {} }) {
     let text = yield [JSON.stringify({ op: "hello", versions: [1], session, token, capabilities: ["presence", "signals", "calls"] })];
     while (!framesOf(text).some(({ op }) => op === "welcome")) text = yield [];
     const requests = channels.map((channel, index) => {
@@ -94,7 +93,15 @@ const wire: Wire = {
 };
 
 /** The product, as it comes: authentication, validation, recovery and heartbeats are on. */
-export const tutti: Peer = { name: "tutti", wire, start: (setup) => startNode("tutti-server.js", setup) };
+export const tutti: Peer = { name: "tutti", wire, recovers: true, start: (setup) => startNode("tutti-server.js", setup) };
 
 /** The same without slices: what is flushed is written to its end before anything else. */
-export const tuttiUnsliced: Peer = { name: "tutti, no slices", wire, start: (setup) => startNode("tutti-server.js", setup, { deliverySliceMs: Number.MAX_SAFE_INTEGER }) };
+export const tuttiUnsliced: Peer = { name: "tutti, no slices", wire, recovers: true, start: (setup) => startNode("tutti-server.js", setup, { deliverySliceMs: Number.MAX_SAFE_INTEGER }) };
+
+/** The same with signals held for some milliseconds, as a room that is all cursors may want it. */
+export const tuttiHolding: Peer = {
+  name: "tutti, signalFlushMs 10",
+  wire,
+  recovers: true,
+  start: (setup) => startNode("tutti-server.js", setup, { namespaces: { room: { signalFlushMs: 10 } } }),
+};

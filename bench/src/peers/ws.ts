@@ -26,7 +26,7 @@ const wire: Wire = {
 };
 
 /** Bare `ws`, a write for each message and member. */
-export const ws: Peer = { name: "ws", wire, start: (setup) => startNode("ws-server.js", setup) };
+export const ws: Peer = { name: "ws", wire, recovers: false, start: (setup) => startNode("ws-server.js", setup) };
 
 /** Bare `ws`, a write for each turn and member. */
-export const wsOnceATurn: Peer = { name: "ws, once a turn", wire, start: (setup) => startNode("ws-server.js", setup, { onceATurn: true }) };
+export const wsOnceATurn: Peer = { name: "ws, once a turn", wire, recovers: false, start: (setup) => startNode("ws-server.js", setup, { onceATurn: true }) };

@@ -4,6 +4,7 @@ import { openLoop } from "../load/open-loop.js";
 import { servedBy, type Served } from "../peers/contenders.js";
 import { socketIo, socketIoRecovering } from "../peers/socket-io.js";
 import { tutti } from "../peers/tutti.js";
+import { centrifugo, centrifugoKept } from "../peers/centrifugo.js";
 import { ws, wsOnceATurn } from "../peers/ws.js";
 import { keyOf, scenario, type Figure, type Sample, type Size } from "../scenario.js";
 
@@ -76,7 +77,7 @@ export const fanout = scenario<Served>({
     { name: "server's core", unit: "used", at: points, isDetail: true },
     { name: "load's core", unit: "used", at: points, isDetail: true },
   ],
-  contenders: servedBy([tutti, ws, wsOnceATurn, socketIo, socketIoRecovering]),
+  contenders: servedBy([tutti, ws, wsOnceATurn, socketIo, socketIoRecovering, centrifugo, centrifugoKept]),
   comparisons: [
     { quantity: "highest", of: "tutti", to: "socket.io", goal: { atLeast: 100 } },
     { quantity: "highest", of: "tutti", to: "centrifugo", goal: { atLeast: 10 } },

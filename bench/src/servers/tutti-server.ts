@@ -1,22 +1,20 @@
 // The product, as an application would start it: a contract, authentication, and all defaults.
-import { defineContract } from "@tutti/protocol";
-import { TuttiError } from "@tutti/protocol";
-import { createServer, silentLog, type Bounds } from "@tutti/server";
+import { TuttiError, defineContract } from "@tutti/protocol";
+import { createServer, silentLog, type Bounds, type NamespacePolicy } from "@tutti/server";
 import { z } from "zod";
 import { serve } from "./serve.js";
 import { trustToken, verifyToken } from "./tokens.js";
 
 const mark = z.object({ p: z.number(), i: z.number(), t: z.number(), x: z.string().max(10_000) });
 
-const contract = defineContract({
-  channels: { "room:{id}": { events: { "item:add": mark }, signals: { "cursor:move": mark } } },
-});
+const room = { events: { "item:add": mark }, signals: { "cursor:move": mark } };
+const contract = defineContract({ channels: { "room:{id}": room } });
 
 await serve((http, { setup, options }) => {
   const server = createServer({
     contract,
     log: silentLog,
-    ...(options as Partial<Bounds>),
+    ...(options as Partial<Bounds> & { readonly namespaces?: Readonly<Record<string, NamespacePolicy>> }),
     async authenticate({ token }) {
       if (token === undefined) throw new TuttiError("AUTHENTICATION_REQUIRED");
       return setup.checksTokens ? verifyToken(token) : trustToken(token);

@@ -1,6 +1,6 @@
 // What people write on `ws` by hand: rooms, a broadcast, an ack. Nothing is recovered, checked or bounded.
 import type { Duplex } from "node:stream";
-import { WebSocketServer, type RawData, type WebSocket } from "ws";
+import { WebSocketServer, type WebSocket } from "ws";
 import { serve } from "./serve.js";
 import { trustToken, verifyToken } from "./tokens.js";
 
@@ -59,8 +59,8 @@ await serve((http, { setup, options }) => {
   const webSockets = new WebSocketServer({ noServer: true, clientTracking: false, perMessageDeflate: false });
   const send = options["onceATurn"] === true ? broadcastAtEndOfTurn : broadcast;
 
-  const handle = async (member: Member, data: RawData): Promise<void> => {
-    const message = JSON.parse(String(data)) as Message;
+  const handle = async (member: Member, text: string): Promise<void> => {
+    const message = JSON.parse(text) as Message;
     if (message.op === "join") {
       if (setup.checksTokens) await verifyToken(message.token);
       else trustToken(message.token);
@@ -75,7 +75,7 @@ await serve((http, { setup, options }) => {
   http.on("upgrade", (request, socket, head) => {
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       const member: Member = { rooms: [], webSocket, socket };
-      webSocket.on("message", (data) => void handle(member, data));
+      webSocket.on("message", (data: Buffer) => void handle(member, data.toString()));
       webSocket.on("error", () => {});
       webSocket.on("close", () => {
         for (const { members } of member.rooms) members.delete(member);

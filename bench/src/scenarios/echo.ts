@@ -1,0 +1,47 @@
+import { Crowd } from "../load/crowd.js";
+import { durationsOf, offer } from "../load/offer.js";
+import { openLoop } from "../load/open-loop.js";
+import { joinings } from "../load/room.js";
+import { centrifugo, centrifugoKept } from "../peers/centrifugo.js";
+import { servedBy, type Served } from "../peers/contenders.js";
+import { socketIo } from "../peers/socket-io.js";
+import { tutti } from "../peers/tutti.js";
+import { ws } from "../peers/ws.js";
+import { scenario } from "../scenario.js";
+
+const pairs = 20;
+const perSecond = 50;
+const channelOf = (member: number): string => `room:${member >> 1}`;
+
+export const echo = scenario<Served>({
+  name: "echo",
+  what: `${pairs} rooms of two, ${perSecond} publishes a second in all: how long a publish takes to its ack and to the other one, where nothing else goes on`,
+  rounds: 5,
+  quantities: [
+    { name: "p50 of acks", unit: "ms", quantile: { of: "ack", share: 0.5 } },
+    { name: "p99 of acks", unit: "ms", quantile: { of: "ack", share: 0.99 } },
+    { name: "p50", unit: "ms to the delivery", quantile: { of: "latency", share: 0.5 } },
+    { name: "p99", unit: "ms to the delivery", quantile: { of: "latency", share: 0.99 } },
+    { name: "cpu", unit: "µs of the server a publish" },
+  ],
+  contenders: servedBy([tutti, ws, socketIo, centrifugo, centrifugoKept]),
+  comparisons: [
+    { quantity: "p50", of: "tutti", to: "ws" },
+    { quantity: "p50 of acks", of: "tutti", to: "ws" },
+    { quantity: "p50 of acks", of: "tutti", to: "socket.io" },
+  ],
+  async load({ peer, server }, size) {
+    const crowd = new Crowd({ port: server.port, wire: peer.wire, readsAll: true });
+    await crowd.join(joinings(0, 2 * pairs, (member) => [channelOf(member)]));
+    const borne = await offer(crowd, server, durationsOf[size], () => {
+      let count = 0;
+      const send = (intendedAt: number): void => {
+        const member = count++ % (2 * pairs);
+        crowd.publish(member, channelOf(member), intendedAt, 100);
+      };
+      return { stop: openLoop(perSecond, send, { isPrecise: true }), due: () => 2 * count };
+    });
+    crowd.close();
+    return { ack: borne.ackLatencies, latency: borne.latencies, cpu: 2 * borne.cpuUs };
+  },
+});
