@@ -110,6 +110,66 @@ describe("a signal", () => {
   });
 });
 
+describe("signals that are held", () => {
+  const held = { namespaces: { room: { signalFlushMs: 10 } } };
+
+  it("SIG-6 leave so long after the first of them, the latest of each sender and type", async () => {
+    const { world, sender, receiver } = await two(held);
+    sender.send(at(1));
+    await world.advance(6);
+    sender.send(at(2), { op: "signal", channel: room, type: "cursor:hide", payload: {} });
+    await world.advance(3);
+    sender.send(at(3));
+    await world.settle();
+    expect(receiver.of("signals")).toEqual([]);
+    await world.advance(1);
+    expect(receiver.of("signals").length).toBe(1);
+    expect(receiver.signalsOf(room).map(({ type, payload }) => [type, payload])).toEqual([["cursor:hide", {}], ["cursor:move", { x: 3 }]]);
+    await world.advance(20);
+    expect(receiver.of("signals").length).toBe(1);
+  });
+
+  it("SIG-6 are held anew, by one timer for all of a channel and none while there are none", async () => {
+    const { world, sender, receiver } = await two(held);
+    const before = world.environment.timerCount;
+    for (const x of [1, 2]) {
+      sender.send(at(x));
+      receiver.send(at(x));
+      await world.settle();
+      expect(world.environment.timerCount).toBe(before + 1);
+      await world.advance(10);
+      expect(world.environment.timerCount).toBe(before);
+    }
+    expect(receiver.of("signals").length).toBe(2);
+  });
+
+  it("SIG-6 do not hold up events, nor leave with them before their time", async () => {
+    const { world, sender, receiver } = await two(held);
+    sender.send(at(1));
+    await world.settle();
+    await world.server.channel("room:{id}", { id: "1" }).publish("note:add", { text: "x" });
+    await world.settle();
+    expect(receiver.eventsOf(room).length).toBe(1);
+    expect(receiver.of("signals")).toEqual([]);
+  });
+
+  it("SIG-6 leave no timer behind where the channel closes or cannot be followed", async () => {
+    const { world, sender, receiver } = await two({ namespaces: { room: { signalFlushMs: 1_000_000 } }, presenceGraceMs: 0 });
+    sender.send(at(1));
+    await world.settle();
+    const before = world.environment.timerCount;
+    sender.drop();
+    receiver.drop();
+    await world.advance(32_000);
+    expect(world.server.stats().channels).toBe(0);
+    expect(world.environment.timerCount).toBe(before - 1);
+  });
+
+  it("SIG-6 are of a namespace whose number is one", () => {
+    expect(() => new World({ namespaces: { room: { signalFlushMs: Number.NaN } } })).toThrow("namespaces.room.signalFlushMs");
+  });
+});
+
 describe("a signal that waits for permission", () => {
   /** An application that answers at once what `known` says, and else when the test does. */
   function asking(known: (boolean | undefined)[] = []) {
