@@ -48,6 +48,7 @@ async function peakDuring<Result>(server: RunningServer, work: Promise<Result>):
   const peak = { resident: 0, kernel: 0 };
   let isDone = false;
   const watch = (async () => {
+    // oxlint-disable-next-line no-unmodified-loop-condition -- it is changed while this one pauses
     while (!isDone) {
       peak.resident = Math.max(peak.resident, usageOf(server.pid).residentBytes);
       peak.kernel = Math.max(peak.kernel, kernelBytes());

@@ -1,6 +1,6 @@
 // The product, as an application would start it: a contract, authentication, and all defaults.
-import { TuttiError, defineContract } from "@tutti/protocol";
-import { createServer, silentLog, type Bounds, type NamespacePolicy } from "@tutti/server";
+import { defineContract } from "@tutti/protocol";
+import { createServer, silentLog, verifiedTokens, type Bounds, type NamespacePolicy } from "@tutti/server";
 import { z } from "zod";
 import { serve } from "./serve.js";
 import { trustToken, verifyToken } from "./tokens.js";
@@ -15,10 +15,7 @@ await serve((http, { setup, options }) => {
     contract,
     log: silentLog,
     ...(options as Partial<Bounds> & { readonly namespaces?: Readonly<Record<string, NamespacePolicy>> }),
-    async authenticate({ token }) {
-      if (token === undefined) throw new TuttiError("AUTHENTICATION_REQUIRED");
-      return setup.checksTokens ? verifyToken(token) : trustToken(token);
-    },
+    authenticate: verifiedTokens(setup.checksTokens ? verifyToken : trustToken),
   });
   server.attach(http);
 });

@@ -21,6 +21,7 @@ export type { Published } from "./publisher.js";
 export { silentLog, type Log, type LogFields } from "./log.js";
 export { consoleLog } from "./console-log.js";
 export { nodeEnvironment } from "./node-environment.js";
+export { verifiedTokens, type VerifiedTokensOptions } from "./verified-tokens.js";
 export { memoryBroker, type MemoryBrokerOptions } from "./memory-broker.js";
 export type {
   AppendRequest,
