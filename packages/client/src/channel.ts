@@ -124,7 +124,7 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
   };
   const publish = (type: string, payload: unknown): Promise<PublishResult> => {
     const timestamp = environment.now();
-    const measured = measure(name, { type, payload, timestamp }, session.messageBytesMax);
+    const measured = measure(host, name, { type, payload, timestamp });
     queue.makeRoom(measured.bytes);
     const entry = queue.add({ type, timestamp, ...measured });
     optimistic?.store.changed();

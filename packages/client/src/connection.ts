@@ -1,14 +1,13 @@
 import {
   closeCodeOf,
   codeOfClose,
-  jsonCodec,
   MESSAGE_BYTES_MAX,
   PROTOCOL_VERSION,
   SERVER_DEPTH_MAX,
   subprotocolOf,
   TuttiError,
   type Cancel,
-  type Encoded,
+  type Received,
   type ServerFrame,
   type ServerFrameOf,
 } from "@tutti/protocol";
@@ -109,7 +108,7 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
     if (next.status !== before.status) events.status(next);
   };
   const send = (frame: OutgoingFrame): void => {
-    const { message } = encodeFrame(frame, session.messageBytesMax);
+    const { message } = encodeFrame(config.codec, frame, session.messageBytesMax);
     debug?.(describeFrame("→", frame));
     link?.send(message);
   };
@@ -177,7 +176,7 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
   };
   const openLink = (isCurrent: () => boolean): void => {
     try {
-      link = transport.open(options.url, subprotocolOf(jsonCodec.name), {
+      link = transport.open(options.url, subprotocolOf(config.codec.name), {
         opened: () => isCurrent() && hello(),
         message: (data) => isCurrent() && receive(data, isCurrent),
         closed(closeCode, reason) {
@@ -199,10 +198,10 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
       lose(new TuttiError("TOKEN_INVALID", { cause }));
     }
   };
-  const receive = (data: Encoded, isCurrent: () => boolean): void => {
+  const receive = (data: Received, isCurrent: () => boolean): void => {
     heardAt = environment.elapsed();
     try {
-      for (const value of jsonCodec.decode(data, SERVER_DEPTH_MAX)) {
+      for (const value of config.codec.decode(data, SERVER_DEPTH_MAX)) {
         // A frame, or a listener that it called, may have ended this connection.
         if (isCurrent()) take(value);
       }

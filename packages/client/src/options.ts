@@ -1,4 +1,4 @@
-import { present, type Contract, type Environment } from "@tutti/protocol";
+import { jsonCodec, present, type Codec, type Contract, type Environment } from "@tutti/protocol";
 import type { Lifecycle } from "./lifecycle.js";
 import type { ClientStorage } from "./session-home.js";
 import type { Transport } from "./transport.js";
@@ -59,6 +59,8 @@ export interface ClientOptions<C extends Contract = Contract> extends Partial<Cl
   readonly client?: { readonly name: string; readonly version: string };
   readonly environment?: Environment;
   readonly transport?: Transport;
+  /** How messages are written: as JSON, unless given. The server has to have it too (`codecs`), else the client ends with `VERSION_UNSUPPORTED`. */
+  readonly codec?: Codec;
   /**
    * Keeps the session, what waits to be published, and the last state of channels, over a reload or a closed tab: `indexedDbStorage()` in a
    * page, `fileStorage(path)` in Node.js. With it a publish is stored before it is sent, and what an earlier page left is sent by this one,
@@ -99,10 +101,12 @@ const defaults = {
   inFlightMax: 32,
   idleAfterMs: 60_000,
   watchMs: 25_000,
+  codec: jsonCodec as Codec,
   guards: {} as Guards,
 };
 
 export interface ClientConfig extends ClientNumbers {
+  readonly codec: Codec;
   readonly guards: Guards;
   readonly queueFull?: ClientOptions["queueFull"];
   readonly watchMs: number;

@@ -1,4 +1,4 @@
-import { isFinal, jsonCodec, TuttiError, type Cancel, type ErrorCode, type Position, type Schemas, type StateDefinition } from "@tutti/protocol";
+import { isFinal, TuttiError, type Cancel, type ErrorCode, type Position, type Schemas, type StateDefinition } from "@tutti/protocol";
 import { backoffMs } from "./backoff.js";
 import type { Core } from "./core.js";
 import { deferred, type Deferred } from "./deferred.js";
@@ -146,7 +146,7 @@ export function makeOutboundQueue(
         const payload: unknown = definition.reconcile({ type, payload: before }, { sent, landed: { type: sent.type, payload: landed } });
         if (payload === before) continue;
         // To be stored again before it is sent.
-        Object.assign(entry, measure(channel, { type, payload, timestamp }, session.messageBytesMax), { step: "new" });
+        Object.assign(entry, measure(core, channel, { type, payload, timestamp }), { step: "new" });
         core.weigh(0, entry.bytes - bytes);
       } catch (cause) {
         core.error(new TuttiError("INTERNAL", { cause }), channel);
@@ -250,9 +250,14 @@ function publishFrame(channel: string, { n, type, payload, timestamp }: Omit<Ent
  *
  * @throws TuttiError `PAYLOAD_INVALID`, `MESSAGE_TOO_DEEP`, `MESSAGE_TOO_LARGE`
  */
-export function measure(channel: string, publish: Pick<Entry, "type" | "payload" | "timestamp">, bytesMax: number): Pick<Entry, "payload" | "bytes"> {
+export function measure(
+  { config: { codec }, session }: Core,
+  channel: string,
+  publish: Pick<Entry, "type" | "payload" | "timestamp">,
+  bytesMax: number = session.messageBytesMax,
+): Pick<Entry, "payload" | "bytes"> {
   const n = Number.MAX_SAFE_INTEGER;
-  const { message, bytes } = encodeFrame({ ...publishFrame(channel, { ...publish, n }, n, true), correlationId: "00000000" }, bytesMax);
-  const { payload } = Object(jsonCodec.decode(message)[0]) as { payload?: unknown };
+  const { message, bytes } = encodeFrame(codec, { ...publishFrame(channel, { ...publish, n }, n, true), correlationId: "00000000" }, bytesMax);
+  const [{ payload }] = codec.decode(message) as readonly [{ readonly payload?: unknown }];
   return { payload, bytes };
 }

@@ -16,7 +16,7 @@ export function restoreQueue(
   { name, queue }: ClientChannel,
   stored: readonly StoredPublish[],
   isSame: boolean,
-  { session, weigh }: ChannelHost,
+  host: ChannelHost,
   dismiss: (publish: StoredPublish, cause: unknown) => void,
 ): void {
   const before = queue.entries();
@@ -24,8 +24,8 @@ export function restoreQueue(
     const step = publish.attempted ? "ready" : "stored";
     const known = before.find((entry) => isSame && entry.n === publish.n && entry.step !== "new");
     if (known !== undefined) return Object.assign(known, { step, attempted: known.attempted || publish.attempted });
-    const { bytes } = measure(name, publish, Number.POSITIVE_INFINITY);
-    weigh(1, bytes);
+    const { bytes } = measure(host, name, publish, Number.POSITIVE_INFINITY);
+    host.weigh(1, bytes);
     return { ...publish, bytes, step, outcome: deferred() };
   };
   const entries = stored.flatMap((publish) => {
@@ -36,7 +36,7 @@ export function restoreQueue(
       return [];
     }
   });
-  for (const entry of before) if (entry.step === "new") entries.push(Object.assign(entry, { n: count(session, name) }));
+  for (const entry of before) if (entry.step === "new") entries.push(Object.assign(entry, { n: count(host.session, name) }));
   queue.replace(entries, "OUTCOME_UNKNOWN");
 }
 

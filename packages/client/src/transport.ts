@@ -1,9 +1,9 @@
-import type { Encoded } from "@tutti/protocol";
+import type { Encoded, Received } from "@tutti/protocol";
 
 /** What the client hears of a link. After `closed` nothing more is called. */
 export interface LinkEvents {
   opened(): void;
-  message(data: Encoded): void;
+  message(data: Received): void;
   closed(closeCode: number, reason: string): void;
 }
 
@@ -11,7 +11,7 @@ export interface LinkEvents {
 export interface Link {
   /** Sends a message; what cannot be sent is lost with the link. */
   send(data: Encoded): void;
-  /** Ends the link; `closed` is not called for it. */
+  /** Ends the link. What it still says is not listened to. */
   close(closeCode: number, reason: string): void;
 }
 

@@ -2,11 +2,12 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { describe, expect, it, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
-import { browserEnvironment, browserLifecycle, webSocketTransport, type LifecycleEvents, type LinkEvents } from "../src/index.js";
+import { browserEnvironment, browserLifecycle, createClient, webSocketTransport, type LifecycleEvents, type LinkEvents } from "../src/index.js";
 
 /** A `WebSocket` that the test is the other end of. */
 class FakeWebSocket extends EventTarget {
   static readonly made: FakeWebSocket[] = [];
+  binaryType = "blob";
   readonly sent: unknown[] = [];
   readonly closes: unknown[] = [];
 
@@ -59,11 +60,24 @@ describe("the WebSocket transport", () => {
     expect(socket.sent).toEqual(["out"]);
   });
 
-  it("says nothing more after close", () => {
-    const { heard, link, socket } = open();
-    link.close(1000, "bye");
-    for (const type of ["open", "message", "close", "error"]) socket.happen(type, { data: "late", code: 1000 });
-    expect([heard, socket.closes]).toEqual([[], [[1000, "bye"]]]);
+  it("hands bytes over at once, as the buffer that they arrive in", () => {
+    const { heard, socket } = open();
+    expect(socket.binaryType).toBe("arraybuffer");
+    const { buffer } = Uint8Array.of(1, 2);
+    socket.happen("message", { data: buffer });
+    expect(heard).toEqual([buffer]);
+  });
+
+  it("is not listened to any more after close", async () => {
+    const made = FakeWebSocket.made.length;
+    const client = createClient({ url: "ws://server/v1/connect", transport: webSocketTransport({ WebSocket: FakeWebSocket }) });
+    client.on("error", (error) => expect.unreachable(error.code));
+    client.connect();
+    const socket = FakeWebSocket.made.at(-1);
+    await client.close();
+    for (const type of ["open", "message", "close", "error"]) socket?.happen(type, { data: "late", code: 4100, reason: "" });
+    expect([socket?.sent, socket?.closes, FakeWebSocket.made.length]).toEqual([[], [[1000, ""]], made + 1]);
+    expect(client.connection.getSnapshot()).toMatchObject({ status: "closed", reason: { code: "CLIENT_CLOSED" } });
   });
 
   it("takes a path for the page's own server", () => {
@@ -79,7 +93,7 @@ describe("the WebSocket transport", () => {
     vi.unstubAllGlobals();
   });
 
-  it("works with the WebSocket of ws", async () => {
+  it.each([["text", "text"], ["bytes", Uint8Array.of(1, 2, 3)]])("works with the WebSocket of ws, for %s", async (_title, sent) => {
     const server = new WebSocketServer({ port: 0, handleProtocols: (protocols) => [...protocols][0] ?? false });
     server.on("connection", (socket) => socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary })));
     await once(server, "listening");
@@ -87,9 +101,9 @@ describe("the WebSocket transport", () => {
     const heard: unknown[] = [];
     await new Promise<void>((resolve) => {
       const link = webSocketTransport({ WebSocket }).open(`ws://localhost:${port}`, "tutti.1.json", {
-        opened: () => link.send("text"),
+        opened: () => link.send(sent),
         message(data) {
-          heard.push(data);
+          heard.push(typeof data === "string" ? data : new Uint8Array(data));
           server.clients.forEach((socket) => socket.close(4102, "draining"));
         },
         closed(closeCode, reason) {
@@ -99,7 +113,7 @@ describe("the WebSocket transport", () => {
       });
     });
     server.close();
-    expect(heard).toEqual(["text", [4102, "draining"]]);
+    expect(heard).toEqual([sent, [4102, "draining"]]);
   });
 });
 

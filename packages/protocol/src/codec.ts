@@ -5,6 +5,9 @@ import { DEPTH_MAX } from "./limits.js";
 /** What a transport carries: text or bytes, as the codec makes them. */
 export type Encoded = string | Uint8Array;
 
+/** What a transport received, as it has it: some have bytes, some a buffer that is all of the message. */
+export type Received = Encoded | ArrayBuffer;
+
 /** Turns frames into one message of a transport, and back. */
 export interface Codec {
   /** The name in the WebSocket subprotocol, `tutti.1.<name>`. */
@@ -22,10 +25,10 @@ export interface Codec {
    * @param depthMax how deep a frame may nest; what a client may send where it is left out
    * @throws TuttiError `MESSAGE_MALFORMED`, `MESSAGE_TOO_DEEP`
    */
-  decode(message: Encoded, depthMax?: number): readonly unknown[];
+  decode(message: Received, depthMax?: number): readonly unknown[];
 }
 
-function parse(message: Encoded): unknown {
+function parse(message: Received): unknown {
   try {
     if (typeof message === "string") return JSON.parse(message);
   } catch {
@@ -44,7 +47,7 @@ export const jsonCodec = {
     return JSON.stringify(values.length === 1 ? values[0] : values);
   },
 
-  decode(message: Encoded, depthMax: number = DEPTH_MAX): readonly unknown[] {
+  decode(message: Received, depthMax: number = DEPTH_MAX): readonly unknown[] {
     const value = parse(message);
     const frames: unknown[] = Array.isArray(value) ? value : [value];
     return frames.map((frame) => fromJson(frame, depthMax));

@@ -52,7 +52,7 @@ export type {
   UntypedContract,
 } from "./contract-types.js";
 export { assertSendable, toBase64 } from "./binary.js";
-export { jsonCodec, type Codec, type Encoded } from "./codec.js";
+export { jsonCodec, type Codec, type Encoded, type Received } from "./codec.js";
 export { correlationIdOf } from "./frame-reader.js";
 export { clientShapes, readClientFrame, type ClientFrame, type ClientFrameOf } from "./client-frames.js";
 export { publishResult, readServerFrame, serverShapes, subscribeResult, type ServerFrame, type ServerFrameOf } from "./server-frames.js";

@@ -24,10 +24,10 @@ export class MsgpackReader {
   readonly #view: DataView;
   #at = 0;
 
-  constructor(message: Uint8Array) {
+  constructor(message: Uint8Array | ArrayBuffer) {
     // A view of its own: parts of a Node buffer would be buffers again.
-    this.#bytes = new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
-    this.#view = new DataView(message.buffer, message.byteOffset, message.byteLength);
+    this.#bytes = message instanceof Uint8Array ? new Uint8Array(message.buffer, message.byteOffset, message.length) : new Uint8Array(message);
+    this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length);
   }
 
   /** @throws TuttiError `MESSAGE_MALFORMED`, `MESSAGE_TOO_DEEP` */

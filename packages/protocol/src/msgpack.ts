@@ -1,4 +1,4 @@
-import { jsonCodec, type Codec, type Encoded } from "./codec.js";
+import { jsonCodec, type Codec, type Encoded, type Received } from "./codec.js";
 import { DEPTH_MAX } from "./limits.js";
 import { MsgpackReader } from "./msgpack-reader.js";
 import { MsgpackWriter } from "./msgpack-writer.js";
@@ -19,7 +19,7 @@ export const msgpackCodec: Codec = {
     return new MsgpackWriter().write(frames, depthMax) ?? jsonCodec.encode(frames, depthMax);
   },
 
-  decode(message: Encoded, depthMax: number = DEPTH_MAX): readonly unknown[] {
+  decode(message: Received, depthMax: number = DEPTH_MAX): readonly unknown[] {
     return typeof message === "string" ? jsonCodec.decode(message, depthMax) : new MsgpackReader(message).frames(depthMax);
   },
 };

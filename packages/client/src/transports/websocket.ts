@@ -1,14 +1,16 @@
-import type { Encoded } from "@tutti/protocol";
+import type { Received } from "@tutti/protocol";
 import type { Link, LinkEvents, Transport } from "../transport.js";
 
+/** What is read of the events that are listened to. */
 interface WebSocketEvent {
-  readonly data?: unknown;
-  readonly code?: number;
-  readonly reason?: string;
+  readonly data: Received;
+  readonly code: number;
+  readonly reason: string;
 }
 
 /** The part of a `WebSocket` that is used; the browser's has it, and that of `ws`. */
 export interface WebSocketLike {
+  binaryType: string;
   addEventListener(type: string, listener: (event: WebSocketEvent) => void): void;
   send(data: string | Uint8Array): void;
   close(code?: number, reason?: string): void;
@@ -33,20 +35,13 @@ export function webSocketTransport({ WebSocket: Socket = globalThis.WebSocket }:
 }
 
 function link(socket: WebSocketLike, events: LinkEvents): Link {
-  // After `close` nobody listens any more.
-  let isOver = false;
-  const on = (type: string, listener: (event: WebSocketEvent) => void): void => socket.addEventListener(type, (event) => isOver || listener(event));
+  const on = (type: string, listener: (event: WebSocketEvent) => void): void => socket.addEventListener(type, listener);
+  // Else a page gets a `Blob`, whose bytes come later than what follows it.
+  socket.binaryType = "arraybuffer";
   on("open", () => events.opened());
-  // The JSON codec is text; what is none it refuses.
-  on("message", ({ data }) => events.message(data as Encoded));
-  on("close", ({ code = 0, reason = "" }) => events.closed(code, reason));
+  on("message", ({ data }) => events.message(data));
+  on("close", ({ code, reason }) => events.closed(code, reason));
   // Always followed by a close, which says more; without a listener `ws` would throw.
   on("error", () => {});
-  return {
-    send: (data) => socket.send(data),
-    close(code, reason) {
-      isOver = true;
-      socket.close(code, reason);
-    },
-  };
+  return socket;
 }

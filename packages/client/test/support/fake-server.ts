@@ -1,4 +1,4 @@
-import { closeCodeOf, jsonCodec, readClientFrame, TuttiError, wireErrorOf, type ClientFrame, type ClientFrameOf, type ErrorCode, type Position, type ServerFrame, type WireEvent } from "@tutti/protocol";
+import { closeCodeOf, jsonCodec, readClientFrame, TuttiError, wireErrorOf, type ClientFrame, type ClientFrameOf, type Codec, type Encoded, type ErrorCode, type Position, type Received, type ServerFrame, type WireEvent } from "@tutti/protocol";
 import type { Link, LinkEvents, Transport } from "../../src/index.js";
 
 export const PUBLIC_ID = "public";
@@ -9,20 +9,22 @@ export const at = (seq: number, epoch = EPOCH): Position => ({ epoch, seq });
 /** One link as the server sees it. */
 export class FakeLink implements Link {
   readonly sent: ClientFrame[] = [];
-  readonly messages: string[] = [];
+  readonly messages: Encoded[] = [];
   readonly #events: LinkEvents;
+  readonly #codec: Codec;
   status: "opening" | "open" | "closed" = "opening";
   /** What the client closed it with. */
   closedBy: number | undefined;
 
-  constructor(events: LinkEvents) {
+  constructor(events: LinkEvents, codec: Codec) {
     this.#events = events;
+    this.#codec = codec;
   }
 
-  send(data: string | Uint8Array): void {
-    if (this.status !== "open" || typeof data !== "string") throw new Error(`sent on a link that is ${this.status}`);
+  send(data: Encoded): void {
+    if (this.status !== "open") throw new Error(`sent on a link that is ${this.status}`);
     this.messages.push(data);
-    this.sent.push(...jsonCodec.decode(data).map(readClientFrame));
+    this.sent.push(...this.#codec.decode(data).map(readClientFrame));
   }
 
   close(closeCode: number): void {
@@ -38,10 +40,10 @@ export class FakeLink implements Link {
 
   /** The server's words, in one message. */
   say(...frames: readonly ServerFrame[]): void {
-    this.raw(jsonCodec.encode(frames));
+    this.raw(this.#codec.encode(frames));
   }
 
-  raw(data: string | Uint8Array): void {
+  raw(data: Received): void {
     if (this.status === "open") this.#events.message(data);
   }
 
@@ -103,13 +105,17 @@ export class FakeTransport implements Transport {
   readonly name = "fake";
   readonly links: FakeLink[] = [];
   readonly urls: string[] = [];
+  readonly subprotocols: string[] = [];
+  /** What the server speaks. */
+  codec: Codec = jsonCodec;
   /** The most links that were not closed at once. */
   liveMax = 0;
 
-  open(url: string, _subprotocol: string, events: LinkEvents): Link {
-    const link = new FakeLink(events);
+  open(url: string, subprotocol: string, events: LinkEvents): Link {
+    const link = new FakeLink(events, this.codec);
     this.links.push(link);
     this.urls.push(url);
+    this.subprotocols.push(subprotocol);
     this.liveMax = Math.max(this.liveMax, this.links.filter(({ status }) => status !== "closed").length);
     return link;
   }
