@@ -25,15 +25,18 @@ export interface AttachOptions {
 /** Serves WebSockets on an HTTP server. Returns what undoes it. */
 export function attachWebSocket(http: HttpServer, hub: Hub, { path = "/v1/connect", origins }: AttachOptions): () => void {
   const subprotocol = subprotocolOf(jsonCodec.name);
-  const webSockets = new WebSocketServer({
+  // Not written where it is used: the types of `ws` do not know `closeTimeout`.
+  const options = {
     WebSocket: HubSocket,
     noServer: true,
     clientTracking: false,
+    closeTimeout: CLOSE_TIMEOUT_MS,
     // Every message is encoded once for all; compressing it for each would undo that.
     perMessageDeflate: false,
     maxPayload: hub.node.services.bounds.messageBytesMax,
-    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
-  });
+    handleProtocols: (offered: Set<string>): string | false => (offered.has(subprotocol) ? subprotocol : false),
+  };
+  const webSockets = new WebSocketServer(options);
 
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const isOurs = pathOf(request) === path;
@@ -55,14 +58,12 @@ class HubSocket extends WebSocket {
 }
 
 function open(hub: Hub, webSocket: HubSocket, socket: Duplex, handshake: Handshake): void {
-  const events = hub.accept(new WebSocketTransport(hub, webSocket, socket), handshake);
-  webSocket.events = events;
+  webSocket.events = hub.accept(new WebSocketTransport(webSocket, socket), handshake);
   webSocket.on("message", onMessage);
   webSocket.on("ping", onLife);
   webSocket.on("pong", onLife);
   webSocket.on("close", onClose);
   webSocket.on("error", onError);
-  socket.on("drain", () => events.drained());
 }
 
 function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
@@ -90,12 +91,12 @@ function eventsOf(webSocket: WebSocket): ConnectionEvents | undefined {
  */
 class WebSocketTransport implements ServerTransport {
   readonly name = "websocket";
-  readonly #hub: Hub;
-  readonly #webSocket: WebSocket;
+  readonly #webSocket: HubSocket;
   readonly #socket: Duplex;
+  /** A write was told to wait: `drained` is owed. */
+  #isFull = false;
 
-  constructor(hub: Hub, webSocket: WebSocket, socket: Duplex) {
-    this.#hub = hub;
+  constructor(webSocket: HubSocket, socket: Duplex) {
     this.#webSocket = webSocket;
     this.#socket = socket;
   }
@@ -106,6 +107,20 @@ class WebSocketTransport implements ServerTransport {
 
   send(packets: readonly Packet[]): void {
     if (this.#webSocket.readyState !== this.#webSocket.OPEN) return;
+    this.#write(packets);
+    if (this.#socket.writableNeedDrain && !this.#isFull) this.#awaitDrain();
+  }
+
+  close(closeCode: number, reason: string): void {
+    // A close frame takes no more. A code of the application's own may be longer; the error frame before it has the whole of it.
+    this.#webSocket.close(closeCode, Buffer.byteLength(reason) <= REASON_BYTES_MAX ? reason : "");
+  }
+
+  terminate(): void {
+    this.#webSocket.terminate();
+  }
+
+  #write(packets: readonly Packet[]): void {
     const [first] = packets;
     if (packets.length === 1 && first !== undefined) return void this.#socket.write(first.framed(websocketFrame));
     this.#socket.cork();
@@ -113,15 +128,13 @@ class WebSocketTransport implements ServerTransport {
     this.#socket.uncork();
   }
 
-  close(closeCode: number, reason: string): void {
-    // A close frame takes no more. A code of the application's own may be longer; the error frame before it has the whole of it.
-    this.#webSocket.close(closeCode, Buffer.byteLength(reason) <= REASON_BYTES_MAX ? reason : "");
-    const cancel = this.#hub.node.services.environment.after(CLOSE_TIMEOUT_MS, () => this.#webSocket.terminate());
-    this.#webSocket.once("close", cancel);
-  }
-
-  terminate(): void {
-    this.#webSocket.terminate();
+  /** Listens while there is something to hear: most sockets never fill up. */
+  #awaitDrain(): void {
+    this.#isFull = true;
+    this.#socket.once("drain", () => {
+      this.#isFull = false;
+      this.#webSocket.events?.drained();
+    });
   }
 }
 
