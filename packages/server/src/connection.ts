@@ -55,7 +55,6 @@ export interface ConnectionParts {
 
 /** One protocol lifetime over one transport: from the first byte to the end, whichever side brings it. */
 export class Connection implements ConnectionEvents, Replier {
-  readonly id: string;
   readonly ordinal: number;
   readonly codec: Codec = jsonCodec;
   readonly outbox: Outbox;
@@ -69,7 +68,6 @@ export class Connection implements ConnectionEvents, Replier {
 
   constructor({ ordinal, node, transport, handshake }: ConnectionParts) {
     const { environment, bounds } = node.services;
-    this.id = environment.id();
     this.ordinal = ordinal;
     this.#node = node;
     this.#transport = transport;
@@ -78,6 +76,11 @@ export class Connection implements ConnectionEvents, Replier {
     this.#aliveAt = environment.elapsed();
     this.#expiresAt = this.#aliveAt + bounds.helloTimeoutMs;
     this.#phase = { name: "greeting", handshake };
+  }
+
+  /** Names it among those of all nodes. */
+  get id(): string {
+    return `${this.#node.services.node}-${this.ordinal.toString(36)}`;
   }
 
   /** What is known of it; `undefined` before its hello. */
