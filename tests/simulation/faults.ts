@@ -18,6 +18,7 @@ export const faultNames = [
   "server-freeze",
   "server-crash",
   "server-drain",
+  "server-busy",
   "broker-slow",
   "broker-refuses",
   "broker-answers-lost",

@@ -1,12 +1,14 @@
 import { TuttiError, type Environment, type Position } from "@tutti/protocol";
 import { createServer, silentLog, type Server, type ServerGuards } from "@tutti/server";
-import type { Participant, SimulatedNetwork } from "@tutti/testkit";
+import { RandomStream, type Participant, type SimulatedNetwork } from "@tutti/testkit";
 import type { BrokerSite } from "./broker-site.js";
+import { BusyEnvironment } from "./busy-environment.js";
 import { contract, type Item, type SimulationContract } from "./contract.js";
 import type { Handlings } from "./handlings.js";
 import { claimsOf } from "./issuer.js";
 import type { Permits } from "./permits.js";
 import type { ServerGuardsOff } from "./profiles.js";
+import type { Delivery } from "./weather.js";
 
 /** Small enough for a seed to meet its ends. */
 export const serverBounds = {
@@ -37,12 +39,14 @@ async function handle(item: Item, environment: Environment): Promise<Item | unde
 }
 
 interface HostParts {
+  readonly seed: number;
   readonly network: SimulatedNetwork;
   readonly broker: BrokerSite;
   readonly permits: Permits;
   readonly handlings: Handlings;
   readonly nowMs: () => number;
   readonly hasTinyHistory: boolean;
+  readonly delivery: Delivery;
   /** The bound that a guard is switched off by. */
   readonly bounds: ServerGuardsOff["bounds"];
   readonly guards: ServerGuards;
@@ -127,7 +131,8 @@ export class Host {
   }
 
   #begin(): [Participant, Server<SimulationContract>] {
-    const { network, broker, guards, bounds, newProcess, handlings, nowMs, hasTinyHistory } = this.#parts;
+    const { seed, network, broker, guards, bounds, newProcess, handlings, nowMs, hasTinyHistory } = this.#parts;
+    const { turnMsMax, signalFlushMs, ...delivery } = this.#parts.delivery;
     const environment = newProcess(`server${++this.#startCount}`);
     const publish = ({ payload }: { readonly payload: Item }): Promise<Item | undefined> => {
       handlings.note({ node: environment.name, token: payload.token, atMs: nowMs() });
@@ -135,12 +140,13 @@ export class Host {
     };
     const authorize = ({ user, channel }: { readonly user: { readonly id: string } | undefined; readonly channel: string }): boolean =>
       this.permits.may(user?.id, channel);
-    const retained = hasTinyHistory ? tinyHistory : history;
+    const namespace = { history: hasTinyHistory ? tinyHistory : history, signalFlushMs };
     const server = createServer({
       ...serverBounds,
+      ...delivery,
       ...bounds,
       contract,
-      environment,
+      environment: new BusyEnvironment(environment, new RandomStream(seed, `turns of ${environment.name}`), turnMsMax),
       guards,
       log: silentLog,
       broker: broker.connect(environment),
@@ -149,7 +155,7 @@ export class Host {
         "board:{id}": { authorize, publish: { "mark:add": publish, "mark:poison": publish } },
         "feed:{id}": { authorize, publish: { "note:add": publish } },
       },
-      namespaces: { board: { history: retained }, feed: { history: retained } },
+      namespaces: { board: namespace, feed: namespace },
     });
     this.#stopListening = network.listen(HOST, environment, (transport, handshake) => server.accept(transport, handshake));
     return [environment, server];

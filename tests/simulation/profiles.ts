@@ -14,7 +14,9 @@ export const profiles: Readonly<Record<string, Profile>> = {
   calm: {},
   network: { cut: 0.9, "half-open": 0.4, stall: 0.3, refused: 0.2, silent: 0.2, "slow-network": 0.4, resubscribe: 0.4 },
   pages: { offline: 0.6, sleep: 0.6, reload: 0.6, "wrong-clocks": 0.4, resubscribe: 0.3, "slow-network": 0.3 },
-  server: { "server-crash": 0.7, "server-drain": 0.4, "server-freeze": 0.4, cut: 0.3, "broker-slow": 0.4 },
+  server: { "server-crash": 0.7, "server-drain": 0.4, "server-freeze": 0.4, "server-busy": 0.3, cut: 0.3, "broker-slow": 0.4 },
+  /** Turns that take long, so that slices are many and fan-outs wait for each other. */
+  load: { "server-busy": 1, resubscribe: 0.5, stall: 0.3, cut: 0.4, kicked: 0.3, banned: 0.3, "deliveries-lost": 0.3, trim: 0.3, "narrow-network": 0.3 },
   broker: { "broker-refuses": 0.5, "broker-answers-lost": 0.5, "broker-hangs": 0.3, "broker-restart": 0.4, "broker-slow": 0.5, cut: 0.3 },
   bus: { "deliveries-lost": 1, "deliveries-repeated": 0.7, "broker-slow": 0.4, cut: 0.4, "slow-network": 0.3 },
   /** A server that repeats and forgets: the client's own guards. */
@@ -82,6 +84,7 @@ export interface ServerGuardsOff {
   readonly chain?: false;
   readonly headCheck?: false;
   readonly join?: false;
+  readonly release?: false;
   /** A bound that leaves nothing of a guard. */
   readonly bounds?: { readonly preparedMs: number };
 }
@@ -135,5 +138,6 @@ export const breaks: Readonly<Record<string, Break>> = {
   lock: { what: "a session has one owner at a time", profile: { "two-tabs": 1, reload: 0.5, cut: 0.5 }, storage: { lock: false } },
   storeFirst: { what: "a publish is stored before it is sent", profile: { reload: 1, "two-tabs": 1, "slow-storage": 1 }, storage: { kept: false } },
   age: { what: "a publish that waited too long is not sent", profile: { month: 1, cut: 1, "broker-answers-lost": 1, reload: 0.5 }, client: { age: false } },
+  release: { what: "what a channel holds leaves by itself", profile: { "server-busy": 1 }, server: { release: false } },
   join: { what: "a replay joins the live events by position", profile: { ...reconnects, "broker-slow": 1 }, server: { join: false } },
 };

@@ -98,6 +98,8 @@ export class Scene {
     this.broker = faults.has("durable-log") ? this.#embeddedBroker(durability) : this.#remoteBroker(guards);
     const { bounds, ...serverGuards } = guards.server ?? {};
     this.host = new Host({
+      seed,
+      delivery: this.weather.delivery(),
       network: this.network,
       broker: this.broker,
       permits: new Permits(() => this.clock.nowMs),

@@ -4,6 +4,15 @@ import type { FaultName } from "./faults.js";
 
 const DAY_MS = 86_400_000;
 
+/** How servers deliver: small numbers, for as few as there are to meet their ends. */
+export interface Delivery {
+  readonly deliverySliceWritesMax: number;
+  readonly fanOutsMax: number;
+  readonly signalFlushMs: number;
+  /** How long a turn of the event loop takes at most. */
+  readonly turnMsMax: number;
+}
+
 /** What holds for the whole of a run: how slow, how lossy, how wrong things are. Each fault draws from a stream of its own. */
 export class Weather {
   readonly #seed: number;
@@ -49,6 +58,17 @@ export class Weather {
       if (draw < lost) return "is lost";
       if (draw < lost + twice) return "arrives twice";
       return draw < lost + twice + late ? "arrives late" : "arrives";
+    };
+  }
+
+  /** Slices and what waits for them, in every run; they matter where turns take their time. */
+  delivery(): Delivery {
+    const random = new RandomStream(this.#seed, "delivery");
+    return {
+      deliverySliceWritesMax: random.pick([1, 1, 2, 3, 4_096]),
+      fanOutsMax: random.pick([1, 2, 4]),
+      signalFlushMs: random.pick([0, 0, 30]),
+      turnMsMax: this.#under("server-busy", 5, 80, 0),
     };
   }
 

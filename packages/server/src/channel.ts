@@ -48,8 +48,8 @@ export class Channel implements TurnTask {
   constructor(services: Services, policy: ChannelPolicy, onFailed: (channel: Channel) => void) {
     this.#services = services;
     this.policy = policy;
-    this.#fanOuts = new FanOuts(services.turn);
     const { environment, bounds } = services;
+    this.#fanOuts = new FanOuts(services.turn, bounds.fanOutsMax);
     const endTurn = (): void => services.turn.addChannel(this);
     this.#signals = new Signals({ environment, channel: policy.name, flushMs: policy.namespace.signalFlushMs ?? 0, onDue: endTurn });
     this.presence = new Presence(environment, policy.name, bounds.presenceGraceMs, endTurn);

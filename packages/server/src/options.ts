@@ -47,6 +47,8 @@ export const defaultBounds = {
   deliverySliceMs: 2,
   /** How many connections are written to in one slice at most, however fast that goes. */
   deliverySliceWritesMax: 4_096,
+  /** How many fan-outs of a channel may be under way, not yet written to all whom they are for. What comes beyond is held, and leaves together. */
+  fanOutsMax: 4,
   /** How many channels one connection may hold. */
   subscriptionsMax: 256,
   /** How many requests of one connection may wait for their answer. */

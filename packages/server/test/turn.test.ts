@@ -77,12 +77,12 @@ describe("a slice", () => {
 
   it("FAN-2 does not last longer because nothing was to be written before it", async () => {
     const { environment, written, line } = turnOf({ sliceMs: 2, writeMs: 0.1 });
-    line(10);
+    line(40);
     await environment.settle();
     environment.workedMs += 1_000;
     line(100);
     await environment.tick();
-    expect(written.length).toBe(10 + 32);
+    expect(written.length).toBe(40 + 32);
   });
 
   it("FAN-2 writes to one connection at least, whatever the bounds", async () => {
