@@ -62,7 +62,8 @@ export class Connection implements ConnectionEvents, Replier {
   readonly #transport: ServerTransport;
   readonly #remoteAddress: string;
   #phase: Phase;
-  #aliveAt: number;
+  /** How many of the hub's sweeps found that nothing had arrived since the one before. */
+  #silentSweeps = 0;
   /** When the time for the hello is over, and then that of the token, on the monotonic clock. */
   #expiresAt: number;
 
@@ -73,8 +74,7 @@ export class Connection implements ConnectionEvents, Replier {
     this.#transport = transport;
     this.#remoteAddress = handshake.remoteAddress;
     this.outbox = new Outbox(transport, bounds.outboxBytesMax);
-    this.#aliveAt = environment.elapsed();
-    this.#expiresAt = this.#aliveAt + bounds.helloTimeoutMs;
+    this.#expiresAt = environment.elapsed() + bounds.helloTimeoutMs;
     this.#phase = { name: "greeting", handshake };
   }
 
@@ -102,16 +102,6 @@ export class Connection implements ConnectionEvents, Replier {
     return this.#phase.name === "open" ? this.#phase.requests : undefined;
   }
 
-  /** When something last arrived, on the monotonic clock. */
-  get aliveAt(): number {
-    return this.#aliveAt;
-  }
-
-  /** When it has to be ended by {@link expire}, on the monotonic clock. */
-  get expiresAt(): number {
-    return this.#expiresAt;
-  }
-
   message(data: string | Uint8Array): void {
     this.alive();
     if (this.#phase.name === "closed") return;
@@ -130,7 +120,7 @@ export class Connection implements ConnectionEvents, Replier {
   }
 
   alive(): void {
-    this.#aliveAt = this.#node.services.environment.elapsed();
+    this.#silentSweeps = 0;
   }
 
   drained(): void {
@@ -166,9 +156,11 @@ export class Connection implements ConnectionEvents, Replier {
     this.#transport.close(closeCodeOf(wire.code) ?? 1011, wire.code);
   }
 
-  /** The time for the hello is over, or that of the token. */
-  expire(): void {
-    this.fail(new TuttiError(this.#phase.name === "open" ? "TOKEN_EXPIRED" : "HELLO_TIMEOUT"));
+  /** Ends it where nothing has arrived for more than so many sweeps, or where the time for its hello, or that of its token, is over. */
+  sweep(now: number, silentSweepsMax: number): void {
+    this.#silentSweeps++;
+    if (this.#silentSweeps > silentSweepsMax) this.fail(new TuttiError("HEARTBEAT_TIMEOUT"));
+    else if (this.#expiresAt <= now) this.fail(new TuttiError(this.#phase.name === "open" ? "TOKEN_EXPIRED" : "HELLO_TIMEOUT"));
   }
 
   /** The server ends a subscription. */

@@ -10,9 +10,6 @@ import { Sessions } from "./sessions.js";
 import type { ConnectionEvents, Handshake, ServerTransport } from "./transport.js";
 
 const SWEEP_MS = 1_000;
-/** A sweep that comes this late says that the loop stood still, and that what clients sent meanwhile has not been read yet. */
-const STANDSTILL_MS = 1_000;
-const AFTER_STANDSTILL_MS = 5_000;
 const SETTLE_MS_MAX = 2_000;
 const SETTLE_STEP_MS = 20;
 
@@ -20,9 +17,6 @@ const SETTLE_STEP_MS = 20;
 export class Hub {
   readonly node: NodeState;
   #cancelSweep = (): void => {};
-  #sweptAt: number;
-  /** Until then silence is nobody's fault, on the monotonic clock. */
-  #excusedUntil = 0;
   #headsCheckedAt: number;
   #isDraining = false;
   #acceptedCount = 0;
@@ -38,7 +32,7 @@ export class Hub {
       memberships: new Memberships(),
       publishers: new Publishers(services, channels),
     };
-    this.#sweptAt = this.#headsCheckedAt = services.environment.elapsed();
+    this.#headsCheckedAt = services.environment.elapsed();
     this.#scheduleSweep();
   }
 
@@ -114,23 +108,13 @@ export class Hub {
   #sweep(): void {
     const { environment, bounds } = this.node.services;
     const now = environment.elapsed();
-    const lateMs = now - this.#sweptAt - SWEEP_MS;
-    this.#sweptAt = now;
-    if (lateMs > STANDSTILL_MS) this.#excusedUntil = now + AFTER_STANDSTILL_MS;
-    if (now >= this.#excusedUntil) this.#endSilent(now - bounds.silenceMsMax);
-    this.#endExpired(now);
+    // Silence is counted in sweeps: a loop that stands still hears nothing, and does not sweep either.
+    const silentSweepsMax = Math.ceil(bounds.silenceMsMax / SWEEP_MS);
+    for (const connection of this.node.connections) connection.sweep(now, silentSweepsMax);
     this.node.channels.closeIdle();
     this.node.publishers.sweep();
     if (now - this.#headsCheckedAt < bounds.headCheckMs) return;
     this.#headsCheckedAt = now;
     this.node.channels.checkHeads();
-  }
-
-  #endSilent(before: number): void {
-    for (const connection of this.node.connections) if (connection.aliveAt < before) connection.fail(new TuttiError("HEARTBEAT_TIMEOUT"));
-  }
-
-  #endExpired(now: number): void {
-    for (const connection of this.node.connections) if (connection.expiresAt <= now) connection.expire();
   }
 }

@@ -76,7 +76,9 @@ describe("a heartbeat", () => {
     const world = new World();
     const peer = await world.peer();
     await world.environment.standStill(60_000);
-    await world.advance(6_000);
+    await world.advance(34_000);
+    expect(peer.closeCode).toBeUndefined();
+    await world.advance(1_000);
     expect(peer.closeCode).toBe(4100);
   });
 });
