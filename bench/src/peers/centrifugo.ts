@@ -102,7 +102,7 @@ export const centrifugo: Peer = { name: "centrifugo", missing, wire: centrifugoW
 
 /** The same with the last events of each channel kept: whoever comes back recovers them. */
 export const centrifugoKept: Peer = {
-  name: "centrifugo, history",
+  name: "centrifugo-history",
   missing,
   wire: centrifugoWire,
   recovers: true,

@@ -54,4 +54,4 @@ const wire: Wire = {
 
 export const socketIo: Peer = { name: "socket.io", wire, recovers: false, start: (setup) => startNode("socket-io-server.js", setup) };
 
-export const socketIoRecovering: Peer = { name: "socket.io, recovery", wire, recovers: true, start: (setup) => startNode("socket-io-server.js", setup, { recovers: true }) };
+export const socketIoRecovering: Peer = { name: "socket.io-recovery", wire, recovers: true, start: (setup) => startNode("socket-io-server.js", setup, { recovers: true }) };

@@ -96,11 +96,11 @@ const wire: Wire = {
 export const tutti: Peer = { name: "tutti", wire, recovers: true, start: (setup) => startNode("tutti-server.js", setup) };
 
 /** The same without slices: what is flushed is written to its end before anything else. */
-export const tuttiUnsliced: Peer = { name: "tutti, no slices", wire, recovers: true, start: (setup) => startNode("tutti-server.js", setup, { deliverySliceMs: Number.MAX_SAFE_INTEGER }) };
+export const tuttiUnsliced: Peer = { name: "tutti-unsliced", wire, recovers: true, start: (setup) => startNode("tutti-server.js", setup, { deliverySliceMs: Number.MAX_SAFE_INTEGER }) };
 
 /** The same with signals held for some milliseconds, as a room that is all cursors may want it. */
 export const tuttiHolding: Peer = {
-  name: "tutti, signalFlushMs 10",
+  name: "tutti-held",
   wire,
   recovers: true,
   start: (setup) => startNode("tutti-server.js", setup, { namespaces: { room: { signalFlushMs: 10 } } }),

@@ -29,4 +29,4 @@ const wire: Wire = {
 export const ws: Peer = { name: "ws", wire, recovers: false, start: (setup) => startNode("ws-server.js", setup) };
 
 /** Bare `ws`, a write for each turn and member. */
-export const wsOnceATurn: Peer = { name: "ws, once a turn", wire, recovers: false, start: (setup) => startNode("ws-server.js", setup, { onceATurn: true }) };
+export const wsOnceATurn: Peer = { name: "ws-turn", wire, recovers: false, start: (setup) => startNode("ws-server.js", setup, { onceATurn: true }) };

@@ -46,7 +46,7 @@ export const storm = scenario<Served>({
   comparisons: [
     { quantity: "delivered", of: "tutti", goal: { atLeast: 100, atMost: 100 } },
     { quantity: "repeats", of: "tutti", goal: { atMost: 0 } },
-    { quantity: "whole", of: "tutti", to: "socket.io, recovery", goal: { atMost: 1 } },
+    { quantity: "whole", of: "tutti", to: "socket.io-recovery", goal: { atMost: 1 } },
   ],
   async load({ peer, server }, size) {
     const { members, perSecond, calmMs, awayMs, wholeMsMax, afterMs } = shapes[size];
