@@ -164,7 +164,7 @@ describe("HEL-7: the handshake of a WebSocket", () => {
     }
   });
 
-  it.each(["", "tutti.2.json", "graphql-ws"])("HEL-7: refuses a client that offers '%s' with VERSION_UNSUPPORTED", async (subprotocols) => {
+  it.each(["", "tutti.1", "graphql-ws"])("HEL-7: refuses a client that offers '%s' with VERSION_UNSUPPORTED", async (subprotocols) => {
     expect(await handshake(await attached(), { subprotocols })).toMatchObject({ status: 400, body: "VERSION_UNSUPPORTED" });
   });
 

@@ -56,7 +56,6 @@ export interface ConnectionParts {
 /** One protocol lifetime over one transport: from the first byte to the end, whichever side brings it. */
 export class Connection implements ConnectionEvents, Replier {
   readonly ordinal: number;
-  readonly codec: Codec = jsonCodec;
   readonly outbox: Outbox;
   readonly #node: NodeState;
   readonly #transport: ServerTransport;
@@ -76,6 +75,10 @@ export class Connection implements ConnectionEvents, Replier {
     this.outbox = new Outbox(transport, bounds.outboxBytesMax);
     this.#expiresAt = environment.elapsed() + bounds.helloTimeoutMs;
     this.#phase = { name: "greeting", handshake };
+  }
+
+  get codec(): Codec {
+    return this.#transport.codec ?? jsonCodec;
   }
 
   /** Names it among those of all nodes. */

@@ -1,4 +1,4 @@
-import { TuttiError, limits, type Contract, type Environment } from "@tutti/protocol";
+import { TuttiError, limits, type Codec, type Contract, type Environment } from "@tutti/protocol";
 import type { Broker, Retention } from "./broker.js";
 import type { Authenticate, GlobalCallHandlers, Handlers, User } from "./handlers.js";
 import type { Log } from "./log.js";
@@ -95,6 +95,11 @@ export interface ServerOptions<C extends Contract = Contract, U extends User = U
   readonly namespaces?: Readonly<Record<string, NamespacePolicy>>;
   /** The log and bus; `memoryBroker()` unless given. */
   readonly broker?: Broker;
+  /**
+   * What clients may speak: `[jsonCodec]` unless given. With `[jsonCodec, msgpackCodec]` each client speaks what it was made with; one whose codec
+   * is not here ends with `VERSION_UNSUPPORTED`.
+   */
+  readonly codecs?: readonly Codec[];
   readonly environment?: Environment;
   /** `consoleLog()` unless given. */
   readonly log?: Log;

@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from "node:http";
 import {
   channelName,
+  jsonCodec,
   type Contract,
   type EventInput,
   type EventTypeOf,
@@ -111,6 +112,7 @@ export function createServer<const C extends Contract = UntypedContract, U exten
     node: environment.id(),
     environment,
     bounds,
+    codecs: options.codecs ?? [jsonCodec],
     broker: options.broker ?? memoryBroker({ environment }),
     policy: new Policy(options.contract, handlers, calls, options.namespaces ?? {}),
     turn: new Turn({ environment, log, bounds }),

@@ -1,4 +1,4 @@
-import type { Environment } from "@tutti/protocol";
+import type { Codec, Environment } from "@tutti/protocol";
 import type { Broker } from "./broker.js";
 import type { Log } from "./log.js";
 import type { Bounds, ServerGuards } from "./options.js";
@@ -11,6 +11,8 @@ export interface Services {
   readonly node: string;
   readonly environment: Environment;
   readonly bounds: Bounds;
+  /** What connections may speak. */
+  readonly codecs: readonly Codec[];
   readonly broker: Broker;
   readonly policy: Policy;
   readonly turn: Turn;

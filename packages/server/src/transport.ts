@@ -1,9 +1,12 @@
+import type { Codec } from "@tutti/protocol";
 import type { Packet } from "./packet.js";
 
 /** What a transport offers the hub for one connection. */
 export interface ServerTransport {
   /** `websocket`, `sse`, … */
   readonly name: string;
+  /** What both ends agreed to speak; JSON, where they were not asked. */
+  readonly codec?: Codec;
   /** What was sent and has not left this process yet, in bytes. */
   readonly bufferedBytes: number;
   /** Sends messages, in order, with as few system calls as it can. Never throws; what cannot be sent is lost with the connection. */

@@ -1,10 +1,11 @@
 import { STATUS_CODES, type IncomingMessage, type Server as HttpServer } from "node:http";
 import type { Duplex } from "node:stream";
-import { jsonCodec, subprotocolOf, type ErrorCode } from "@tutti/protocol";
+import { TuttiError, errorPolicies, jsonCodec, wireErrorOf, type Codec, type ErrorCode } from "@tutti/protocol";
 import { WebSocket, WebSocketServer, type RawData } from "ws";
 import type { Hub } from "../hub.js";
 import type { Packet } from "../packet.js";
 import type { ConnectionEvents, Handshake, ServerTransport } from "../transport.js";
+import { Subprotocols } from "./subprotocols.js";
 import { websocketFrame } from "./websocket-frame.js";
 
 /** How long a client may take to answer a close frame. */
@@ -24,7 +25,7 @@ export interface AttachOptions {
 
 /** Serves WebSockets on an HTTP server. Returns what undoes it. */
 export function attachWebSocket(http: HttpServer, hub: Hub, { path = "/v1/connect", origins }: AttachOptions): () => void {
-  const subprotocol = subprotocolOf(jsonCodec.name);
+  const subprotocols = new Subprotocols(hub.node.services.codecs);
   // Not written where it is used: the types of `ws` do not know `closeTimeout`.
   const options = {
     WebSocket: HubSocket,
@@ -34,7 +35,7 @@ export function attachWebSocket(http: HttpServer, hub: Hub, { path = "/v1/connec
     // Every message is encoded once for all; compressing it for each would undo that.
     perMessageDeflate: false,
     maxPayload: hub.node.services.bounds.messageBytesMax,
-    handleProtocols: (offered: Set<string>): string | false => (offered.has(subprotocol) ? subprotocol : false),
+    handleProtocols: (offered: Set<string>): string | false => subprotocols.choose(offered) ?? false,
   };
   const webSockets = new WebSocketServer(options);
 
@@ -44,9 +45,13 @@ export function attachWebSocket(http: HttpServer, hub: Hub, { path = "/v1/connec
     if (!isOurs && http.listenerCount("upgrade") > 1) return;
     if (!isOurs) return refuse(socket, 404, "ROOM_NOT_FOUND");
     if (!isAllowedOrigin(request, origins)) return refuse(socket, 403, "ORIGIN_FORBIDDEN");
-    if (!offers(request, subprotocol)) return refuse(socket, 400, "VERSION_UNSUPPORTED");
+    if (subprotocols.choose(offeredBy(request)) === undefined) return refuse(socket, 400, "VERSION_UNSUPPORTED");
     if (!hub.isOpen) return refuse(socket, 503, "UNAVAILABLE");
-    webSockets.handleUpgrade(request, socket, head, (webSocket) => open(hub, webSocket, socket, handshakeOf(request)));
+    webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      const codec = subprotocols.codecOf(webSocket.protocol);
+      if (codec === undefined) turnAway(webSocket, subprotocols);
+      else open(hub, webSocket, new WebSocketTransport(webSocket, socket, codec), handshakeOf(request));
+    });
   };
   http.on("upgrade", onUpgrade);
   return () => void http.removeListener("upgrade", onUpgrade);
@@ -57,13 +62,21 @@ class HubSocket extends WebSocket {
   events: ConnectionEvents | undefined;
 }
 
-function open(hub: Hub, webSocket: HubSocket, socket: Duplex, handshake: Handshake): void {
-  webSocket.events = hub.accept(new WebSocketTransport(webSocket, socket), handshake);
+function open(hub: Hub, webSocket: HubSocket, transport: WebSocketTransport, handshake: Handshake): void {
+  webSocket.events = hub.accept(transport, handshake);
   webSocket.on("message", onMessage);
   webSocket.on("ping", onLife);
   webSocket.on("pong", onLife);
   webSocket.on("close", onClose);
   webSocket.on("error", onError);
+}
+
+/** Tells a client that there is nothing that both speak. A page hears no answer to its handshake, and would call again; and text is JSON in every codec. */
+function turnAway(webSocket: WebSocket, { names }: Subprotocols): void {
+  const error = wireErrorOf(new TuttiError("VERSION_UNSUPPORTED", { message: `this server speaks ${names.join(", ")}` }));
+  webSocket.on("error", onError);
+  webSocket.send(jsonCodec.encode([{ op: "error", error }]));
+  webSocket.close(errorPolicies.VERSION_UNSUPPORTED.closeCode, error.code);
 }
 
 function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
@@ -91,12 +104,14 @@ function eventsOf(webSocket: WebSocket): ConnectionEvents | undefined {
  */
 class WebSocketTransport implements ServerTransport {
   readonly name = "websocket";
+  readonly codec: Codec;
   readonly #webSocket: HubSocket;
   readonly #socket: Duplex;
   /** A write was told to wait: `drained` is owed. */
   #isFull = false;
 
-  constructor(webSocket: HubSocket, socket: Duplex) {
+  constructor(webSocket: HubSocket, socket: Duplex, codec: Codec) {
+    this.codec = codec;
     this.#webSocket = webSocket;
     this.#socket = socket;
   }
@@ -160,9 +175,9 @@ function isAllowedOrigin({ headers }: IncomingMessage, origins: AttachOptions["o
   return origin === `http://${host}` || origin === `https://${host}`;
 }
 
-function offers(request: IncomingMessage, subprotocol: string): boolean {
+function offeredBy(request: IncomingMessage): readonly string[] {
   const offered = request.headers["sec-websocket-protocol"] ?? "";
-  return offered.split(",").some((name) => name.trim() === subprotocol);
+  return offered.split(",").map((name) => name.trim());
 }
 
 /** Answers a handshake that is not to be, with the code of the reason as its body. */
