@@ -5,9 +5,17 @@ import { nodeOn } from "../cores.js";
 import type { FromServer, ServerTask, ToServer } from "../servers/serve.js";
 import type { RunningServer, ServerSetup } from "./peer.js";
 
+/** Names a folder into which servers write what they spent their time with, as a CPU profile each, when they are stopped. */
+const PROFILES = "TUTTI_BENCH_PROFILES";
+
+function nodeOptions(): readonly string[] {
+  const folder = process.env[PROFILES];
+  return folder === undefined ? ["--expose-gc"] : ["--expose-gc", "--cpu-prof", `--cpu-prof-dir=${folder}`];
+}
+
 /** Starts a server that is a script of Node's, on its core. @throws (rejects) Error where it ends before it listens */
 export async function startNode(script: string, setup: ServerSetup, options: Readonly<Record<string, unknown>> = {}): Promise<RunningServer> {
-  const { command, args } = nodeOn(setup.core, ["--expose-gc"]);
+  const { command, args } = nodeOn(setup.core, nodeOptions());
   const task: ServerTask = { setup, options };
   const child = fork(join(import.meta.dirname, "../servers", script), [JSON.stringify(task)], {
     execPath: command,
