@@ -50,7 +50,7 @@ async function raw(url: string, codec: Codec) {
 }
 
 describe("codecs, over real sockets", () => {
-  it("WIRE-9, HEL-8: clients of either codec in one channel see the same", async () => {
+  it("WIRE-9, HEL-9: clients of either codec in one channel see the same", async () => {
     const { url, server } = await stage.serve({ codecs, calls: { "text:echo": ({ payload }) => payload } });
     const [ada, bob] = await Promise.all(codecs.map((codec) => enter(url, codec)));
     if (ada === undefined || bob === undefined) throw new Error("nobody came");
@@ -130,7 +130,7 @@ describe("codecs, over real sockets", () => {
   it.each([
     ["MessagePack", msgpackCodec, [jsonCodec]],
     ["JSON", jsonCodec, [msgpackCodec]],
-  ])("HEL-8: a client of %s hears that the server has another codec alone, and does not call again", async (_title, codec, spoken) => {
+  ])("HEL-9: a client of %s hears that the server has another codec alone, and does not call again", async (_title, codec, spoken) => {
     const { port } = await stage.serve({ codecs: spoken });
     const proxy = await stage.proxy(port);
     const client = stage.guests.client(proxy.url, { codec });
@@ -140,7 +140,7 @@ describe("codecs, over real sockets", () => {
     expect(client.connection.getSnapshot()).toMatchObject({ status: "disconnected", reason: { message: `this server speaks tutti.1.${spoken[0]?.name}` } });
   });
 
-  it("HEL-8: a client that offers several is given the first that the server has", async () => {
+  it("HEL-9: a client that offers several is given the first that the server has", async () => {
     const { url } = await stage.serve({ codecs });
     for (const [offered, given] of [[["tutti.1.cbor", "tutti.1.msgpack", "tutti.1.json"], "tutti.1.msgpack"], [["tutti.1.json", "tutti.1.msgpack"], "tutti.1.json"]] as const) {
       const socket = new WebSocket(url, [...offered]);

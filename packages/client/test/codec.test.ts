@@ -15,7 +15,7 @@ function binary(): Stage {
 const noteOf = (count: number) => ({ text: "", halves: Array<number>(count).fill(0.5) });
 
 describe("the codec of a client", () => {
-  it("HEL-8: offers JSON, unless another codec is given", () => {
+  it("HEL-9: offers JSON, unless another codec is given", () => {
     expect(new Stage().connect().transport.subprotocols).toEqual(["tutti.1.json"]);
     expect(binary().connect().transport.subprotocols).toEqual(["tutti.1.msgpack"]);
   });
@@ -48,7 +48,7 @@ describe("the codec of a client", () => {
     expect(await outcome(stage.board.publish("note:add", noteOf(most)))).toBe("MESSAGE_TOO_LARGE");
   });
 
-  it("HEL-8: a server that has another codec alone ends it, and it does not call again", () => {
+  it("HEL-9: a server that has another codec alone ends it, and it does not call again", () => {
     const stage = binary();
     stage.client.connect();
     stage.link.open();

@@ -32,7 +32,7 @@ const leaf = fc.oneof(
 );
 
 /** Anything that a payload may be. */
-export const { value: anyValue } = fc.letrec((tie) => ({
+const { value: anyValue } = fc.letrec((tie) => ({
   value: fc.oneof({ maxDepth: 5 }, leaf, fc.array(tie("value"), { maxLength: 4 }), fc.array(fc.tuple(key, tie("value")), { maxLength: 4 }).map((pairs) => Object.fromEntries(pairs))),
 }));
 
