@@ -83,6 +83,8 @@ export interface ServerGuards {
   readonly join?: false;
   /** A channel that waits for its earlier fan-outs is not ended again by itself. */
   readonly release?: false;
+  /** What answers a connection overtakes what waits for it. */
+  readonly sequence?: false;
 }
 
 export interface ServerOptions<C extends Contract = Contract, U extends User = User> extends Partial<Bounds> {
