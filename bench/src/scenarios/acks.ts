@@ -20,7 +20,7 @@ export const acks = scenario<Served>({
     { name: "p50 of acks", unit: "ms", at, quantile: { of: "ack", share: 0.5 } },
     { name: "p99", unit: "ms to the delivery", at, quantile: { of: "latency", share: 0.99 } },
     { name: "cpu", unit: "µs of the server a delivery", at },
-    { name: "server's core", unit: "used", at },
+    { name: "server's core", unit: "used", at, isDetail: true },
   ],
   contenders: servedBy([tutti, tuttiUnsliced]),
   comparisons: rates.flatMap((rate) => [

@@ -87,10 +87,10 @@ export const durable = scenario<DurableLog>({
     { name: "publishes", unit: "1/s" },
     { name: "cpu", unit: "µs each" },
   ],
-  contenders: { lmdb: bareLmdb({ overlappingSync: false }), "lmdb, overlapping": bareLmdb({ overlappingSync: true }), broker, server },
+  contenders: { lmdb: bareLmdb({ overlappingSync: false }), "lmdb-overlapping": bareLmdb({ overlappingSync: true }), broker, server },
   comparisons: [
     { quantity: "publishes", of: "broker", to: "lmdb", goal: { atLeast: 0.5 } },
-    { quantity: "publishes", of: "broker", to: "lmdb, overlapping", goal: { atLeast: 0.5 } },
+    { quantity: "publishes", of: "broker", to: "lmdb-overlapping", goal: { atLeast: 0.5 } },
     { quantity: "publishes", of: "server", to: "lmdb" },
     { quantity: "cpu", of: "broker", to: "lmdb" },
   ],
