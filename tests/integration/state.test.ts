@@ -24,7 +24,7 @@ function boards() {
       "board:{id}": { publish: { "note:add": ({ payload }) => ({ ...payload, id: payload.id.startsWith("new-") ? `n${++given}` : payload.id }) } },
     },
   });
-  world.network.listen("server.test", environment, (transport, handshake) => server.accept(transport, handshake));
+  world.network.listen("server.test", environment, (transport, request) => server.accept(transport, request));
   const open = (name: string): Board => {
     const page = world.process(name);
     const board = createClient({ contract, url: "ws://server.test/", environment: page, transport: world.network.transport(page) }).channel("board:{id}", { id: "1" });

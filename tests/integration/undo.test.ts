@@ -51,7 +51,7 @@ function sheetForTwo(seed: number) {
   const world = simulate({ seed });
   const environment = world.process("server");
   const server = createServer({ contract, environment, log: silentLog, broker: world.broker().connect(environment) });
-  world.network.listen("server.test", environment, (transport, handshake) => server.accept(transport, handshake));
+  world.network.listen("server.test", environment, (transport, request) => server.accept(transport, request));
   const open = (name: string) => {
     const page = world.process(name);
     const sheet = createClient({ contract, url: "ws://server.test/", environment: page, transport: world.network.transport(page) }).channel("sheet:{id}", { id: "1" });

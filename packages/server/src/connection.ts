@@ -18,7 +18,7 @@ import { Outbox } from "./outbox.js";
 import { Packet } from "./packet.js";
 import { SessionRequests, type Replier } from "./session-requests.js";
 import type { NodeState } from "./node-state.js";
-import type { ConnectionEvents, Handshake, ServerTransport } from "./transport.js";
+import type { ConnectionEvents, Handshake, HandshakeRequest, ServerTransport } from "./transport.js";
 
 /** What is known of a connection. */
 export interface ConnectionMetadata {
@@ -33,7 +33,7 @@ export interface ConnectionMetadata {
 }
 
 type Phase =
-  | { readonly name: "greeting"; readonly handshake: Handshake }
+  | { readonly name: "greeting"; readonly request: HandshakeRequest | undefined }
   | { readonly name: "authenticating" }
   | {
       readonly name: "open";
@@ -50,7 +50,7 @@ export interface ConnectionParts {
   readonly ordinal: number;
   readonly node: NodeState;
   readonly transport: ServerTransport;
-  readonly handshake: Handshake;
+  readonly request: HandshakeRequest | undefined;
 }
 
 /** One protocol lifetime over one transport: from the first byte to the end, whichever side brings it. */
@@ -59,22 +59,20 @@ export class Connection implements ConnectionEvents, Replier {
   readonly outbox: Outbox;
   readonly #node: NodeState;
   readonly #transport: ServerTransport;
-  readonly #remoteAddress: string;
   #phase: Phase;
   /** How many of the hub's sweeps found that nothing had arrived since the one before. */
   #silentSweeps = 0;
   /** When the time for the hello is over, and then that of the token, on the monotonic clock. */
   #expiresAt: number;
 
-  constructor({ ordinal, node, transport, handshake }: ConnectionParts) {
+  constructor({ ordinal, node, transport, request }: ConnectionParts) {
     const { environment, bounds } = node.services;
     this.ordinal = ordinal;
     this.#node = node;
     this.#transport = transport;
-    this.#remoteAddress = handshake.remoteAddress;
     this.outbox = new Outbox(transport, bounds.outboxBytesMax);
     this.#expiresAt = environment.elapsed() + bounds.helloTimeoutMs;
-    this.#phase = { name: "greeting", handshake };
+    this.#phase = { name: "greeting", request };
   }
 
   get codec(): Codec {
@@ -96,7 +94,7 @@ export class Connection implements ConnectionEvents, Replier {
       user: requests.caller.user?.id,
       client,
       transport: this.#transport.name,
-      remoteAddress: this.#remoteAddress,
+      remoteAddress: this.#transport.remoteAddress,
       since,
     };
   }
@@ -137,7 +135,10 @@ export class Connection implements ConnectionEvents, Replier {
   /** Queues frames of this connection alone, for the end of this turn. */
   send(...frames: readonly ServerFrame[]): void {
     if (this.#phase.name === "closed") return;
-    if (this.outbox.push(Packet.of(this.codec, frames))) this.#node.services.turn.writeFirst(this.outbox);
+    const { guards, turn } = this.#node.services;
+    const packet = Packet.of(this.codec, frames);
+    if (guards.sequence === false) this.#transport.send([packet]);
+    else if (this.outbox.push(packet)) turn.writeFirst(this.outbox);
     else this.#cutOff();
   }
 
@@ -178,7 +179,7 @@ export class Connection implements ConnectionEvents, Replier {
    */
   async refresh(token: string): Promise<{ readonly tokenExpiresMs?: number }> {
     try {
-      const user = await this.#node.authenticator.user({ token, handshake: { remoteAddress: this.#remoteAddress } });
+      const user = await this.#node.authenticator.user({ token, handshake: this.#handshake() });
       if (this.#phase.name !== "open") return {};
       if (user?.id !== this.#phase.requests.caller.user?.id) throw new TuttiError("USER_CHANGED");
       this.#phase.requests.changeUser(user);
@@ -242,12 +243,23 @@ export class Connection implements ConnectionEvents, Replier {
 
   #greet(hello: ClientFrameOf<"hello">): void {
     if (this.#phase.name !== "greeting") throw helloRepeated();
-    const { handshake } = this.#phase;
+    const { request } = this.#phase;
     this.#phase = { name: "authenticating" };
-    authenticate(this.#node.authenticator, hello, handshake)
+    authenticate(this.#node.authenticator, hello, this.#handshake(request))
       .then((admission) => this.#open(hello, admission))
       // Whatever the reason, and whether its code closes elsewhere or not: nobody goes on without being admitted.
       .catch((error: unknown) => this.fail(tuttiError(error, this.#node.services.log, { connection: this.id })));
+  }
+
+  /** What the application is told of the client, its address where it asks for it. */
+  #handshake(request?: HandshakeRequest): Handshake {
+    const transport = this.#transport;
+    return {
+      get remoteAddress() {
+        return transport.remoteAddress;
+      },
+      ...(request !== undefined && { request }),
+    };
   }
 
   #open(hello: ClientFrameOf<"hello">, admission: Admission): void {

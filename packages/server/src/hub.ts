@@ -7,7 +7,7 @@ import type { NodeState } from "./node-state.js";
 import { Publishers } from "./publishers.js";
 import type { Services } from "./services.js";
 import { Sessions } from "./sessions.js";
-import type { ConnectionEvents, Handshake, ServerTransport } from "./transport.js";
+import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "./transport.js";
 
 const SWEEP_MS = 1_000;
 const SETTLE_MS_MAX = 2_000;
@@ -52,8 +52,8 @@ export class Hub {
   }
 
   /** Takes over a connection of a transport. */
-  accept(transport: ServerTransport, handshake: Handshake): ConnectionEvents {
-    const connection = new Connection({ ordinal: this.#acceptedCount++, node: this.node, transport, handshake });
+  accept(transport: ServerTransport, request?: HandshakeRequest): ConnectionEvents {
+    const connection = new Connection({ ordinal: this.#acceptedCount++, node: this.node, transport, request });
     const isOpen = this.isOpen;
     this.node.connections.add(connection);
     if (!isOpen) connection.fail(this.#isDraining ? this.#draining(0) : new TuttiError("UNAVAILABLE", { message: "the server is full" }));

@@ -28,7 +28,7 @@ import { Policy } from "./policy.js";
 import type { Published } from "./publisher.js";
 import type { Services } from "./services.js";
 import { Turn } from "./turn.js";
-import type { ConnectionEvents, Handshake, ServerTransport } from "./transport.js";
+import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "./transport.js";
 import { attachWebSocket, type AttachOptions } from "./transports/websocket.js";
 
 export interface PublishOptions {
@@ -79,8 +79,8 @@ export interface ServerStats {
 export interface Server<C extends Contract = Contract> {
   /** Serves WebSockets at `path` of an HTTP server, beside what it serves already. Works with whatever ends in `node:http`. */
   attach(http: HttpServer, options?: AttachOptions): void;
-  /** Takes over a connection of any transport. */
-  accept(transport: ServerTransport, handshake: Handshake): ConnectionEvents;
+  /** Takes over a connection of any transport. @param request what opened it, over HTTP: for `authenticate` */
+  accept(transport: ServerTransport, request?: HandshakeRequest): ConnectionEvents;
   /** The channel of a pattern. @throws TuttiError `CHANNEL_INVALID` */
   channel<P extends PatternOf<C>>(pattern: P, params: ParamsOf<P>): ServerChannel<C, P>;
   connections(): readonly ConnectionMetadata[];
@@ -126,7 +126,7 @@ export function createServer<const C extends Contract = UntypedContract, U exten
     attach(http, attachOptions = {}) {
       detach.push(attachWebSocket(http, hub, attachOptions));
     },
-    accept: (transport, handshake) => hub.accept(transport, handshake),
+    accept: (transport, request) => hub.accept(transport, request),
     channel(pattern, params) {
       // The handle checks types by the contract at run time; here they are checked at compile time.
       return new ChannelHandle(hub.node, channelName(pattern, params)) as unknown as ServerChannel<C, typeof pattern>;

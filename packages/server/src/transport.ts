@@ -5,6 +5,8 @@ import type { Packet } from "./packet.js";
 export interface ServerTransport {
   /** `websocket`, `sse`, … */
   readonly name: string;
+  /** Of the other end; empty where it is not known, or not any more. */
+  readonly remoteAddress: string;
   /** What both ends agreed to speak; JSON, where they were not asked. */
   readonly codec?: Codec;
   /** What was sent and has not left this process yet, in bytes. */
@@ -31,6 +33,7 @@ export interface ConnectionEvents {
 
 /** What is known of a client before its first frame. */
 export interface Handshake {
+  /** Empty where it is not known, or not any more. */
   readonly remoteAddress: string;
   /** What opened the connection, over HTTP. It is there while the connection says hello and is not kept: a refresh is without it. */
   readonly request?: HandshakeRequest;

@@ -143,7 +143,7 @@ describe("a connection", () => {
   });
 
   it("LIM-6 has no timer of its own, from before its hello on", async () => {
-    const world = new World({ authenticate: () => ({ id: "ada", expiresAt: world.environment.now() + 60_000 }) });
+    const world: World = new World({ authenticate: () => ({ id: "ada", expiresAt: world.environment.now() + 60_000 }) });
     const before = world.environment.timerCount;
     world.connect();
     const peer = await world.peer();

@@ -183,6 +183,7 @@ export class SimulatedConnection {
     let isClosing = false;
     return {
       name: "websocket",
+      remoteAddress: this.client.name,
       get bufferedBytes() {
         return lane.bufferedBytes;
       },

@@ -7,13 +7,14 @@ type Request = Extract<ClientFrame, { op: "subscribe" | "unsubscribe" | "publish
 /** A connection to a server in the same process, without a network, and without a client: frames are encoded and decoded, and nothing else. */
 export class MemoryLink implements ServerTransport {
   readonly name = "memory";
+  readonly remoteAddress = "";
   readonly bufferedBytes = 0;
   readonly #waiting = new Map<string, (reply: Reply) => void>();
   readonly #events: ConnectionEvents;
   #welcomed = (): void => {};
 
   private constructor(server: Pick<Server, "accept">) {
-    this.#events = server.accept(this, { remoteAddress: "memory" });
+    this.#events = server.accept(this);
   }
 
   /** @param session 22 characters at least, and each link its own */

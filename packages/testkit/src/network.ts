@@ -1,6 +1,6 @@
 import type { Transport } from "@tutti/client";
 import type { Encoded } from "@tutti/protocol";
-import type { ConnectionEvents, Handshake, ServerTransport } from "@tutti/server";
+import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "@tutti/server";
 import type { SimulatedClock } from "./clock.js";
 import { SimulatedConnection, type ConnectionSetup, type MessageFate } from "./connection.js";
 import { network, type LinkConditions } from "./lane.js";
@@ -8,7 +8,7 @@ import type { Participant } from "./participant.js";
 import { RandomStream } from "./random.js";
 
 /** What `server.accept` is. */
-export type Accept = (transport: ServerTransport, handshake: Handshake) => ConnectionEvents;
+export type Accept = (transport: ServerTransport, request: HandshakeRequest) => ConnectionEvents;
 
 /**
  * What becomes of an attempt to connect: the server takes it, somebody refuses it, or nobody ever answers.
@@ -100,10 +100,9 @@ export class SimulatedNetwork {
       connection.refuse();
       return;
     }
-    const handshake: Handshake = { remoteAddress: connection.client.name, request: { url, headers: {} } };
     const { server, accept } = listener;
     this.#clock.plan({ inMs: 0, kind: "accept", owner: server, detail: connection.name }, () => {
-      if (!connection.isAbandoned) connection.accept(server, (transport) => accept(transport, handshake));
+      if (!connection.isAbandoned) connection.accept(server, (transport) => accept(transport, { url, headers: {} }));
     });
   }
 }

@@ -21,9 +21,9 @@ function open(): Ends {
   const server = new Participant(clock, "server", 1);
   const heard: Ends["heard"] = { client: [], server: [] };
   let accepted: ServerTransport | undefined;
-  network.listen("host", server, (transport, handshake) => {
+  network.listen("host", server, (transport) => {
     accepted = transport;
-    heard.server.push(`accepted ${handshake.remoteAddress}`);
+    heard.server.push(`accepted ${transport.remoteAddress}`);
     return {
       message: (data) => heard.server.push(String(data)),
       alive: () => heard.server.push("alive"),

@@ -23,7 +23,7 @@ function setup(seed = 1): Setup {
   const world = simulate({ seed });
   const environment = world.process("server");
   const server = createServer({ contract, environment, log: silentLog, broker: world.broker().connect(environment) });
-  world.network.listen("server.test", environment, (transport, handshake) => server.accept(transport, handshake));
+  world.network.listen("server.test", environment, (transport, request) => server.accept(transport, request));
   return {
     world,
     open(name, lifecycle = new SimulatedLifecycle()) {

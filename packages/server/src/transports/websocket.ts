@@ -1,10 +1,11 @@
 import { STATUS_CODES, type IncomingMessage, type Server as HttpServer } from "node:http";
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { TuttiError, errorPolicies, jsonCodec, wireErrorOf, type Codec, type ErrorCode } from "@tutti/protocol";
 import { WebSocket, WebSocketServer, type RawData } from "ws";
 import type { Hub } from "../hub.js";
 import type { Packet } from "../packet.js";
-import type { ConnectionEvents, Handshake, ServerTransport } from "../transport.js";
+import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "../transport.js";
 import { Subprotocols } from "./subprotocols.js";
 import { websocketFrame } from "./websocket-frame.js";
 
@@ -50,7 +51,7 @@ export function attachWebSocket(http: HttpServer, hub: Hub, { path = "/v1/connec
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       const codec = subprotocols.codecOf(webSocket.protocol);
       if (codec === undefined) turnAway(webSocket, subprotocols);
-      else open(hub, webSocket, new WebSocketTransport(webSocket, socket, codec), handshakeOf(request));
+      else open(hub, webSocket, new WebSocketTransport(webSocket, socket, codec), requestOf(request));
     });
   };
   http.on("upgrade", onUpgrade);
@@ -62,8 +63,8 @@ class HubSocket extends WebSocket {
   events: ConnectionEvents | undefined;
 }
 
-function open(hub: Hub, webSocket: HubSocket, transport: WebSocketTransport, handshake: Handshake): void {
-  webSocket.events = hub.accept(transport, handshake);
+function open(hub: Hub, webSocket: HubSocket, transport: WebSocketTransport, request: HandshakeRequest): void {
+  webSocket.events = hub.accept(transport, request);
   webSocket.on("message", onMessage);
   webSocket.on("ping", onLife);
   webSocket.on("pong", onLife);
@@ -116,6 +117,11 @@ class WebSocketTransport implements ServerTransport {
     this.#socket = socket;
   }
 
+  /** Read when somebody asks: Node keeps what was read once, for as long as the socket lives. */
+  get remoteAddress(): string {
+    return this.#socket instanceof Socket ? (this.#socket.remoteAddress ?? "") : "";
+  }
+
   get bufferedBytes(): number {
     return this.#socket.writableLength;
   }
@@ -163,8 +169,8 @@ function pathOf(request: IncomingMessage): string {
   return path;
 }
 
-function handshakeOf({ socket, url = "", headers }: IncomingMessage): Handshake {
-  return { remoteAddress: socket.remoteAddress ?? "", request: { url, headers } };
+function requestOf({ url = "", headers }: IncomingMessage): HandshakeRequest {
+  return { url, headers };
 }
 
 /** Origins are compared exactly; a page of the host that the request was sent to is always of the same site. */

@@ -14,7 +14,7 @@ import {
   type WireSignal,
 } from "@tutti/protocol";
 import { subscribeResult } from "@tutti/protocol";
-import type { ConnectionEvents, Handshake, Server } from "@tutti/server";
+import type { ConnectionEvents, HandshakeRequest, Server } from "@tutti/server";
 import { FakeTransport } from "./fake-transport.js";
 import type { ManualEnvironment } from "./manual-environment.js";
 
@@ -41,7 +41,7 @@ export interface HelloOptions {
   readonly versions?: readonly number[];
 }
 
-const HANDSHAKE: Handshake = { remoteAddress: "192.0.2.1", request: { url: "/v1/connect", headers: { cookie: "theme=dark" } } };
+const REQUEST: HandshakeRequest = { url: "/v1/connect", headers: { cookie: "theme=dark" } };
 
 /** A client that does nothing by itself: it sends what a test wants sent, and keeps what comes. Every frame that comes is one of the protocol. */
 export class Peer {
@@ -52,9 +52,9 @@ export class Peer {
   #read = 0;
   #requests = 0;
 
-  constructor(server: Pick<Server, "accept">, environment: ManualEnvironment, handshake: Partial<Handshake> = {}) {
+  constructor(server: Pick<Server, "accept">, environment: ManualEnvironment) {
     this.#environment = environment;
-    this.events = server.accept(this.transport, { ...HANDSHAKE, ...handshake });
+    this.events = server.accept(this.transport, REQUEST);
   }
 
   /** Everything that came, in order. */
