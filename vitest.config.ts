@@ -20,7 +20,7 @@ const project = (name: string, include: string, options: object = {}) => ({
 export default defineConfig({
   test: {
     projects: [
-      project("unit", "{packages,apps}/*/test/**/*.test.ts"),
+      project("unit", "{packages/*,apps/*,bench}/test/**/*.test.ts"),
       project("integration", "tests/integration/**/*.test.ts", { testTimeout: 30_000, hookTimeout: 30_000 }),
       project("simulation", "tests/simulation/**/*.test.ts", { testTimeout: 60_000 }),
       project("browser", "tests/browser/**/*.test.ts", {

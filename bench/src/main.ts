@@ -1,93 +1,56 @@
-import { mkdtemp, mkdir, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readCommand, type Command } from "./command-line.js";
-import { choosableCores } from "./cores.js";
-import { inProcess } from "./measure.js";
-import { commit, figuresOf, loadNow, machine, ratiosOf, textOf, type Report } from "./report.js";
-import type { Run, Sample } from "./scenario.js";
-import { scenarioNames } from "./scenarios.js";
+import { readCommand, type Command, type Plan } from "./command-line.js";
+import type { Report } from "./report.js";
+import { keepReport, placesIn, writePage, writeReport } from "./results/places.js";
+import { textOf } from "./results/text.js";
+import { runScenario } from "./run.js";
+import { scenarioNames, scenarioOf } from "./scenarios.js";
 
-type RunCommand = Extract<Command, { kind: "run" }>;
+const scenarios = scenarioNames.map(scenarioOf);
+const places = placesIn(join(import.meta.dirname, ".."));
 
-/** Measures one contender after the other, round by round, so that a machine that changes its pace does so for all of them. */
-async function measureAll(
-  { scenario, rounds, size }: RunCommand,
-  contenders: readonly string[],
-  place: string,
-  [core, otherCore]: readonly number[],
-): Promise<Report["rounds"]> {
-  const runIn = async (contender: string, folder: string): Promise<Run> => {
-    await mkdir(folder, { recursive: true });
-    return { size, folder, prepared: join(place, contender), otherCore };
-  };
-  for (const contender of contenders) {
-    await inProcess({ what: "prepare", scenario: scenario.name, contender, run: await runIn(contender, join(place, contender)) }, core);
-  }
-  const measured: Record<string, Sample>[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const samples: Record<string, Sample> = {};
-    // Each round begins with another contender: what follows on what is no part of the figures.
-    const order = contenders.map((_, index, all) => all[(index + round) % all.length] ?? "");
-    for (const contender of order) {
-      const folder = join(place, "run");
-      samples[contender] = await inProcess({ what: "measure", scenario: scenario.name, contender, run: await runIn(contender, folder) }, core);
-      await rm(folder, { recursive: true });
+async function measure(plan: Plan): Promise<Report> {
+  const report = await runScenario(plan);
+  console.log(textOf(report, plan.scenario));
+  await keepReport(places, report);
+  return report;
+}
+
+/** One after the other; one that fails leaves the others their figures. @throws (rejects) Error that names those that failed */
+async function measureAll(plans: readonly Plan[]): Promise<void> {
+  const failed: string[] = [];
+  let kept = 0;
+  for (const plan of plans) {
+    try {
+      const { size } = await measure(plan);
+      if (size === "full") kept++;
+    } catch (error) {
+      failed.push(plan.scenario.name);
+      console.error(`${plan.scenario.name} failed:`, error);
     }
-    measured.push(samples);
-    console.error(`round ${round + 1} of ${rounds}`);
   }
-  return measured;
+  if (kept > 0) await writePage(places, scenarios);
+  if (failed.length > 0) throw new Error(`${failed.length} of ${plans.length} failed: ${failed.join(", ")}`);
 }
 
-/** Those that can be measured here, and why the others cannot. */
-async function present({ scenario, peers }: RunCommand): Promise<{ readonly contenders: readonly string[]; readonly missing: Record<string, string> }> {
-  const missing: Record<string, string> = {};
-  const contenders: string[] = [];
-  for (const contender of scenario.contenders.filter((name) => peers?.includes(name) ?? true)) {
-    const why = await scenario.missing(contender);
-    if (why === undefined) contenders.push(contender);
-    else missing[contender] = why;
-  }
-  for (const [contender, why] of Object.entries(missing)) console.error(`not measured: ${contender}: ${why}`);
-  return { contenders, missing };
-}
-
-async function run(command: RunCommand): Promise<void> {
-  const { scenario, size, json, directory = tmpdir() } = command;
-  const startedAt = new Date().toISOString();
-  const pinnedTo = choosableCores().slice(0, 2);
-  const before = loadNow();
-  const place = await mkdtemp(join(directory, "tutti-bench-"));
-  try {
-    const { contenders, missing } = await present(command);
-    const rounds = await measureAll(command, contenders, place, pinnedTo);
-    const report: Report = {
-      scenario: scenario.name,
-      what: scenario.what,
-      size,
-      startedAt,
-      machine: machine(),
-      node: process.versions.node,
-      commit: commit(),
-      pinnedTo,
-      load: { before, after: loadNow() },
-      missing,
-      figures: figuresOf(scenario, contenders, rounds),
-      ratios: ratiosOf(scenario, rounds),
-      rounds,
-    };
-    console.log(textOf(report, scenario));
-    if (json !== undefined) await writeFile(json, `${JSON.stringify(report, undefined, 2)}\n`);
-  } finally {
-    await rm(place, { recursive: true, force: true });
+async function run(command: Command): Promise<void> {
+  switch (command.kind) {
+    case "list":
+      console.log(scenarioNames.join("\n"));
+      return;
+    case "results":
+      return writePage(places, scenarios);
+    case "all":
+      return measureAll(command.plans);
+    case "one": {
+      const report = await measure(command.plan);
+      if (command.json !== undefined) await writeReport(command.json, report);
+    }
   }
 }
 
 try {
-  const command = readCommand(process.argv.slice(2));
-  if (command.kind === "list") console.log(scenarioNames.join("\n"));
-  else await run(command);
+  await run(readCommand(process.argv.slice(2), scenarios));
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 2;
