@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { memoryBroker } from "@tutti/server";
 import { rooms } from "./support/rooms.js";
 import { World } from "./support/world.js";
 
@@ -153,7 +154,7 @@ describe("signals that are held", () => {
     expect(receiver.of("signals")).toEqual([]);
   });
 
-  it("SIG-6 leave no timer behind where the channel closes or cannot be followed", async () => {
+  it("SIG-6 leave no timer behind where the channel closes", async () => {
     const { world, sender, receiver } = await two({ namespaces: { room: { signalFlushMs: 1_000_000 } }, presenceGraceMs: 0 });
     sender.send(at(1));
     await world.settle();
@@ -163,6 +164,23 @@ describe("signals that are held", () => {
     await world.advance(32_000);
     expect(world.server.stats().channels).toBe(0);
     expect(world.environment.timerCount).toBe(before - 1);
+  });
+
+  it("SIG-6 leave no timer behind where the channel cannot be followed any more", async () => {
+    const board = "board:1";
+    const { world, sender } = await two({ namespaces: { board: { signalFlushMs: 1_000_000 } }, headCheckMs: 1_000 });
+    await sender.subscribe(board);
+    const before = world.environment.timerCount;
+    sender.send({ op: "signal", channel: board, type: "typing", payload: true });
+    await world.settle();
+    expect(world.environment.timerCount).toBe(before + 1);
+    world.broker.inner = memoryBroker({ environment: world.environment });
+    await world.broker.inner.append(board, { event: { eventId: "e", type: "note:add", payload: { text: "x" }, timestamp: 0 } });
+    const { position } = await world.broker.inner.head(board);
+    await world.broker.inner.saveSnapshot(board, { position, version: 99, state: ["newer"] });
+    await world.advance(2_500);
+    expect(sender.of("left").map(({ error }) => error.code)).toEqual(["VERSION_UNSUPPORTED"]);
+    expect(world.environment.timerCount).toBe(before);
   });
 
   it("SIG-6 are of a namespace whose number is one", () => {
