@@ -1,6 +1,6 @@
 import type { Packet } from "./packet.js";
 import type { ServerTransport } from "./transport.js";
-import type { Writer } from "./write-queue.js";
+import type { Writer } from "./writer-line.js";
 
 /** Shared by all outboxes with nothing in them, and never changed. */
 const NONE: Packet[] = [];

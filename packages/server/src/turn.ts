@@ -1,7 +1,7 @@
 import type { Environment } from "@tutti/protocol";
 import type { Log } from "./log.js";
 import type { Bounds } from "./options.js";
-import { WriteQueue, type Writer } from "./write-queue.js";
+import { WriterLine, type Writer } from "./writer-line.js";
 
 /** How many that wait for a turn go on in one: what they do then must not hold up the next. */
 const GOING_ON_MAX = 16;
@@ -28,7 +28,7 @@ export class Turn {
   readonly #environment: Environment;
   readonly #log: Log;
   readonly #bounds: TurnParts["bounds"];
-  readonly #line = new WriteQueue();
+  readonly #line = new WriterLine();
   #channels = new Set<TurnTask>();
   /** Some may stand here more than once: there is nothing left to write the second time. */
   #answered: Writer[] = [];

@@ -3,7 +3,7 @@ const CAPACITY_FIRST = 16;
 
 /** Has something to write, and stands in line for it. */
 export interface Writer {
-  /** Whether it stands in line now. The queue's to change: looking here costs a delivery less than looking it up. */
+  /** Whether it stands in line now. The line's to change: looking here costs a delivery less than looking it up. */
   isInLine: boolean;
   /** Writes all that waits. Whether there was anything. */
   flush(): boolean;
@@ -13,7 +13,7 @@ export interface Writer {
  * Those who wait to write, first come, first served, each at most once. A ring: nothing is allocated for who joins, and it never holds more
  * than there are connections.
  */
-export class WriteQueue {
+export class WriterLine {
   #slots: (Writer | undefined)[] = Array.from({ length: CAPACITY_FIRST });
   #taken = 0;
   #joined = 0;
