@@ -50,6 +50,8 @@ export interface Comparison {
 export interface Contender<Subject> {
   /** Why it cannot be measured here, in words. Asked first, in the process that orders the others. */
   missing?(): Promise<string | undefined>;
+  /** What has to be known of it beside its figures, in words: which release it is where that is not said elsewhere. Asked where it is not missing. */
+  note?(): Promise<string | undefined>;
   /** Once before the first round, in a process of its own: what takes long to make, left in the folder. */
   prepare?(run: Run): Promise<void>;
   open(run: Run): Promise<Subject & { close(): Promise<void> }>;
@@ -71,6 +73,7 @@ export interface ScenarioDefinition<Subject> {
 export interface Scenario extends Omit<ScenarioDefinition<never>, "contenders" | "load"> {
   readonly contenders: readonly string[];
   missing(contender: string): Promise<string | undefined>;
+  note(contender: string): Promise<string | undefined>;
   prepare(contender: string, run: Run): Promise<void>;
   measure(contender: string, run: Run): Promise<Sample>;
 }
@@ -86,6 +89,7 @@ export function scenario<Subject>({ contenders, load, ...rest }: ScenarioDefinit
     ...rest,
     contenders: Object.keys(contenders),
     missing: async (contender) => named(contender).missing?.(),
+    note: async (contender) => named(contender).note?.(),
     prepare: async (contender, run) => named(contender).prepare?.(run),
     async measure(contender, run) {
       const subject = await named(contender).open(run);

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { onCore } from "../cores.js";
-import { centrifugoConfig, type CentrifugoHistory } from "../servers/centrifugo-config.js";
+import type { CentrifugoHistory } from "../servers/centrifugo-config.js";
 import { centrifugoBinary } from "./centrifugo-binary.js";
 import { centrifugoWire } from "./centrifugo-wire.js";
 import { tokenSecret, type Peer, type RunningServer, type ServerSetup } from "./peer.js";
@@ -27,7 +27,7 @@ async function start({ core, checksTokens }: ServerSetup, options: { readonly hi
   const folder = await mkdtemp(join(tmpdir(), "tutti-bench-centrifugo-"));
   try {
     const namespaces = Object.fromEntries(NAMESPACES.map((name) => [name, options]));
-    const config = centrifugoConfig({ port, secret: tokenSecret, checksTokens, namespaces });
+    const config = installed.release.config({ port, secret: tokenSecret, checksTokens, namespaces });
     await writeFile(join(folder, "config.json"), JSON.stringify(config));
     const { command, args } = onCore(core, installed.path, ["--config", join(folder, "config.json")]);
     // What it has to say is no part of the table.
@@ -97,13 +97,19 @@ async function missing(): Promise<string | undefined> {
   return installed.kind === "missing" ? installed.why : undefined;
 }
 
+async function note(): Promise<string | undefined> {
+  const installed = await centrifugoBinary();
+  return installed.kind === "missing" ? undefined : [`Centrifugo ${installed.release.version}`, ...installed.problems].join("; ");
+}
+
 /** Centrifugo with its engine in memory, and nothing kept: at most once. */
-export const centrifugo: Peer = { name: "centrifugo", missing, wire: centrifugoWire, recovers: false, start: (setup) => start(setup) };
+export const centrifugo: Peer = { name: "centrifugo", missing, note, wire: centrifugoWire, recovers: false, start: (setup) => start(setup) };
 
 /** The same with the last events of each channel kept: whoever comes back recovers them. */
 export const centrifugoKept: Peer = {
   name: "centrifugo-history",
   missing,
+  note,
   wire: centrifugoWire,
   recovers: true,
   start: (setup) => start(setup, { history: HISTORY }),

@@ -13,6 +13,7 @@ export function servedBy(peers: readonly Peer[], { checksTokens = false } = {}):
     peer.name,
     {
       missing: async () => peer.missing?.(),
+      note: async () => peer.note?.(),
       async open({ otherCore }) {
         const server = await peer.start({ core: otherCore, checksTokens });
         return { peer, server, close: () => server.stop() };

@@ -23,6 +23,8 @@ export interface Peer {
   readonly name: string;
   /** Why it cannot be measured here, in words; `undefined` where it can. Installs what can be installed. */
   missing?(): Promise<string | undefined>;
+  /** What has to be known of it beside its figures, in words; asked where it is not missing. */
+  note?(): Promise<string | undefined>;
   readonly wire: Wire;
   /** Whether who comes back gets what it missed. */
   readonly recovers: boolean;

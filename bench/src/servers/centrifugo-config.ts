@@ -20,12 +20,14 @@ const CHANNELS_MAX = 100_000;
 /** A saturated server is to be slow, not to hang up on who waits for it. */
 const QUEUE_BYTES_MAX = 16 * 1024 * 1024;
 
+/** Of events that somebody missed: by itself, who missed more recovers none of them. */
+const RECOVERED_MAX = 300;
+
 /**
  * The configuration file of Centrifugo 6: the memory engine and WebSockets without compression, which is how they come. Everything that costs and that
  * nobody here uses is off; limits that would end a load are raised; the pace of writes and pings is what it is unless somebody changes it.
  */
-export function centrifugoConfig({ port, secret, checksTokens, namespaces }: CentrifugoSetup): object {
-  const countsMax = Object.values(namespaces).map(({ history }) => history?.countMax ?? 0);
+export function centrifugoConfig6({ port, secret, checksTokens, namespaces }: CentrifugoSetup): object {
   return {
     http_server: { address: "127.0.0.1", port },
     log: { level: "error" },
@@ -39,15 +41,45 @@ export function centrifugoConfig({ port, secret, checksTokens, namespaces }: Cen
       connection_limit: 0,
       user_connection_limit: 0,
       connection_rate_limit: 0,
-      // Otherwise whoever missed more than 300 events recovers none of them.
-      recovery_max_publication_limit: Math.max(300, ...countsMax),
+      recovery_max_publication_limit: recoveredMax(namespaces),
     },
-    channel: { namespaces: Object.entries(namespaces).map(([name, { history }]) => ({ name, ...optionsOf(history) })) },
+    channel: { namespaces: listOf(namespaces) },
     websocket: { compression: false },
     http_api: { disabled: true },
     usage_stats: { disabled: true },
   };
 }
+
+/** The same for Centrifugo 5, which says all but namespaces in one flat list. */
+export function centrifugoConfig5({ port, secret, checksTokens, namespaces }: CentrifugoSetup): object {
+  return {
+    address: "127.0.0.1",
+    port,
+    log_level: "error",
+    engine: "memory",
+    token_hmac_secret_key: secret,
+    client_insecure_skip_token_signature_verify: !checksTokens,
+    ping_interval: "25s",
+    client_channel_limit: CHANNELS_MAX,
+    client_queue_max_size: QUEUE_BYTES_MAX,
+    client_connection_limit: 0,
+    client_user_connection_limit: 0,
+    client_connection_rate_limit: 0,
+    client_recovery_max_publication_limit: recoveredMax(namespaces),
+    namespaces: listOf(namespaces),
+    websocket_compression: false,
+    api_disable: true,
+    usage_stats_disable: true,
+  };
+}
+
+type Namespaces = CentrifugoSetup["namespaces"];
+
+const recoveredMax = (namespaces: Namespaces): number =>
+  Math.max(RECOVERED_MAX, ...Object.values(namespaces).map(({ history }) => history?.countMax ?? 0));
+
+const listOf = (namespaces: Namespaces): readonly object[] =>
+  Object.entries(namespaces).map(([name, { history }]) => ({ name, ...optionsOf(history) }));
 
 /** Whoever has a token subscribes and publishes, and nobody asks another server whether they may. */
 function optionsOf(history: CentrifugoHistory | undefined): object {
