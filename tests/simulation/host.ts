@@ -9,6 +9,7 @@ import { claimsOf } from "./issuer.js";
 import type { Permits } from "./permits.js";
 import type { ServerGuardsOff } from "./profiles.js";
 import type { Delivery } from "./weather.js";
+import { WireWatch, type Complain } from "./wire-watch.js";
 
 /** Small enough for a seed to meet its ends. */
 export const serverBounds = {
@@ -50,6 +51,8 @@ interface HostParts {
   /** The bound that a guard is switched off by. */
   readonly bounds: ServerGuardsOff["bounds"];
   readonly guards: ServerGuards;
+  /** Hears what is wrong in what is sent over a connection. */
+  readonly complain: Complain;
   /** A new process for each start. */
   readonly newProcess: (name: string) => Participant;
 }
@@ -131,7 +134,7 @@ export class Host {
   }
 
   #begin(): [Participant, Server<SimulationContract>] {
-    const { seed, network, broker, guards, bounds, newProcess, handlings, nowMs, hasTinyHistory } = this.#parts;
+    const { seed, network, complain, broker, guards, bounds, newProcess, handlings, nowMs, hasTinyHistory } = this.#parts;
     const { turnMsMax, signalFlushMs, ...delivery } = this.#parts.delivery;
     const environment = newProcess(`server${++this.#startCount}`);
     const publish = ({ payload }: { readonly payload: Item }): Promise<Item | undefined> => {
@@ -157,7 +160,10 @@ export class Host {
       },
       namespaces: { board: namespace, feed: namespace },
     });
-    this.#stopListening = network.listen(HOST, environment, (transport, handshake) => server.accept(transport, handshake));
+    this.#stopListening = network.listen(HOST, environment, (transport, request) => {
+      const watch = new WireWatch(`${transport.remoteAddress} at ${environment.name}`, complain);
+      return watch.events(server.accept(watch.transport(transport), request));
+    });
     return [environment, server];
   }
 }

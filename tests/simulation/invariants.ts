@@ -17,6 +17,7 @@ export async function violationsOf(scene: Scene): Promise<readonly Violation[]> 
   const violations: Violation[] = [];
   const report: Report = (rule, what) => violations.push({ rule, what });
   for (const { error, participant } of scene.clock.escapedErrors) report("ESCAPED", `${participant}: ${String(error)}`);
+  for (const fault of scene.wireFaults) report("FAN-3", fault);
   checkPublishing(scene, report);
   checkSights(scene, report);
   if (!scene.faults.has("commit-only")) for (const loss of scene.book.losses) report("LOG-2", loss);

@@ -60,6 +60,8 @@ export class Scene {
   readonly faults: ReadonlySet<FaultName>;
   readonly parts: Parts;
   readonly weather: Weather;
+  /** What was wrong in what servers sent. */
+  readonly wireFaults: string[] = [];
   readonly highWater: HighWater = { outbox: 0, queueCount: 0 };
   readonly channelNames = channels.map(({ name }) => name);
   /** How long people act and faults last, leaps left out. */
@@ -100,6 +102,7 @@ export class Scene {
     this.host = new Host({
       seed,
       delivery: this.weather.delivery(),
+      complain: (what) => this.wireFaults.push(what),
       network: this.network,
       broker: this.broker,
       permits: new Permits(() => this.clock.nowMs),
