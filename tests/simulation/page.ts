@@ -40,6 +40,7 @@ export class Page {
     this.#scene = scene;
     this.tab = tab;
     this.process = scene.newProcess(name);
+    const codec = scene.weather.codecOf(name);
     this.client = createClient({
       url: `ws://${HOST}/v1/connect`,
       contract,
@@ -47,7 +48,8 @@ export class Page {
       // Somebody whose page is never welcomed publishes all the same.
       owner: user,
       environment: this.process,
-      transport: scene.network.transport(this.process),
+      codec,
+      transport: scene.network.transport(this.process, codec),
       storage: storage.open(this.process, tab),
       lifecycle: this.#lifecycle,
       reconnectDelaysMs: [1_000, 2_000, 4_000, 8_000, 15_000],

@@ -1,4 +1,5 @@
-import type { Encoded } from "@tutti/protocol";
+import { jsonCodec, limits, type Codec, type Encoded } from "@tutti/protocol";
+import { msgpackCodec } from "@tutti/protocol/msgpack";
 import { RandomStream, calmStorage, type BrokerFaults, type ClockSkew, type LinkConditions, type MessageFate, type StorageConditions } from "@tutti/testkit";
 import type { FaultName } from "./faults.js";
 
@@ -40,6 +41,11 @@ export class Weather {
     return { wallOffsetMs: random.between(-DAY_MS, DAY_MS), rate: random.between(0.99, 1.01) };
   }
 
+  /** What a page speaks. */
+  codecOf(page: string): Codec {
+    return new RandomStream(this.#seed, `codec of ${page}`).chance(0.25) ? msgpackCodec : jsonCodec;
+  }
+
   /** How long a token lives, where it ever expires. */
   tokenLifeMs(): number | undefined {
     const lifeMs = this.#under("tokens-expire", 3_000, 20_000, Infinity);
@@ -51,7 +57,8 @@ export class Weather {
     const events = { twice: this.#under("frames-repeated", 0.05, 0.5, 0), lost: this.#under("frames-lost", 0.02, 0.3, 0), late: 0 };
     const replies = { twice: this.#under("replies-repeated", 0.05, 0.5, 0), lost: this.#under("replies-lost", 0.02, 0.2, 0), late: 0 };
     const acks = { ...replies, late: this.#under("acks-late", 0.1, 0.6, 0) };
-    return (message, random) => {
+    return (encoded, random) => {
+      const message = textOf(encoded);
       const { twice, lost, late } = isOf("events", message) ? events : !isOf("reply", message) ? calm : isAck(message) ? acks : replies;
       if (twice + lost + late === 0) return "arrives";
       const draw = random.next();
@@ -65,10 +72,10 @@ export class Weather {
   delivery(): Delivery {
     const random = new RandomStream(this.#seed, "delivery");
     return {
-      deliverySliceWritesMax: random.pick([1, 1, 2, 3, 4_096]),
-      fanOutsMax: random.pick([1, 2, 4]),
+      deliverySliceWritesMax: random.pick([1, 1, 1, 2, 4_096]),
+      fanOutsMax: random.pick([1, 1, 2, 4]),
       signalFlushMs: random.pick([0, 0, 30]),
-      turnMsMax: this.#under("server-busy", 5, 80, 0),
+      turnMsMax: this.#under("server-busy", 20, 400, 0),
     };
   }
 
@@ -99,8 +106,14 @@ export class Weather {
 
 const calm = { twice: 0, lost: 0, late: 0 };
 
-function isOf(op: string, message: Encoded): message is string {
-  return typeof message === "string" && message.startsWith(`{"op":"${op}"`);
+/** The message as the other codec writes it. */
+function textOf(message: Encoded): string {
+  if (typeof message === "string") return message;
+  return jsonCodec.encode(msgpackCodec.decode(message, limits.serverDepthMax) as readonly object[], limits.serverDepthMax);
+}
+
+function isOf(op: string, message: string): boolean {
+  return message.startsWith(`{"op":"${op}"`);
 }
 
 /** Whether a reply says where a publish landed: the event stands beside its position, and in the start of a subscription within. */

@@ -1,4 +1,5 @@
 import { jsonCodec, limits, readServerFrame, subscribeResult, type Position, type ServerFrame } from "@tutti/protocol";
+import { msgpackCodec } from "@tutti/protocol/msgpack";
 import type { ConnectionEvents, Packet, ServerTransport } from "@tutti/server";
 import { show } from "./violation.js";
 
@@ -26,11 +27,13 @@ export class WireWatch {
 
   /** The transport, with the watch on what is sent. */
   transport(inner: ServerTransport): ServerTransport {
+    const { codec = jsonCodec } = inner;
     const read = (packets: readonly Packet[]): void => {
-      for (const { data } of packets) for (const value of jsonCodec.decode(data, limits.serverDepthMax)) this.#readServer(readServerFrame(value));
+      for (const { data } of packets) for (const value of codec.decode(data, limits.serverDepthMax)) this.#readServer(readServerFrame(value));
     };
     return {
       name: inner.name,
+      codec,
       remoteAddress: inner.remoteAddress,
       get bufferedBytes() {
         return inner.bufferedBytes;
@@ -44,11 +47,11 @@ export class WireWatch {
     };
   }
 
-  /** The connection, with the watch on what it is asked. */
+  /** The connection, with the watch on what it is asked. It speaks JSON, which the other codec reads as well, or that one. */
   events(inner: ConnectionEvents): ConnectionEvents {
     return {
       message: (data) => {
-        for (const value of jsonCodec.decode(data)) this.#readClient(value);
+        for (const value of msgpackCodec.decode(data)) this.#readClient(value);
         inner.message(data);
       },
       alive: () => inner.alive(),

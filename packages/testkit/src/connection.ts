@@ -1,5 +1,5 @@
 import type { Link, LinkEvents } from "@tutti/client";
-import type { Encoded } from "@tutti/protocol";
+import type { Codec, Encoded } from "@tutti/protocol";
 import type { ConnectionEvents, Packet, ServerTransport } from "@tutti/server";
 import type { SimulatedClock } from "./clock.js";
 import { Lane, network, type LinkConditions } from "./lane.js";
@@ -25,6 +25,8 @@ export interface ConnectionSetup {
   readonly random: RandomStream;
   readonly conditions: LinkConditions;
   readonly client: Participant;
+  /** What both ends speak. */
+  readonly codec: Codec;
   readonly events: LinkEvents;
   /** Decides for each message of the server. */
   readonly fateOf: (message: Encoded, random: RandomStream) => MessageFate;
@@ -183,6 +185,7 @@ export class SimulatedConnection {
     let isClosing = false;
     return {
       name: "websocket",
+      codec: this.#setup.codec,
       remoteAddress: this.client.name,
       get bufferedBytes() {
         return lane.bufferedBytes;

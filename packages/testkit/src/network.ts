@@ -1,5 +1,5 @@
 import type { Transport } from "@tutti/client";
-import type { Encoded } from "@tutti/protocol";
+import { jsonCodec, type Codec, type Encoded } from "@tutti/protocol";
 import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "@tutti/server";
 import type { SimulatedClock } from "./clock.js";
 import { SimulatedConnection, type ConnectionSetup, type MessageFate } from "./connection.js";
@@ -51,8 +51,8 @@ export class SimulatedNetwork {
     };
   }
 
-  /** A transport for this client; it finds its server by the host of the URL. */
-  transport(client: Participant): Transport {
+  /** A transport for this client; it finds its server by the host of the URL, and that speaks what the client was made with. */
+  transport(client: Participant, codec: Codec = jsonCodec): Transport {
     return {
       name: "websocket",
       open: (url, _subprotocol, events) => {
@@ -63,7 +63,7 @@ export class SimulatedNetwork {
         // One stream each: what befalls one connection changes nothing in what befalls the others.
         const random = new RandomStream(this.#seed, `connection ${name}`);
         const fateOf: ConnectionSetup["fateOf"] = (message, chances) => this.fateOf(message, chances);
-        const setup: ConnectionSetup = { clock: this.#clock, random, conditions: this.conditions, client, events, fateOf };
+        const setup: ConnectionSetup = { clock: this.#clock, random, conditions: this.conditions, client, codec, events, fateOf };
         const connection = new SimulatedConnection(name, setup);
         this.#connections.add(connection);
         const plan = { inMs: random.between(...this.conditions.delayMs), kind: "connect", owner: network, detail: name };

@@ -33,7 +33,7 @@ function open(): Ends {
   });
   const link = network.transport(client).open("ws://host/v1/connect", "tutti.1.json", {
     opened: () => heard.client.push("opened"),
-    message: (data) => heard.client.push(String(data)),
+    message: (data) => heard.client.push(typeof data === "string" ? data : "bytes"),
     closed: (closeCode, reason) => heard.client.push(`closed ${closeCode} ${reason}`),
   });
   const transport = (): ServerTransport => {

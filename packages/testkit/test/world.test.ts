@@ -1,5 +1,6 @@
 import { createClient, type Client } from "@tutti/client";
-import { channel, defineContract } from "@tutti/protocol";
+import { channel, defineContract, jsonCodec, type Codec } from "@tutti/protocol";
+import { msgpackCodec } from "@tutti/protocol/msgpack";
 import { createServer, silentLog } from "@tutti/server";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -16,7 +17,7 @@ const contract = defineContract({
 
 interface Setup {
   readonly world: SimulatedWorld;
-  readonly open: (name: string, lifecycle?: SimulatedLifecycle) => { readonly client: Client<typeof contract>; readonly page: Participant };
+  readonly open: (name: string, lifecycle?: SimulatedLifecycle, codec?: Codec) => { readonly client: Client<typeof contract>; readonly page: Participant };
 }
 
 function setup(seed = 1): Setup {
@@ -26,9 +27,9 @@ function setup(seed = 1): Setup {
   world.network.listen("server.test", environment, (transport, request) => server.accept(transport, request));
   return {
     world,
-    open(name, lifecycle = new SimulatedLifecycle()) {
+    open(name, lifecycle = new SimulatedLifecycle(), codec = jsonCodec) {
       const page = world.process(name);
-      const client = createClient({ contract, url: "ws://server.test/", environment: page, transport: world.network.transport(page), lifecycle });
+      const client = createClient({ contract, url: "ws://server.test/", environment: page, codec, transport: world.network.transport(page, codec), lifecycle });
       return { client, page };
     },
   };
@@ -44,6 +45,21 @@ describe("a simulated world", () => {
     expect(rooms.map((room) => room.state.getSnapshot())).toEqual([["hello"], []]);
     await world.clock.advance(1_000);
     expect(rooms.map((room) => room.state.getSnapshot())).toEqual([["hello"], ["hello"]]);
+  });
+
+  it("lets clients speak what they were made with", async () => {
+    const { world, open } = setup();
+    const sent = new Set<string>();
+    world.network.fateOf = (message) => {
+      sent.add(typeof message);
+      return "arrives";
+    };
+    const rooms = [jsonCodec, msgpackCodec].map((codec) => open(codec.name, undefined, codec).client.channel("room:{id}", { id: "1" }));
+    for (const room of rooms) void room.subscribe();
+    for (const room of rooms) void room.publish("note:add", "hello");
+    await world.clock.advance(1_000);
+    expect(rooms.map((room) => room.state.getSnapshot())).toEqual([["hello", "hello"], ["hello", "hello"]]);
+    expect([...sent].toSorted()).toEqual(["object", "string"]);
   });
 
   it("breaks the network when it is told to, and the client recovers", async () => {
