@@ -140,6 +140,10 @@ export const breaks: Readonly<Record<string, Break>> = {
   storeFirst: { what: "a publish is stored before it is sent", profile: { reload: 1, "two-tabs": 1, "slow-storage": 1 }, storage: { kept: false } },
   age: { what: "a publish that waited too long is not sent", profile: { month: 1, cut: 1, "broker-answers-lost": 1, reload: 0.5 }, client: { age: false } },
   release: { what: "what a channel holds leaves by itself", profile: { "server-busy": 1 }, server: { release: false } },
-  sequence: { what: "what answers a connection leaves after what waited for it before", profile: { "server-busy": 1, resubscribe: 1 }, server: { sequence: false } },
+  sequence: {
+    what: "what answers a connection leaves after what waited for it before",
+    profile: { "server-busy": 1, resubscribe: 1, kicked: 1, "slow-network": 0.5 },
+    server: { sequence: false },
+  },
   join: { what: "a replay joins the live events by position", profile: { ...reconnects, "broker-slow": 1 }, server: { join: false } },
 };
