@@ -34,6 +34,8 @@ export interface Measured {
   readonly load: Load;
   /** Why a contender was not measured. */
   readonly missing: Readonly<Record<string, string>>;
+  /** What has to be known of a contender that was. */
+  readonly notes: Readonly<Record<string, string>>;
   readonly rounds: Rounds;
 }
 

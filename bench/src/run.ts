@@ -33,17 +33,22 @@ async function measureAll({ scenario, rounds, size }: Plan, contenders: readonly
   return measured;
 }
 
-/** Those that can be measured here, and why the others cannot. */
-async function present({ scenario, peers }: Plan): Promise<{ readonly contenders: readonly string[]; readonly missing: Record<string, string> }> {
+type Presence = Pick<Report, "missing" | "notes"> & { readonly contenders: readonly string[] };
+
+/** Those that can be measured here with what has to be known of them, and why the others cannot. */
+async function present({ scenario, peers }: Plan): Promise<Presence> {
   const missing: Record<string, string> = {};
+  const notes: Record<string, string> = {};
   const contenders: string[] = [];
   for (const contender of scenario.contenders.filter((name) => peers?.includes(name) ?? true)) {
     const why = await scenario.missing(contender);
+    const note = why === undefined ? await scenario.note(contender) : undefined;
     if (why === undefined) contenders.push(contender);
     else missing[contender] = why;
+    if (note !== undefined) notes[contender] = note;
   }
   for (const [contender, why] of Object.entries(missing)) console.error(`${scenario.name}: not measured: ${contender}: ${why}`);
-  return { contenders, missing };
+  return { contenders, missing, notes };
 }
 
 /** Measures a scenario. @throws (rejects) Error where one of its contenders fails */
@@ -54,11 +59,11 @@ export async function runScenario(plan: Plan): Promise<Report> {
   const before = loadNow();
   const place = await mkdtemp(join(directory, "tutti-bench-"));
   try {
-    const { contenders, missing } = await present(plan);
+    const { contenders, missing, notes } = await present(plan);
     const rounds = await measureAll(plan, contenders, place, pinnedTo);
     const { name, what } = scenario;
     const origin = { startedAt, machine: machine(), node: process.versions.node, commit: commit(), pinnedTo, load: { before, after: loadNow() } };
-    return reportOf({ scenario: name, what, size, ...origin, missing, rounds }, scenario);
+    return reportOf({ scenario: name, what, size, ...origin, missing, notes, rounds }, scenario);
   } finally {
     await rm(place, { recursive: true, force: true });
   }

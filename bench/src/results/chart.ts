@@ -84,7 +84,7 @@ function whiskers({ contender, figures }: Series, scenario: Scenario, direction:
     silent: true,
     type: "custom",
     z: 4,
-    data: figures.filter(([, { min, max }]) => min < max).map(([at, { min, max }]) => [at, min, max]),
+    data: figures.map(([at, { min, max }]) => [at, min, max]),
     renderItem(_, api) {
       const end = (dimension: number): readonly [number, number] => {
         const [x = NaN, y = NaN] = direction === "up" ? api.coord([api.value(0), api.value(dimension)]) : api.coord([api.value(dimension), api.value(0)]);

@@ -71,11 +71,13 @@ function goalLines(sections: readonly MeasuredSection[]): readonly string[] {
   return rows.length === 0 ? [] : ["## Goals", "", ...markdownTable(["", ...ratioHead, "goal", ""], rows, 7), ""];
 }
 
-/** Those that a report has no figure of, and why. */
-function missingLines({ scenario, report }: MeasuredSection): readonly string[] {
+/** What has to be known of contenders: of those that were measured, and why the others were not. */
+function contenderLines({ scenario, report }: MeasuredSection): readonly string[] {
   const absent = scenario.contenders.filter((contender) => report.figures[contender] === undefined);
-  const reasons = absent.map((contender) => `- Not measured: **${nameText(contender)}**: ${(report.missing[contender] ?? "it was not asked for in this run").replaceAll(/\s+/g, " ")}`);
-  return reasons.length === 0 ? [] : [...reasons, ""];
+  const reasons = absent.map((contender) => `- Not measured: **${nameText(contender)}**: ${report.missing[contender] ?? "it was not asked for in this run"}`);
+  const notes = Object.entries(report.notes).map(([contender, note]) => `- **${nameText(contender)}**: ${note}`);
+  const lines = [...notes, ...reasons].map((line) => line.replaceAll(/\s+/g, " "));
+  return lines.length === 0 ? [] : [...lines, ""];
 }
 
 function otherRatioLines(section: MeasuredSection): readonly string[] {
@@ -98,7 +100,7 @@ function scenarioLines(section: MeasuredSection): readonly string[] {
     "",
     `${report.what.slice(0, 1).toUpperCase()}${report.what.slice(1)}.`,
     "",
-    ...missingLines(section),
+    ...contenderLines(section),
     ...tablesOf(report, mainQuantities(scenario)).flatMap((table) => tableSection(table, charts)),
     ...otherRatioLines(section),
     ...(note === undefined ? [] : [note.trim(), ""]),

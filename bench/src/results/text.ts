@@ -44,7 +44,7 @@ const goalOf = (ratio: Ratio): string => (ratio.goal === undefined ? "" : `goal 
 
 /** The report for people at a terminal. */
 export function textOf(report: Report, scenario: Scenario): string {
-  const { what, size, rounds, node, pinnedTo, load, ratios, missing } = report;
+  const { what, size, rounds, node, pinnedTo, load, ratios, missing, notes } = report;
   const { cpu, cores, system } = report.machine;
   const pinned = pinnedTo.length === 0 ? "no core of its own" : `on core ${pinnedTo.join(" and ")}`;
   const spread = rounds.length === 1 ? "1 round" : `${rounds.length} rounds: their median, ± half of what they lie apart`;
@@ -53,6 +53,7 @@ export function textOf(report: Report, scenario: Scenario): string {
     `${report.scenario}: ${what}`,
     `${spread}${size === "tiny" ? "; of next to nothing: these are no figures" : ""}`,
     `${cpu}, ${cores} cores, ${system}, Node ${node}, commit ${report.commit}; ${pinned}; load ${numberText(load.before)} before, ${numberText(load.after)} after`,
+    ...Object.entries(notes).map(([contender, note]) => `${contender}: ${note}`),
     ...Object.entries(missing).map(([contender, why]) => `NOT MEASURED: ${contender}: ${why}`),
     ...tablesOf(report, mainQuantities(scenario)).flatMap(tableLines),
     ...(details.length === 0 ? [] : ["", "What explains them:", ...details.flatMap(tableLines)]),

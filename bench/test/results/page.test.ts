@@ -43,6 +43,7 @@ test("the page of a report", () => {
 
     A room that was made up.
 
+    - **ws-turn**: the ceiling of this machine
     - Not measured: **centrifugo**: there is no Go toolchain here
 
     ![room: highest, deliveries/s](charts/room-highest.svg)

@@ -12,6 +12,7 @@ test("the table for a terminal is as narrow as its figures, and what explains th
     "room: a room that was made up
     3 rounds: their median, ± half of what they lie apart
     A processor, 2 cores, linux 6 x64, Node 20.20.0, commit 0123abc; on core 0 and 1; load 0.1 before, 1.25 after
+    ws-turn: the ceiling of this machine
     NOT MEASURED: centrifugo: there is no Go toolchain here
 
                      highest,

@@ -55,6 +55,7 @@ export const madeUpMeasured = (changes: Partial<Measured> = {}): Measured => ({
   commit: "0123abc",
   pinnedTo: [0, 1],
   load: { before: 0.1, after: 1.25 },
+  notes: { "ws-turn": "the ceiling of this machine" },
   missing: { centrifugo: "there is no Go toolchain here" },
   rounds: [round(1), round(1.1), round(0.9)],
   ...changes,
