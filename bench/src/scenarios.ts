@@ -7,12 +7,13 @@ import { echo } from "./scenarios/echo.js";
 import { fanout } from "./scenarios/fanout.js";
 import { history } from "./scenarios/history.js";
 import { idle } from "./scenarios/idle.js";
+import { late } from "./scenarios/late.js";
 import { recover } from "./scenarios/recover.js";
 import { stalled } from "./scenarios/stalled.js";
 import { storm } from "./scenarios/storm.js";
 import { wide } from "./scenarios/wide.js";
 
-const all: readonly Scenario[] = [fanout, cursors, echo, acks, idle, connect, storm, wide, stalled, durable, recover, history];
+const all: readonly Scenario[] = [fanout, cursors, echo, acks, idle, connect, storm, wide, stalled, late, durable, recover, history];
 
 export const scenarioNames: readonly string[] = all.map(({ name }) => name);
 

@@ -130,6 +130,11 @@ export class Crowd implements LinkListener {
     return Array.from(this.#members.values(), ({ seen }) => seen.get(publisher) ?? new Set<number>());
   }
 
+  /** What a member would come back with, where all is read. */
+  resumeOf(member: number): unknown {
+    return this.#memberAt(member).resume;
+  }
+
   close(): void {
     clearInterval(this.#pings);
     this.cutAll();
@@ -286,7 +291,7 @@ function newMember(joining: Joining): Member {
     counts: new Map(),
     last: new Map(),
     seen: new Map(),
-    resume: undefined,
+    resume: joining.resume,
   };
 }
 

@@ -42,14 +42,14 @@ export interface Joining {
   readonly member: number;
   readonly channels: readonly string[];
   readonly token: string;
+  /** What {@link Wire.remember} returned to somebody who was here before, where the member is to recover what came since. */
+  readonly resume?: unknown;
 }
 
 /** Who joins, or comes back. */
 export interface Arriving extends Joining {
   /** 32 characters: the same whenever the member comes back, and nobody else's. */
   readonly session: string;
-  /** What {@link Wire.remember} returned last, where the member comes back and is to recover what it missed. */
-  readonly resume: unknown;
 }
 
 /**

@@ -9,7 +9,7 @@ import { scenario } from "../scenario.js";
 import { signToken } from "../servers/tokens.js";
 import { usageOf } from "../usage.js";
 
-const shapes = { full: { warmUp: 500, measured: 3_000 }, tiny: { warmUp: 2, measured: 10 } };
+const shapes = { full: { warmUp: 2_000, measured: 3_000 }, tiny: { warmUp: 2, measured: 10 } };
 const membersOfRoom = 100;
 
 async function withTokens(from: number, to: number): Promise<readonly Joining[]> {
