@@ -32,8 +32,10 @@ interface Series {
   readonly figures: readonly (readonly [at: number, figure: Spread])[];
 }
 
-const chartWidth = 760;
-const heights = { line: 420, barHead: 96, bar: 34 };
+/** Of pixels. Two charts of bars stand beside each other on a page. */
+const lineSize = { width: 760, height: 420 };
+const barSize = { width: 420, headHeight: 96, barHeight: 32 };
+const white = "#ffffff";
 const ink = "#1f2328";
 const greyInk = "#57606a";
 const gridInk = "#e5e8eb";
@@ -41,7 +43,7 @@ const gridInk = "#e5e8eb";
 /** From where on the small ones could not be told apart. */
 const logarithmicFrom = 20;
 
-const plain = { animation: false, backgroundColor: "#ffffff", textStyle: { fontFamily: "system-ui, sans-serif", color: ink } } as const;
+const plain = { animation: false, backgroundColor: white, textStyle: { fontFamily: "system-ui, sans-serif", color: ink } } as const;
 const still = { silent: true, emphasis: { disabled: true } } as const;
 
 const axisLook = {
@@ -140,7 +142,7 @@ function lines(all: readonly Series[], scenario: Scenario): readonly LineSeriesO
       itemStyle: { color: colour },
       symbol: "circle",
       symbolSize: look.symbolSize,
-      endLabel: { show: true, formatter: nameText(contender), color: colour, fontSize: 13, fontWeight: look.fontWeight, distance: 8, offset: goesOn ? [-12, -15] : [0, 0] },
+      endLabel: { show: true, formatter: nameText(contender), color: colour, fontSize: 13, fontWeight: look.fontWeight, textBorderColor: white, textBorderWidth: 2, distance: 8, offset: goesOn ? [-12, -15] : [0, 0] },
       labelLayout: goesOn ? aboveTheEnd : { moveOverlap: "shiftY" },
     };
   });
@@ -179,8 +181,8 @@ function barOption(all: readonly Series[], quantity: Quantity, scenario: Scenari
   return {
     ...plain,
     title: titleOf(scenario, quantity),
-    grid: { left: 150, right: 110, top: 48, bottom: 48 },
-    xAxis: { ...axisLook, type: "value", name: quantity.unit, nameLocation: "middle", nameGap: 28 },
+    grid: { left: 132, right: 84, top: 48, bottom: 48 },
+    xAxis: { ...axisLook, type: "value", splitNumber: 3, name: quantity.unit, nameLocation: "middle", nameGap: 28 },
     yAxis: {
       ...axisLook,
       type: "category",
@@ -195,8 +197,8 @@ function barOption(all: readonly Series[], quantity: Quantity, scenario: Scenari
 }
 
 /** Draws it without what only a page with scripts can use, and without the ids that count the charts of this process. */
-function svgOf(option: Option, height: number): string {
-  const chart = init(null, null, { renderer: "svg", ssr: true, width: chartWidth, height });
+function svgOf(option: Option, size: { readonly width: number; readonly height: number }): string {
+  const chart = init(null, null, { renderer: "svg", ssr: true, ...size });
   try {
     chart.setOption(option);
     return chart
@@ -212,11 +214,15 @@ function svgOf(option: Option, height: number): string {
 const slug = (words: string): string => words.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-|-$/g, "");
 
 function seriesOf({ figures }: Report, { name, at }: Quantity): readonly Series[] {
-  const all = Object.entries(figures).map(([contender, own], place): Series => {
-    const points = at === undefined ? [[place, own[name]] as const] : at.points.map((point) => [point, own[keyOf(name, point)]] as const);
-    return { contender, figures: points.flatMap(([where, figure]) => (figure === undefined ? [] : [[where, figure] as const])) };
+  const figured = Object.entries(figures).map(([contender, own]) => {
+    const figuresAt = (at?.points ?? [undefined]).flatMap((point) => {
+      const figure = own[keyOf(name, point)];
+      return figure === undefined ? [] : [[point, figure] as const];
+    });
+    return { contender, figuresAt };
   });
-  return all.filter((series) => series.figures.length > 0);
+  const present = figured.filter(({ figuresAt }) => figuresAt.length > 0);
+  return present.map(({ contender, figuresAt }, place) => ({ contender, figures: figuresAt.map(([point = place, figure]) => [point, figure]) }));
 }
 
 function chartOf(report: Report, scenario: Scenario, quantity: Quantity): Chart | undefined {
@@ -226,8 +232,8 @@ function chartOf(report: Report, scenario: Scenario, quantity: Quantity): Chart 
   if (points.size < 2 || all.every(({ figures }) => figures.every(([, { max }]) => max === 0))) return undefined;
   const svg =
     quantity.at === undefined
-      ? svgOf(barOption(all.map(({ contender, figures }, place) => ({ contender, figures: figures.map(([, figure]) => [place, figure] as const) })), quantity, scenario), heights.barHead + heights.bar * all.length)
-      : svgOf(lineOption(all, quantity, scenario), heights.line);
+      ? svgOf(barOption(all, quantity, scenario), { width: barSize.width, height: barSize.headHeight + barSize.barHeight * all.length })
+      : svgOf(lineOption(all, quantity, scenario), lineSize);
   return { quantity, file: `${slug(scenario.name)}-${slug(quantity.name)}.svg`, text: `${scenario.name}: ${quantityText(quantity)}`, svg };
 }
 

@@ -38,7 +38,7 @@ function tableSection(table: Table, charts: readonly Chart[]): readonly string[]
   const { quantity } = table;
   const drawn = charts.filter((chart) => (quantity === undefined ? chart.quantity.at === undefined : chart.quantity === quantity));
   const title = quantity === undefined ? [] : [`### ${quantityText(quantity)}`, ""];
-  return [...title, ...drawn.flatMap((chart) => [chartLine(chart), ""]), ...tableLines(table), ""];
+  return [...title, ...drawn.map(chartLine), ...(drawn.length === 0 ? [] : [""]), ...tableLines(table), ""];
 }
 
 /** A comparison: the two figures, and the one by the other; or the one alone. */

@@ -40,12 +40,37 @@ const textIn = (file: string): Promise<string | undefined> =>
     throw error;
   });
 
-async function sectionOf(places: Places, scenario: Scenario): Promise<Section> {
-  const [json, note] = await Promise.all([textIn(reportFile(places, scenario.name)), textIn(join(places.notes, `${scenario.name}.md`))]);
+/** What a report that is kept has to have; all of it follows from one run. */
+const fields: Readonly<Record<keyof Measured, true>> = {
+  scenario: true,
+  what: true,
+  size: true,
+  startedAt: true,
+  machine: true,
+  node: true,
+  commit: true,
+  pinnedTo: true,
+  load: true,
+  missing: true,
+  notes: true,
+  rounds: true,
+};
+
+/** @throws Error for a report that these benchmarks did not write as they are now */
+function measuredIn(json: string, file: string): Measured {
   // JSON has a null for a figure that is no number, such as a share of nothing: it was not measured.
-  const measured = json === undefined ? undefined : (JSON.parse(json, (_, value: unknown) => value ?? undefined) as Measured);
-  const report = measured && reportOf(measured, scenario);
-  return { scenario, report, charts: report === undefined ? [] : chartsOf(report, scenario), note };
+  const value = JSON.parse(json, (_, each: unknown) => each ?? undefined) as Partial<Measured>;
+  const absent = Object.keys(fields).find((field) => !(field in value));
+  if (absent !== undefined) throw new Error(`${file} has no "${absent}": measure that benchmark again, or delete the file`);
+  return value as Measured;
+}
+
+async function sectionOf(places: Places, scenario: Scenario): Promise<Section> {
+  const file = reportFile(places, scenario.name);
+  const [json, note] = await Promise.all([textIn(file), textIn(join(places.notes, `${scenario.name}.md`))]);
+  if (json === undefined) return { scenario, report: undefined, charts: [], note };
+  const report = reportOf(measuredIn(json, file), scenario);
+  return { scenario, report, charts: chartsOf(report, scenario), note };
 }
 
 async function writeCharts({ charts: folder }: Places, charts: readonly Chart[]): Promise<void> {

@@ -42,7 +42,7 @@ test("the page is written from the reports that are kept, and again the same", a
 });
 
 test("a figure that is no number survives the file as one that was not measured", async () => {
-  const [tutti] = [{ highest: NaN, "cpu at 10": 4 }];
+  const tutti = { highest: NaN, "cpu at 10": 4 };
   await keepReport(places, reportOf(madeUpMeasured({ rounds: [{ tutti }] }), scenario));
   await writePage(places, scenarios);
   expect((await written())["RESULTS.md"]).toContain("| tutti: – | ws: – | – | ≥ 100 × | not measured |");
@@ -65,4 +65,10 @@ test("without a report there is no page, and one that is there stays", async () 
   await writeFile(places.page, "before");
   await expect(writePage(places, scenarios)).rejects.toThrow("measure first");
   expect((await written())["RESULTS.md"]).toBe("before");
+});
+
+test("a report of other benchmarks than these is refused by its file", async () => {
+  await keepReport(places, report);
+  await writeFile(join(places.reports, "room.json"), '{"scenario":"room","rounds":[]}');
+  await expect(writePage(places, scenarios)).rejects.toThrow('room.json has no "what": measure that benchmark again');
 });
