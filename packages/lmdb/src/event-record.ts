@@ -29,7 +29,7 @@ export interface EventRecord {
  */
 export function encodeEvent(newEvent: NewEvent, { seq: prev, total: start }: Mark, at: number): EventRecord {
   // The log counts by ones; what reads it does not rely on that.
-  const event: LoggedEvent = { ...newEvent, seq: prev + 1, prev };
+  const event: LoggedEvent = { seq: prev + 1, prev, ...newEvent };
   const json = jsonCodec.encode([event], SERVER_DEPTH_MAX);
   return { event, mark: { seq: event.seq, at, start, total: start + Buffer.byteLength(json) }, text: `${at} ${start} ${json}` };
 }

@@ -96,7 +96,8 @@ export class ChannelLog {
 
   append({ event, publisher, key, retention }: AppendRequest): Position {
     const position = this.head;
-    const logged: LoggedEvent = { ...(event satisfies NewEvent), seq: position.seq + 1, prev: position.seq };
+    // The copy comes last: fields after one give each event a hidden class of its own, which takes microseconds and memory.
+    const logged: LoggedEvent = { seq: position.seq + 1, prev: position.seq, ...(event satisfies NewEvent) };
     this.#kept.push(logged, this.#environment.elapsed());
     if (publisher !== undefined) this.answer(publisher, logged.seq);
     if (key !== undefined) this.#remember(key, logged.seq);

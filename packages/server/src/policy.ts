@@ -140,7 +140,7 @@ export class ChannelPolicy {
     if (isClosedToClients) throw new TuttiError("FORBIDDEN");
     const { authorize } = this.#handlers;
     if (authorize === undefined) return;
-    const answer = authorize({ ...caller, channel: this.name, params: this.params, action, ...(type !== undefined && { type }) });
+    const answer = authorize({ channel: this.name, params: this.params, action, ...caller, ...(type !== undefined && { type }) });
     // All but a plain answer is waited for: a promise of another library is an object, and would pass for a yes.
     return typeof answer === "boolean" ? assertTrue(answer) : Promise.resolve(answer).then(assertTrue);
   }
@@ -156,7 +156,7 @@ export class ChannelPolicy {
     const valid = schema === undefined ? payload : await checked(schema, payload);
     const handler = own(this.#handlers.publish, type);
     if (handler === undefined) return { type, payload: valid, isReplaced: false };
-    const replaced = await handler({ ...caller, channel: this.name, params: this.params, payload: valid });
+    const replaced = await handler({ channel: this.name, params: this.params, payload: valid, ...caller });
     if (replaced === undefined) return { type, payload: valid, isReplaced: false };
     return { type, payload: await fitting(() => checked(schema, replaced), "the handler's payload"), isReplaced: true };
   }
@@ -183,7 +183,7 @@ export class ChannelPolicy {
     const schemas = own(this.definition.calls, type);
     const handler = own(this.#handlers.calls, type);
     if (handler === undefined) throw typeUnknown(type);
-    return answerCall(schemas, payload, (input) => handler({ ...caller, channel: this.name, params: this.params, payload: input }));
+    return answerCall(schemas, payload, (input) => handler({ channel: this.name, params: this.params, payload: input, ...caller }));
   }
 
   #schema(schemas: Readonly<Record<string, AnySchema>> | undefined, type: string): AnySchema | undefined {

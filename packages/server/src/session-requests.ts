@@ -134,7 +134,7 @@ export class SessionRequests implements PublishSource {
   async #call({ channel, type, payload }: ClientFrameOf<"call">): Promise<unknown> {
     if (channel === undefined) {
       const { schemas, handler } = this.#node.services.policy.call(type);
-      return answerCall(schemas, payload, (input) => handler({ ...this.#caller, payload: input }));
+      return answerCall(schemas, payload, (input) => handler({ payload: input, ...this.#caller }));
     }
     const policy = this.#node.services.policy.channel(channel);
     await this.assertExists(policy);
