@@ -15,11 +15,14 @@ export const machine = (): Machine => ({
   system: `${platform()} ${release()} ${arch()}`,
 });
 
+/** Written by the benchmarks and about them: no source of what is measured. */
+const results = ["RESULTS.md", "charts", "notes"].map((name) => `:(top,exclude)bench/${name}`);
+
 /** The commit of the sources, with a `+` where they were changed since. */
 export function commit(): string {
   const git = (...args: string[]): string => execFileSync("git", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
   try {
-    return git("rev-parse", "--short", "HEAD") + (git("status", "--porcelain", "--untracked-files=no") === "" ? "" : "+");
+    return git("rev-parse", "--short", "HEAD") + (git("status", "--porcelain", "--untracked-files=no", "--", ":(top)", ...results) === "" ? "" : "+");
   } catch {
     return "unknown";
   }

@@ -125,7 +125,7 @@ function originLines(sections: readonly MeasuredSection[]): readonly string[] {
     numberText(load.before),
     numberText(load.after),
   ]);
-  const legend = "A `+` behind a commit says that the sources had changes. The load is of the whole machine, processes that want to run over a minute: what it was before belongs to others.";
+  const legend = "A `+` behind a commit says that the sources had changes. The load is that of the whole machine, in processes that want to run, over the last minute: what was measured just before is in it, too.";
   return ["## Where it was measured", "", ...listed, "", ...markdownTable(["", "began, UTC", "commit", "rounds", "load before", "load after"], rows, 3), "", legend, ""];
 }
 

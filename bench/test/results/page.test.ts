@@ -37,7 +37,7 @@ test("the page of a report", () => {
     | --- | --- | --- | ---: | ---: | ---: |
     | [room](#room) | 2026-02-03 04:05 | \`0123abc\` | 3 | 0.1 | 1.25 |
 
-    A \`+\` behind a commit says that the sources had changes. The load is of the whole machine, processes that want to run over a minute: what it was before belongs to others.
+    A \`+\` behind a commit says that the sources had changes. The load is that of the whole machine, in processes that want to run, over the last minute: what was measured just before is in it, too.
 
     ## room
 
