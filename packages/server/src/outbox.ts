@@ -24,9 +24,14 @@ export class Outbox implements Writer {
     return this.#bytes + this.#transport.bufferedBytes;
   }
 
-  /** More than half full: what can be dropped or put off should be. */
+  /** More than half full: what can be put off should be. */
   get isPressed(): boolean {
     return this.bytes > this.#bytesMax / 2;
+  }
+
+  /** More than half full, and its client has not taken all that was handed over: what can be dropped should be. Others only wait to be written to. */
+  get isSlow(): boolean {
+    return this.#transport.bufferedBytes > 0 && this.isPressed;
   }
 
   /**

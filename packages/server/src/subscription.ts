@@ -72,13 +72,13 @@ export class Subscription {
 
   /** Sends what a slow connection can do without. */
   deliverDroppable(packet: SharedPacket): void {
-    if (!this.#subscriber.outbox.isPressed) this.deliver(packet);
+    if (!this.#subscriber.outbox.isSlow) this.deliver(packet);
   }
 
   /** Sends a change of presence; to a slow connection the whole list, later. */
   deliverPresence(changes: SharedPacket): void {
     if (this.#owesPresence) return;
-    if (this.#subscriber.outbox.isPressed) void this.#deliverListLater();
+    if (this.#subscriber.outbox.isSlow) void this.#deliverListLater();
     else this.deliver(changes);
   }
 

@@ -111,6 +111,18 @@ describe("a signal", () => {
   });
 });
 
+describe("a signal for a connection that only waits to be written to", () => {
+  it("SIG-3 is not dropped, however much waits with it", async () => {
+    const { world, sender, receiver } = await two({ outboxBytesMax: 4_000, deliverySliceWritesMax: 1 });
+    await world.server.channel("room:{id}", { id: "1" }).publish("note:add", { text: "x".repeat(2_500) });
+    await world.environment.tick();
+    expect(receiver.frames.some(({ op }) => op === "events")).toBe(false);
+    sender.send(at(1));
+    await world.settle();
+    expect(receiver.signalsOf(room).map(({ payload }) => payload)).toEqual([{ x: 1 }]);
+  });
+});
+
 describe("signals that are held", () => {
   const held = { namespaces: { room: { signalFlushMs: 10 } } };
 
