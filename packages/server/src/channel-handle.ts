@@ -90,7 +90,7 @@ export class ChannelHandle {
 
   /** @throws TuttiError `ROOM_NOT_FOUND` */
   #policy(): ChannelPolicy {
-    const policy = this.#node.services.policy.channel(this.name);
+    const policy = this.#node.channels.policyOf(this.name);
     policy.assertOpen();
     return policy;
   }

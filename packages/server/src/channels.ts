@@ -31,6 +31,11 @@ export class Channels {
     return this.#opened.get(name)?.channel;
   }
 
+  /** The policy of a channel, whether it exists or not; all who have to do with one that is open share it. @throws TuttiError `CHANNEL_INVALID`, `ROOM_NOT_FOUND` */
+  policyOf(name: string): ChannelPolicy {
+    return this.get(name)?.policy ?? this.#services.policy.channel(name);
+  }
+
   /** The channel, following its log. Rejects as the broker does; the next call tries again. */
   async open(policy: ChannelPolicy): Promise<Channel> {
     let opened = this.#opened.get(policy.name);

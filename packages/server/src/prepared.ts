@@ -30,12 +30,15 @@ interface Kept {
 /** How many a node keeps at most; a publish that needs a handler is `RATE_LIMITED` beyond. */
 const NODE_MAX = 16_384;
 
+/** Shared by all that keep nothing, and never changed. */
+const NOTHING = new Map<number, Kept>();
+
 /** What the handler said to publishes that could not be appended then: their repeats must not ask it again. */
 export class PreparedPublishes {
   readonly #environment: Environment;
   readonly #bounds: PreparedBounds;
   readonly #tally: PreparedTally;
-  readonly #kept = new Map<number, Kept>();
+  #kept = NOTHING;
 
   constructor(environment: Environment, bounds: PreparedBounds, tally: PreparedTally) {
     this.#environment = environment;
@@ -54,6 +57,7 @@ export class PreparedPublishes {
   keep(n: number, prepared: Prepared): void {
     this.forget(n);
     const bytes = jsonLength("refusal" in prepared ? wireErrorOf(prepared.refusal) : prepared.payload);
+    if (this.#kept === NOTHING) this.#kept = new Map();
     this.#kept.set(n, { prepared, bytes, at: this.#environment.elapsed() });
     this.#tally.count++;
     this.#tally.bytes += bytes;

@@ -136,7 +136,7 @@ export class SessionRequests implements PublishSource {
       const { schemas, handler } = this.#node.services.policy.call(type);
       return answerCall(schemas, payload, (input) => handler({ payload: input, ...this.#caller }));
     }
-    const policy = this.#node.services.policy.channel(channel);
+    const policy = this.#node.channels.policyOf(channel);
     await this.assertExists(policy);
     await policy.assertAllowed(this.#caller, "call", type);
     return policy.call(this.#caller, type, payload);
@@ -207,7 +207,7 @@ export class SessionRequests implements PublishSource {
   }
 
   #joinPublishers(channel: string): Publisher {
-    const policy = this.#node.services.policy.channel(channel);
+    const policy = this.#node.channels.policyOf(channel);
     const publishers = (this.#publishers ??= new Map());
     this.#leaveIdle(publishers);
     const publisher = this.#node.publishers.join(policy, this);

@@ -53,7 +53,7 @@ export class Subscriptions {
    * @throws TuttiError why not, by the code of the refusal, or of what ended it on its way
    */
   async subscribe(request: Request, answer: (start: SubscriptionStart) => void): Promise<void> {
-    const policy = this.#node.services.policy.channel(request.channel);
+    const policy = this.#node.channels.policyOf(request.channel);
     this.#assertRoom(policy);
     this.#end(request.channel, notSubscribed(request.channel));
     const slot: Slot = { subscription: undefined, ended: undefined, underWay: undefined };
