@@ -108,9 +108,9 @@ function ratiosOf({ comparisons, quantities }: Scenario, rounds: Rounds): readon
     const other = otherOf(comparison);
     const values = rounds.flatMap((round) => {
       const one = value(round[of], quantity, at);
-      const divisor = to === undefined ? 1 : value(round[to], other.quantity, other.at);
-      const quotient = one === undefined || divisor === undefined ? NaN : one / divisor;
-      return Number.isNaN(quotient) ? [] : [quotient];
+      const two = to === undefined ? 1 : value(round[to], other.quantity, other.at);
+      const result = one === undefined || two === undefined ? NaN : comparison.by === "difference" ? one - two : one / two;
+      return Number.isNaN(result) ? [] : [result];
     });
     const ratio = values.length === 0 ? undefined : spreadOf(values);
     return { ...comparison, ratio, verdict: verdictOf(comparison, ratio) };

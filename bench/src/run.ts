@@ -36,12 +36,12 @@ async function measureAll({ scenario, rounds, size }: Plan, contenders: readonly
 type Presence = Pick<Report, "missing" | "notes"> & { readonly contenders: readonly string[] };
 
 /** Those that can be measured here with what has to be known of them, and why the others cannot. */
-async function present({ scenario, peers }: Plan): Promise<Presence> {
+async function present({ scenario, peers, size }: Plan): Promise<Presence> {
   const missing: Record<string, string> = {};
   const notes: Record<string, string> = {};
   const contenders: string[] = [];
   for (const contender of scenario.contenders.filter((name) => peers?.includes(name) ?? true)) {
-    const why = await scenario.missing(contender);
+    const why = await scenario.missing(contender, size);
     const note = why === undefined ? await scenario.note(contender) : undefined;
     if (why === undefined) contenders.push(contender);
     else missing[contender] = why;

@@ -32,7 +32,7 @@ export interface Quantity {
 /** What a quantity at a point is called in a sample. */
 export const keyOf = (name: string, point?: number): string => (point === undefined ? name : `${name} at ${point}`);
 
-/** The result of a scenario: one contender's figure divided by another's of the same round, or by itself. */
+/** The result of a scenario: one contender's figure divided by another's of the same round, or what it has more than the other one; or by itself. */
 export interface Comparison {
   readonly quantity: string;
   readonly of: string;
@@ -42,6 +42,8 @@ export interface Comparison {
   /** What of the other one it is compared with; the same unless given. */
   readonly toQuantity?: string;
   readonly toAt?: number;
+  /** The ratio unless given. */
+  readonly by?: "difference";
   /** What the ratio should be; nothing fails where it is not. */
   readonly goal?: { readonly atLeast?: number; readonly atMost?: number };
 }
@@ -49,7 +51,7 @@ export interface Comparison {
 /** One of those that are measured beside each other: makes itself ready for the scenario's load. */
 export interface Contender<Subject> {
   /** Why it cannot be measured here, in words. Asked first, in the process that orders the others. */
-  missing?(): Promise<string | undefined>;
+  missing?(size: Size): Promise<string | undefined>;
   /** What has to be known of it beside its figures, in words: which release it is where that is not said elsewhere. Asked where it is not missing. */
   note?(): Promise<string | undefined>;
   /** Once before the first round, in a process of its own: what takes long to make, left in the folder. */
@@ -72,7 +74,7 @@ export interface ScenarioDefinition<Subject> {
 /** A load, and those that bear it. */
 export interface Scenario extends Omit<ScenarioDefinition<never>, "contenders" | "load"> {
   readonly contenders: readonly string[];
-  missing(contender: string): Promise<string | undefined>;
+  missing(contender: string, size: Size): Promise<string | undefined>;
   note(contender: string): Promise<string | undefined>;
   prepare(contender: string, run: Run): Promise<void>;
   measure(contender: string, run: Run): Promise<Sample>;
@@ -88,7 +90,7 @@ export function scenario<Subject>({ contenders, load, ...rest }: ScenarioDefinit
   return {
     ...rest,
     contenders: Object.keys(contenders),
-    missing: async (contender) => named(contender).missing?.(),
+    missing: async (contender, size) => named(contender).missing?.(size),
     note: async (contender) => named(contender).note?.(),
     prepare: async (contender, run) => named(contender).prepare?.(run),
     async measure(contender, run) {

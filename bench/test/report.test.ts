@@ -68,6 +68,11 @@ describe("ratios", () => {
     expect(ratios[0]).toMatchObject({ ratio: { median: 5 }, verdict: "met" });
   });
 
+  test("where it is asked for, it is what the one has more than the other", () => {
+    const rounds = [{ tutti: { cpu: 7 }, ws: { cpu: 4 } }];
+    expect(reportWith(rounds, [{ quantity: "cpu", of: "tutti", to: "ws", by: "difference", goal: { atMost: 3 } }]).ratios[0]).toMatchObject({ ratio: { median: 3 }, verdict: "met" });
+  });
+
   test("another quantity is taken at its own point, the same one at the same", () => {
     const rounds = [{ tutti: { "cpu at 10": 6 }, ws: { "cpu at 10": 3, "cpu at 20": 2, highest: 1 } }];
     const at = { what: "publishes/s", points: [10, 20] };

@@ -37,11 +37,21 @@ let sought: Promise<Installed> | undefined;
 /** Finds Centrifugo in the cache of this user, where it is built the first time: that takes minutes, a Go toolchain, and a module proxy. */
 export const centrifugoBinary = (): Promise<Installed> => (sought ??= firstOf(RELEASES));
 
+/** Whether it is in the cache already, so that nobody has to wait for it. */
+export async function isCentrifugoBuilt(): Promise<boolean> {
+  const built = await Promise.all(RELEASES.map((release) => isExecutable(placeOf(release).path)));
+  return built.includes(true);
+}
+
+function placeOf({ version }: CentrifugoRelease): { readonly folder: string; readonly path: string } {
+  const folder = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "tutti-bench", `centrifugo-${version}`);
+  return { folder, path: join(folder, "centrifugo") };
+}
+
 async function firstOf(releases: readonly CentrifugoRelease[]): Promise<Installed> {
   const problems: string[] = [];
   for (const release of releases) {
-    const folder = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "tutti-bench", `centrifugo-${release.version}`);
-    const path = join(folder, "centrifugo");
+    const { folder, path } = placeOf(release);
     const problem = (await isExecutable(path)) ? undefined : await buildOnce(release, folder, path);
     if (problem === undefined) return { kind: "installed", path, release, problems };
     problems.push(`${release.version} could not be built: ${problem}`);

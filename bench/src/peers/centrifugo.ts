@@ -7,8 +7,9 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { onCore } from "../cores.js";
 import type { CentrifugoHistory } from "../servers/centrifugo-config.js";
-import { centrifugoBinary } from "./centrifugo-binary.js";
+import { centrifugoBinary, isCentrifugoBuilt } from "./centrifugo-binary.js";
 import { centrifugoWire } from "./centrifugo-wire.js";
+import type { Size } from "../scenario.js";
 import { tokenSecret, type Peer, type RunningServer, type ServerSetup } from "./peer.js";
 
 const STARTING_MS_MAX = 10_000;
@@ -92,7 +93,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function missing(): Promise<string | undefined> {
+async function missing(size: Size): Promise<string | undefined> {
+  if (size === "tiny" && !(await isCentrifugoBuilt())) return "it is not built yet, and a tiny run does not wait for that";
   const installed = await centrifugoBinary();
   return installed.kind === "missing" ? installed.why : undefined;
 }

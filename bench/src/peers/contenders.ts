@@ -12,7 +12,7 @@ export function servedBy(peers: readonly Peer[], { checksTokens = false } = {}):
   const contenders = peers.map((peer): readonly [string, Contender<Served>] => [
     peer.name,
     {
-      missing: async () => peer.missing?.(),
+      missing: async (size) => peer.missing?.(size),
       note: async () => peer.note?.(),
       async open({ otherCore }) {
         const server = await peer.start({ core: otherCore, checksTokens });

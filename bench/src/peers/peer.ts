@@ -1,3 +1,4 @@
+import type { Size } from "../scenario.js";
 import type { Wire } from "../load/wire.js";
 
 /** What a server is to be ready for. */
@@ -22,7 +23,7 @@ export interface RunningServer {
 export interface Peer {
   readonly name: string;
   /** Why it cannot be measured here, in words; `undefined` where it can. Installs what can be installed. */
-  missing?(): Promise<string | undefined>;
+  missing?(size: Size): Promise<string | undefined>;
   /** What has to be known of it beside its figures, in words; asked where it is not missing. */
   note?(): Promise<string | undefined>;
   readonly wire: Wire;

@@ -55,7 +55,8 @@ function ratioCells(ratio: Ratio, { report, scenario }: MeasuredSection): readon
   const other = otherOf(ratio);
   const [key, otherKey] = [keyOf(quantity, at), keyOf(other.quantity, other.at)];
   const beside = otherKey === key ? nameText(to) : `${nameText(to)}, ${otherKey}`;
-  return [what, `${nameText(of)}: ${figureAt(of, key)}`, `${beside}: ${figureAt(to, otherKey)}`, `${ratioText(ratio)}${ratio.ratio === undefined ? "" : " ×"}`, goalText(ratio, " ×")];
+  const unit = ratio.by === "difference" ? " more" : " ×";
+  return [what, `${nameText(of)}: ${figureAt(of, key)}`, `${beside}: ${figureAt(to, otherKey)}`, `${ratioText(ratio)}${ratio.ratio === undefined ? "" : unit}`, goalText(ratio, unit)];
 }
 
 const ratioHead = ["what", "measured", "beside", "ratio"];

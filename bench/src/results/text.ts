@@ -33,11 +33,12 @@ function tableLines({ quantity, columns, rows }: Table): readonly string[] {
 }
 
 function nameOf(comparison: Comparison): string {
-  const { quantity, at, of, to, toQuantity } = comparison;
+  const { quantity, at, of, to, toQuantity, by } = comparison;
   const one = `${keyOf(quantity, at)}: ${of}`;
   if (to === undefined) return one;
   const other = otherOf(comparison);
-  return toQuantity === undefined ? `${one} / ${to}` : `${one} / ${keyOf(other.quantity, other.at)} of ${to}`;
+  const sign = by === "difference" ? "−" : "/";
+  return `${one} ${sign} ${toQuantity === undefined ? to : `${keyOf(other.quantity, other.at)} of ${to}`}`;
 }
 
 const goalOf = (ratio: Ratio): string => (ratio.goal === undefined ? "" : `goal ${goalText(ratio, "")}: ${verdictText[ratio.verdict]}`);

@@ -22,7 +22,7 @@ export const idle = scenario<Served>({
   ],
   contenders: servedBy([tutti, ws, socketIo, socketIoRecovering, centrifugo, centrifugoKept]),
   comparisons: [
-    { quantity: "heap", of: "tutti", to: "ws" },
+    { quantity: "heap", of: "tutti", to: "ws", by: "difference", goal: { atMost: 1_200 } },
     { quantity: "resident", of: "tutti", to: "socket.io", goal: { atMost: 0.6 } },
   ],
   async load({ peer, server }, size) {

@@ -79,3 +79,13 @@ test("where no release can be built, it is missing, with every reason", async ()
   const refused = (version: string, module: string): string => `${version} could not be built: github.com/centrifugal/centrifugo/${module}@v${version}: 403 Forbidden`;
   expect(await find()).toEqual({ kind: "missing", why: `${refused("6.9.1", "v6")}; ${refused("5.4.9", "v5")}` });
 });
+
+test("whether it is built already can be asked without building it", async () => {
+  await useGo("v6");
+  vi.resetModules();
+  const { isCentrifugoBuilt } = await import("../../src/peers/centrifugo-binary.js");
+  expect(await isCentrifugoBuilt()).toBe(false);
+  await expect(readFile(join(folder, "asked"))).rejects.toMatchObject({ code: "ENOENT" });
+  await find();
+  expect(await isCentrifugoBuilt()).toBe(true);
+});
