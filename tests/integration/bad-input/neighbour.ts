@@ -27,6 +27,8 @@ export class Neighbour {
   async isServed(): Promise<void> {
     const id = String(++this.#published);
     const from = this.#client.frames.length;
+    // Who says nothing for 35 s is taken for dead.
+    this.#client.send({ op: "ping" });
     await this.#server.server.channel("canvas:{id}", { id: "neighbour" }).publish("concept:create", { id, title: "Sun" });
     await this.#client.next((frame) => frame.op === "events" && JSON.stringify(frame).includes(`"id":"${id}"`), from);
   }
@@ -35,7 +37,7 @@ export class Neighbour {
   complaints(): string[] {
     const ids = this.#client.frames.flatMap(({ op, events }) => (op === "events" ? (events as { payload: { id: string } }[]).map(({ payload }) => payload.id) : []));
     const expected = Array.from({ length: this.#published }, (_, index) => String(index + 1));
-    const strange = this.#client.frames.filter((frame) => !["welcome", "reply", "events"].includes(frame.op) || (frame["channel"] ?? channel) !== channel);
+    const strange = this.#client.frames.filter((frame) => !["welcome", "reply", "pong", "events"].includes(frame.op) || (frame["channel"] ?? channel) !== channel);
     return [
       ...strange.map((frame) => JSON.stringify(frame)),
       ...(ids.join() === expected.join() ? [] : [`heard ${ids.join()}`]),
