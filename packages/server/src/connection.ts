@@ -267,11 +267,10 @@ export class Connection implements ConnectionEvents, Replier {
     const { environment, bounds } = this.#node.services;
     const { session, user } = admission;
     const rival = this.#node.sessions.get(session);
-    const replaced = new TuttiError("SESSION_REPLACED");
     // A client opens one connection after the other, so the later one is the living one. A hello may come late, over a connection that its
     // client has given up, and must not end the one that it has now.
-    if (rival !== undefined && rival.ordinal > this.ordinal) return this.fail(replaced);
-    rival?.fail(replaced);
+    if (rival !== undefined && rival.ordinal > this.ordinal) return this.fail(new TuttiError("SESSION_REPLACED"));
+    rival?.fail(new TuttiError("SESSION_REPLACED"));
     const requests = new SessionRequests(this.#node, { session, user }, this);
     this.#phase = { name: "open", requests, client: hello.client, since: environment.now() };
     this.#node.sessions.add(this, requests.caller);

@@ -9,8 +9,8 @@ import { Subscription, type Subscriber } from "./subscription.js";
 /** A subscription, from the request on: it has none yet while it waits for permission and for the channel. */
 interface Slot {
   subscription: Subscription | undefined;
-  /** Why it ended. */
-  ended: TuttiError | undefined;
+  /** Why it ended: an error, or that nobody wants it any more. Errors cost ten times what ending does, so they are made for those who are told. */
+  ended: TuttiError | "unsubscribed" | undefined;
   /** What is done with it now; settles when the latest that was asked for is through. */
   underWay: Promise<void> | undefined;
 }
@@ -55,7 +55,7 @@ export class Subscriptions {
   async subscribe(request: Request, answer: (start: SubscriptionStart) => void): Promise<void> {
     const policy = this.#node.channels.policyOf(request.channel);
     this.#assertRoom(policy);
-    this.#end(request.channel, notSubscribed(request.channel));
+    this.#end(request.channel, "unsubscribed");
     const slot: Slot = { subscription: undefined, ended: undefined, underWay: undefined };
     this.#slots.set(request.channel, slot);
     await inTurn(slot, () => this.#start(slot, policy, request, answer));
@@ -64,7 +64,8 @@ export class Subscriptions {
   /** Ends a subscription; the member of this session leaves. */
   unsubscribe(channel: string): void {
     if (!this.#slots.has(channel)) throw notSubscribed(channel);
-    this.evict(channel, notSubscribed(channel));
+    this.#leavePresence(channel);
+    this.#end(channel, "unsubscribed");
   }
 
   /**
@@ -92,7 +93,7 @@ export class Subscriptions {
   endAll(members: "leave" | "away"): void {
     for (const presence of this.#entered?.values() ?? []) presence[members](this.#caller.session);
     this.#entered = undefined;
-    for (const channel of this.#slots.keys()) this.#end(channel, notSubscribed(channel));
+    for (const channel of this.#slots.keys()) this.#end(channel, "unsubscribed");
   }
 
   /** Rejects with what ended it, where it does not come to stand. */
@@ -106,7 +107,7 @@ export class Subscriptions {
       this.#begin(slot, subscription, () => {
         answer(start);
         // That may have been too much for the connection.
-        assertWanted(slot);
+        assertWanted(slot, request.channel);
         if (member !== undefined) this.#enter(subscription, member);
         // Who subscribes again without a state has left meanwhile.
         else this.#leavePresence(request.channel);
@@ -114,7 +115,7 @@ export class Subscriptions {
       });
     } catch (error) {
       // Where another request has taken the channel over, the member is that one's affair.
-      if (this.#slots.get(request.channel) === slot) this.evict(request.channel, notSubscribed(request.channel));
+      if (this.#slots.get(request.channel) === slot) this.unsubscribe(request.channel);
       throw error;
     }
   }
@@ -122,7 +123,7 @@ export class Subscriptions {
   /** Runs a subscription that has started, after `greet` has told the client; where that fails it ends. */
   #begin(slot: Slot, subscription: Subscription, greet: () => void): void {
     try {
-      assertWanted(slot);
+      assertWanted(slot, subscription.channel.name);
       slot.subscription = subscription;
       greet();
     } catch (error) {
@@ -150,12 +151,12 @@ export class Subscriptions {
   }
 
   async #changePresence(slot: Slot, channel: string, member: unknown): Promise<void> {
-    assertWanted(slot);
+    assertWanted(slot, channel);
     const { subscription } = slot;
     if (subscription === undefined) throw notSubscribed(channel);
     if (member === undefined) return this.#leavePresence(channel);
     const state = await this.#validMember(subscription.channel.policy, member);
-    assertWanted(slot);
+    assertWanted(slot, channel);
     this.#enter(subscription, state);
   }
 
@@ -189,10 +190,10 @@ export class Subscriptions {
   }
 
   /** Whether it had started. */
-  #end(channel: string, error: TuttiError): boolean {
+  #end(channel: string, why: TuttiError | "unsubscribed"): boolean {
     const slot = this.#slots.get(channel);
     if (slot === undefined) return false;
-    slot.ended = error;
+    slot.ended = why;
     this.#slots.delete(channel);
     slot.subscription?.end();
     return slot.subscription !== undefined;
@@ -210,8 +211,8 @@ async function inTurn(slot: Slot, step: () => Promise<void>): Promise<void> {
   }
 }
 
-function assertWanted({ ended }: Slot): void {
-  if (ended !== undefined) throw ended;
+function assertWanted({ ended }: Slot, channel: string): void {
+  if (ended !== undefined) throw ended === "unsubscribed" ? notSubscribed(channel) : ended;
 }
 
 function notSubscribed(channel: string): TuttiError {
