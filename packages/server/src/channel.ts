@@ -1,12 +1,13 @@
-import { samePosition, type LastSeen, type Position, type SubscriptionStart, type TuttiError, type WireSignal } from "@tutti/protocol";
+import { samePosition, type Codec, type LastSeen, type Position, type SubscriptionStart, type TuttiError, type WireSignal } from "@tutti/protocol";
 import type { EventRun, LoggedEvent } from "./broker.js";
 import { eventsFrame } from "./events-frame.js";
 import { FanOuts } from "./fan-outs.js";
 import { Follower } from "./follower.js";
-import { SharedPacket } from "./packet.js";
+import { Packet, SharedPacket } from "./packet.js";
 import type { ChannelPolicy } from "./policy.js";
 import { Presence } from "./presence.js";
 import type { Services } from "./services.js";
+import { SharedReplays } from "./shared-replays.js";
 import { Signals } from "./signals.js";
 import { SnapshotKeeper } from "./snapshot-keeper.js";
 import type { Subscription } from "./subscription.js";
@@ -38,6 +39,8 @@ export class Channel implements TurnTask {
   /** The latest events, kept while a replay is under way. */
   #tail: LoggedEvent[] = [];
   #replays = 0;
+  /** What those who replay have in common, while there are several. */
+  #shared: SharedReplays | undefined;
   /** While it opens, somebody waits for it, however long that takes. */
   #isOpening = true;
   #emptySince: number;
@@ -129,7 +132,14 @@ export class Channel implements TurnTask {
   endReplay(): void {
     this.#replays--;
     if (this.#replays === 0) this.#tail = [];
+    if (this.#replays < 2) this.#shared = undefined;
     this.#touch();
+  }
+
+  /** A packet with events that follow each other, for who replays them. @throws TuttiError `PAYLOAD_INVALID`, `MESSAGE_TOO_DEEP` */
+  replayed(codec: Codec, epoch: string, events: readonly LoggedEvent[]): Packet {
+    if (this.#replays < 2) return Packet.of(codec, [eventsFrame(this.name, epoch, events)]);
+    return (this.#shared ??= new SharedReplays(this.name)).packetOf(codec, epoch, events);
   }
 
   /**

@@ -1,7 +1,6 @@
 import { TuttiError, isFinal, type Cancel, type LastSeen, type Position, type Rewind, type SubscriptionStart } from "@tutti/protocol";
 import type { LoggedEvent, Page } from "./broker.js";
 import type { Channel } from "./channel.js";
-import { eventsFrame } from "./events-frame.js";
 import { resumeAfter } from "./follower.js";
 import { Packet } from "./packet.js";
 import type { Services } from "./services.js";
@@ -152,22 +151,19 @@ export class Replay {
 
   /** Sends the first of the events, as many as make about {@link CHUNK_BYTES}, at least one. Returns how many. */
   #sendChunk(epoch: string, events: readonly LoggedEvent[]): number {
+    const { codec } = this.#subscriber;
     let chunk = events.slice(0, this.#chunkCount);
-    let packet = this.#packetOf(epoch, chunk);
+    let packet = this.#channel.replayed(codec, epoch, chunk);
     while (packet.bytes > 2 * this.#chunkBytes && chunk.length > 1) {
       this.#chunkCount = chunk.length >> 1;
       chunk = chunk.slice(0, this.#chunkCount);
-      packet = this.#packetOf(epoch, chunk);
+      packet = this.#channel.replayed(codec, epoch, chunk);
     }
     if (packet.bytes < this.#chunkBytes && chunk.length === this.#chunkCount) this.#chunkCount = Math.min(PAGE_COUNT, this.#chunkCount * 2);
     const last = chunk.at(-1);
     if (last !== undefined) this.#last = { epoch, seq: last.seq, eventId: last.eventId };
     this.#subscriber.push(packet);
     return chunk.length;
-  }
-
-  #packetOf(epoch: string, events: readonly LoggedEvent[]): Packet {
-    return Packet.of(this.#subscriber.codec, [eventsFrame(this.#channel.name, epoch, events)]);
   }
 
   #send(frame: object): void {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
-import type { Position } from "@tutti/protocol";
-import { describe, expect, it } from "vitest";
+import { jsonCodec, type Position } from "@tutti/protocol";
+import { describe, expect, it, vi } from "vitest";
 import { room, text } from "./support/following.js";
 import { append, expectChain } from "./support/history.js";
 import { unfold, type ReceivedEvent } from "./support/peer.js";
@@ -25,6 +25,24 @@ describe("a long recovery", () => {
     expectChain(since, events);
     expect(Math.max(...peer.of("events").map((frame) => frame.events.length))).toBeLessThanOrEqual(256);
     expect(peer.of("events").length).toBeLessThan(20);
+  });
+
+  it("FAN-5 of several at once is encoded once, and of one after the other each time", async () => {
+    const { world, since } = await history(600);
+    const encode = vi.spyOn(jsonCodec, "encode");
+    const framesOfEvents = (): number => encode.mock.calls.filter(([frames]) => frames.some((frame) => "op" in frame && frame.op === "events")).length;
+    const together = await Promise.all(Array.from({ length: 5 }, () => world.peer()));
+    await Promise.all(together.map((peer) => peer.subscribe(room, { since })));
+    const [first] = together;
+    expect(together.map((peer) => peer.eventsOf(room).length)).toEqual([600, 600, 600, 600, 600]);
+    for (const peer of together) expectChain(since, peer.eventsOf(room));
+    const eachAlone = first?.of("events").length ?? 0;
+    // Who is alone at the beginning, or at the end, has nobody to share with.
+    expect(framesOfEvents()).toBeLessThanOrEqual(eachAlone + 2);
+    encode.mockClear();
+    for (const peer of [await world.peer(), await world.peer()]) await peer.subscribe(room, { since });
+    expect(framesOfEvents()).toBe(2 * eachAlone);
+    encode.mockRestore();
   });
 
   it("REC-8 leaves live traffic of others its turns", async () => {
