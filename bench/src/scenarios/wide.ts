@@ -35,7 +35,11 @@ function pairs(members: number, channelsEach: number, perSecond: number): Layout
   return {
     members,
     channelsOf: (member) => Array.from({ length: channelsEach }, (_, index) => channelOf(member, index)),
-    publish: (count) => ({ member: count % members, channel: channelOf(count % members, Math.floor(count / members) % channelsEach) }),
+    publish(count) {
+      const member = count % members;
+      // Each of a pair writes to other channels, and always to the next one: of many channels many are written to, not the same few.
+      return { member, channel: channelOf(member, (2 * Math.floor(count / members) + (member & 1)) % channelsEach) };
+    },
     membersOfChannel: 2,
     perSecond,
   };
@@ -68,7 +72,7 @@ const cost = (axis: Axis): string => `cpu by ${axis}`;
 const names = Object.keys(axes) as Axis[];
 
 async function costOfLayout({ peer, server }: Served, size: Size, layout: Layout): Promise<number> {
-  const crowd = new Crowd({ port: server.port, wire: peer.wire, mayEnd: true });
+  const crowd = new Crowd({ port: server.port, wire: peer.wire });
   await crowd.join(joinings(0, layout.members, layout.channelsOf));
   const { cpuUs } = await offer(crowd, server, durationsOf[size], () => {
     let count = 0;
