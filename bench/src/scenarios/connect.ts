@@ -1,16 +1,33 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { Crowd } from "../load/crowd.js";
 import type { Joining } from "../load/wire.js";
 import { centrifugo } from "../peers/centrifugo.js";
+import type { RunningServer } from "../peers/peer.js";
 import { servedBy, type Served } from "../peers/contenders.js";
 import { socketIo } from "../peers/socket-io.js";
 import { tutti } from "../peers/tutti.js";
 import { ws } from "../peers/ws.js";
-import { scenario } from "../scenario.js";
+import { costOf } from "../cost.js";
+import { scenario, type Sample } from "../scenario.js";
 import { signToken } from "../servers/tokens.js";
 import { usageOf } from "../usage.js";
 
 const shapes = { full: { warmUp: 2_000, measured: 3_000 }, tiny: { warmUp: 2, measured: 10 } };
 const membersOfRoom = 100;
+
+/** A server is quiet that uses less than this of so long. */
+const quietMs = 250;
+const quietCpuMs = 5;
+const looksMax = 40;
+
+/** What it costs that the earlier connections close is no part of what the next ones cost. */
+async function untilQuiet({ pid }: RunningServer): Promise<void> {
+  for (let looks = 0; looks < looksMax; looks++) {
+    const before = usageOf(pid).cpuMs;
+    await pause(quietMs);
+    if (usageOf(pid).cpuMs - before < quietCpuMs) return;
+  }
+}
 
 async function withTokens(from: number, to: number): Promise<readonly Joining[]> {
   const members = Array.from({ length: to - from }, (_, index) => from + index);
@@ -28,6 +45,8 @@ export const connect = scenario<Served>({
     { name: "cpu, known tokens", unit: "µs of the server a connection" },
     { name: "rate, new tokens", unit: "connections/s" },
     { name: "rate, known tokens", unit: "connections/s" },
+    { name: "load's core, new tokens", unit: "used", isDetail: true },
+    { name: "load's core, known tokens", unit: "used", isDetail: true },
   ],
   contenders: servedBy([tutti, ws, socketIo, centrifugo], { checksTokens: true }),
   comparisons: [
@@ -38,20 +57,25 @@ export const connect = scenario<Served>({
   ],
   async load({ peer, server }, size) {
     const { warmUp, measured } = shapes[size];
-    const crowd = new Crowd({ port: server.port, wire: peer.wire, mayEnd: true });
+    const crowd = new Crowd({ port: server.port, wire: peer.wire });
     const all = await withTokens(0, warmUp + measured);
     await crowd.join(all.slice(0, warmUp));
-    const timed = async (work: () => Promise<void>, count: number): Promise<{ readonly cpu: number; readonly rate: number }> => {
+    const timed = async (kind: string, work: () => Promise<void>, count: number): Promise<Sample> => {
       const before = usageOf(server.pid).cpuMs;
-      const startedAt = performance.now();
-      await work();
-      return { cpu: ((usageOf(server.pid).cpuMs - before) / count) * 1000, rate: (count / (performance.now() - startedAt)) * 1000 };
+      const load = await costOf(work);
+      const cpuMs = usageOf(server.pid).cpuMs - before;
+      return {
+        [`cpu, ${kind}`]: (cpuMs / count) * 1000,
+        [`rate, ${kind}`]: (count / load.elapsedMs) * 1000,
+        [`load's core, ${kind}`]: load.cpuMs / load.elapsedMs,
+      };
     };
-    const fresh = await timed(() => crowd.join(all.slice(warmUp)), measured);
+    const fresh = await timed("new tokens", () => crowd.join(all.slice(warmUp)), measured);
     crowd.cutAll();
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-    const known = await timed(() => crowd.rejoin(), all.length);
+    await untilQuiet(server);
+    const known = await timed("known tokens", () => crowd.rejoin(), all.length);
     crowd.close();
-    return { "cpu, new tokens": fresh.cpu, "rate, new tokens": fresh.rate, "cpu, known tokens": known.cpu, "rate, known tokens": known.rate };
+    crowd.assertWell();
+    return { ...fresh, ...known };
   },
 });
