@@ -9,13 +9,21 @@ const SAMPLED_OF = 101;
 const PING_MS = 25_000;
 const PING_STEPS = 25;
 
+/** A member's way in, from the first packet until it is subscribed. */
+interface Arrival {
+  /** Once there is a WebSocket. */
+  conversation: Conversation | undefined;
+  readonly joined: () => void;
+  readonly failed: (error: Error) => void;
+}
+
 interface Member {
   readonly joining: Joining;
   readonly session: string;
   link: Link | undefined;
-  conversation: Conversation | undefined;
-  joined: () => void;
-  failed: (error: Error) => void;
+  /** While it is on its way in. */
+  arrival: Arrival | undefined;
+  isStalled: boolean;
   /** How many publishes it has made, by channel. */
   readonly counts: Map<string, number>;
   /** The last of each publisher that was read here. */
@@ -32,8 +40,6 @@ export interface CrowdOptions {
   readonly readsAll?: boolean;
   /** How many join at a time. */
   readonly joiningAtOnce?: number;
-  /** Whether connections may end; otherwise one that ends, ends the run. */
-  readonly mayEnd?: boolean;
 }
 
 /** What has been counted so far. */
@@ -45,12 +51,11 @@ export interface Tally {
   acked: number;
   /** Deliveries that came again, or after a later one of the same publisher; among those that were read. */
   disordered: number;
-  ended: number;
 }
 
 /** People of a load: their connections, what they publish, and what they get. All live in one process and by one clock. */
 export class Crowd implements LinkListener {
-  readonly tally: Tally = { delivered: 0, messages: 0, acked: 0, disordered: 0, ended: 0 };
+  readonly tally: Tally = { delivered: 0, messages: 0, acked: 0, disordered: 0 };
   /** From the moment that was meant to the arrival, ms; of publishes of the window that is measured. */
   latencies = new Samples();
   ackLatencies = new Samples();
@@ -98,9 +103,13 @@ export class Crowd implements LinkListener {
     await this.#connectAll([...this.#members.keys()]);
   }
 
-  /** These read nothing any more. */
+  /** These read nothing any more; a server may hang up on them, and on nobody else. */
   stall(members: readonly number[]): void {
-    for (const member of members) this.#memberAt(member).link?.pause();
+    for (const index of members) {
+      const member = this.#memberAt(index);
+      member.isStalled = true;
+      member.link?.pause();
+    }
   }
 
   /** Latencies are sampled of what is to be sent in this window, by the clock of `performance.now`. */
@@ -142,15 +151,16 @@ export class Crowd implements LinkListener {
 
   wants(link: Link, identity: Identity): boolean {
     if (this.#options.readsAll === true || identity === "own") return true;
-    if (identity === "event") return this.tally.messages % SAMPLED_OF === 0 || this.#memberAt(link.owner).conversation !== undefined;
+    if (identity === "event") return this.#isSampled() || this.#memberAt(link.owner).arrival !== undefined;
     return typeof identity === "object" && !this.#known.has(identity.key);
   }
 
   opened(link: Link): void {
     const member = this.#memberAt(link.owner);
-    const { joining, session, resume } = member;
-    member.conversation = this.#options.wire.join({ ...joining, session, resume });
-    const { value, done } = member.conversation.next();
+    const { joining, session, resume, arrival } = member;
+    if (arrival === undefined) return;
+    arrival.conversation = this.#options.wire.join({ ...joining, session, resume });
+    const { value, done } = arrival.conversation.next();
     if (done === true) this.#finishJoining(member);
     else if (value.length > 0) link.send(value);
   }
@@ -159,7 +169,7 @@ export class Crowd implements LinkListener {
     const member = this.#memberAt(link.owner);
     if (typeof identity === "object") {
       const message = known(this.#known, identity.key, text, this.#options.wire);
-      this.#deliver(member, message.marks, this.tally.messages % SAMPLED_OF === 0);
+      this.#deliver(member, message.marks, this.#isSampled());
       if (text !== undefined) this.#converse(member, text);
       return;
     }
@@ -169,8 +179,9 @@ export class Crowd implements LinkListener {
       return;
     }
     const { marks = [], acks = [], answer, problem } = this.#options.wire.read(text);
-    if (problem !== undefined) return this.#fail(new Error(problem));
-    if (marks.length > 0) this.#deliver(member, marks, true);
+    if (problem !== undefined) return this.#fail(member, new Error(`member ${link.owner}: ${problem}`));
+    // What came with an ack had to be read anyway: that it was read makes it no sample, or publishers would count a hundredfold.
+    if (marks.length > 0) this.#deliver(member, marks, identity === "event" || this.#isSampled());
     const now = performance.now();
     for (const id of acks) this.#acknowledge(id, now);
     if (answer !== undefined) link.send([answer]);
@@ -178,11 +189,8 @@ export class Crowd implements LinkListener {
   }
 
   ended(link: Link, reason: string): void {
-    this.tally.ended++;
     const member = this.#memberAt(link.owner);
-    const error = new Error(`the connection of member ${link.owner} ended: ${reason}`);
-    if (member.conversation !== undefined) member.failed(error);
-    else if (this.#options.mayEnd !== true) this.#fail(error);
+    if (!member.isStalled) this.#fail(member, new Error(`the connection of member ${link.owner} ended: ${reason}`));
   }
 
   async #connectAll(indexes: readonly number[]): Promise<void> {
@@ -197,8 +205,7 @@ export class Crowd implements LinkListener {
   #connect(index: number): Promise<void> {
     const member = this.#memberAt(index);
     return new Promise((resolve, reject) => {
-      member.joined = resolve;
-      member.failed = reject;
+      member.arrival = { conversation: undefined, joined: resolve, failed: reject };
       member.link = this.#newLink(index);
     });
   }
@@ -210,19 +217,25 @@ export class Crowd implements LinkListener {
   #converse(member: Member, text: string): void {
     const { wire, readsAll } = this.#options;
     if (readsAll === true && wire.remember !== undefined) member.resume = wire.remember(member.resume, text);
-    if (member.conversation === undefined) return;
+    const conversation = member.arrival?.conversation;
+    if (conversation === undefined) return;
     try {
-      const { value, done } = member.conversation.next(text);
+      const { value, done } = conversation.next(text);
       if (done === true) this.#finishJoining(member);
       else if (value.length > 0) member.link?.send(value);
     } catch (error) {
-      member.failed(error instanceof Error ? error : new Error(String(error)));
+      this.#fail(member, error instanceof Error ? error : new Error(String(error)));
     }
   }
 
   #finishJoining(member: Member): void {
-    member.conversation = undefined;
-    member.joined();
+    member.arrival?.joined();
+    member.arrival = undefined;
+  }
+
+  /** Whether the message at hand is one of those that are read for their latencies; of a load that reads all, each is. */
+  #isSampled(): boolean {
+    return this.#options.readsAll === true || this.tally.messages % SAMPLED_OF === 0;
   }
 
   #deliver(member: Member, marks: readonly Mark[], isSampled: boolean): void {
@@ -265,11 +278,14 @@ export class Crowd implements LinkListener {
     if (ping === undefined) return;
     // Each in its step, so that not all ping at once.
     const step = this.#nextPing++ % PING_STEPS;
-    for (const [index, { link, conversation }] of this.#members) if (index % PING_STEPS === step && conversation === undefined) link?.send([ping]);
+    for (const [index, { link, arrival }] of this.#members) if (index % PING_STEPS === step && arrival === undefined) link?.send([ping]);
   }
 
-  #fail(error: Error): void {
+  /** Who waits for the member to be in is told at once; the others, as soon as they ask whether all is well. */
+  #fail(member: Member, error: Error): void {
     this.#failure ??= error;
+    member.arrival?.failed(error);
+    member.arrival = undefined;
   }
 
   #memberAt(index: number): Member {
@@ -280,14 +296,12 @@ export class Crowd implements LinkListener {
 }
 
 function newMember(joining: Joining): Member {
-  const nobody = (): void => {};
   return {
     joining,
     session: randomBytes(24).toString("base64url"),
     link: undefined,
-    conversation: undefined,
-    joined: nobody,
-    failed: nobody,
+    arrival: undefined,
+    isStalled: false,
     counts: new Map(),
     last: new Map(),
     seen: new Map(),

@@ -29,6 +29,7 @@ export interface Borne {
   /** How much of its core the server, and the load, used. */
   readonly serverCpu: number;
   readonly loadCpu: number;
+  /** Of those that were read, how many came again or after a later one of the same publisher. */
   readonly disordered: number;
 }
 
@@ -45,7 +46,7 @@ const SETTLED_MS = 300;
 /**
  * Offers a load for a while, whatever becomes of it. `start` begins it and returns what stops it; `due` counts the deliveries that it asked for.
  *
- * @throws (rejects) Error where a connection ended
+ * @throws (rejects) Error where a connection ended, something was refused, or nothing came at all
  */
 export async function offer(crowd: Crowd, server: RunningServer, { warmUpMs, measuredMs, drainMsMax }: Durations, start: () => { stop(): void; due(): number }): Promise<Borne> {
   const { tally } = crowd;
@@ -59,8 +60,9 @@ export async function offer(crowd: Crowd, server: RunningServer, { warmUpMs, mea
   await pause(measuredMs);
   const after = { ...tally, server: usageOf(server.pid), load: process.cpuUsage(before.load), at: performance.now() };
   load.stop();
-  await settled(crowd, () => tally.delivered - deliveredBefore >= load.due(), drainMsMax);
+  await settled(crowd, () => tally.delivered - deliveredBefore >= load.due() && crowd.unacked === 0, drainMsMax);
   crowd.assertWell();
+  if (load.due() > 0 && tally.delivered === deliveredBefore) throw new Error(`nothing came of ${load.due()} deliveries that were due`);
   const delivered = after.delivered - before.delivered;
   const elapsedMs = after.at - before.at;
   const cpuMs = after.server.cpuMs - before.server.cpuMs;
@@ -70,7 +72,7 @@ export async function offer(crowd: Crowd, server: RunningServer, { warmUpMs, mea
     ackLatencies: crowd.ackLatencies.kept,
     share: (tally.delivered - deliveredBefore) / load.due(),
     perSecond: (delivered / elapsedMs) * 1000,
-    batch: delivered / Math.max(1, after.messages - before.messages),
+    batch: delivered / (after.messages - before.messages),
     serverCpu: cpuMs / elapsedMs,
     loadCpu: (after.load.user + after.load.system) / 1000 / elapsedMs,
     disordered: tally.disordered - disorderedBefore,
@@ -80,9 +82,10 @@ export async function offer(crowd: Crowd, server: RunningServer, { warmUpMs, mea
 /** Resolves when everything that is due came, or nothing more comes. */
 async function settled(crowd: Crowd, isDone: () => boolean, msMax: number): Promise<void> {
   const until = performance.now() + msMax;
-  let delivered = -1;
-  while (!isDone() && performance.now() < until && delivered !== crowd.tally.delivered) {
-    delivered = crowd.tally.delivered;
+  const came = (): number => crowd.tally.delivered + crowd.tally.acked;
+  let before = -1;
+  while (!isDone() && performance.now() < until && before !== came()) {
+    before = came();
     await pause(SETTLED_MS);
   }
 }

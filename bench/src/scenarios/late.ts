@@ -10,10 +10,17 @@ import { usageOf } from "../usage.js";
 const shapes = { full: { events: 1_000, joiners: 500 }, tiny: { events: 20, joiners: 5 } };
 const channel = "room:one";
 const lookMs = 10;
+const waitMsMax = 60_000;
 const publishedAtOnce = 50;
 
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await pause(lookMs);
+/** @throws (rejects) Error for what went wrong meanwhile, or where it is not so in time */
+async function until(isSo: () => boolean, crowd: Crowd): Promise<void> {
+  const giveUpAt = performance.now() + waitMsMax;
+  while (!isSo()) {
+    crowd.assertWell();
+    if (performance.now() > giveUpAt) throw new Error(`${crowd.tally.delivered} deliveries came within ${waitMsMax} ms, and no more`);
+    await pause(lookMs);
+  }
 }
 
 export const late = scenario<Served>({
@@ -36,18 +43,18 @@ export const late = scenario<Served>({
     await early.join(joinings(0, 1, () => [channel]));
     // Who saw the first event knows where the others begin.
     early.publish(0, channel, performance.now(), 100);
-    await until(() => early.tally.delivered === 1);
+    await until(() => early.tally.delivered === 1, early);
     const resume = early.resumeOf(0);
     for (let published = 1; published <= events; published += publishedAtOnce) {
       const count = Math.min(publishedAtOnce, events + 1 - published);
       for (let index = 0; index < count; index++) early.publish(0, channel, performance.now(), 100);
-      await until(() => early.tally.delivered === published + count);
+      await until(() => early.tally.delivered === published + count, early);
     }
     const crowd = new Crowd({ port: server.port, wire: peer.wire, readsAll: true });
     const before = usageOf(server.pid).cpuMs;
     const startedAt = performance.now();
     await crowd.join(joinings(1, 1 + joiners, () => [channel]).map((joining) => ({ ...joining, resume })));
-    await until(() => crowd.tally.delivered >= events * joiners);
+    await until(() => crowd.tally.delivered >= events * joiners, crowd);
     const elapsed = performance.now() - startedAt;
     const cpuMs = usageOf(server.pid).cpuMs - before;
     crowd.assertWell();

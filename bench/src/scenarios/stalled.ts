@@ -84,7 +84,7 @@ export const stalled = scenario<Served>({
   ],
   async load({ peer, server }, size) {
     const shape = shapes[size];
-    const crowd = new Crowd({ port: server.port, wire: peer.wire, mayEnd: true });
+    const crowd = new Crowd({ port: server.port, wire: peer.wire });
     await crowd.join(joinings(0, shape.members, () => [channel]));
     const stalling = Array.from({ length: shape.members / stalledOf }, (_, index) => (index + 1) * stalledOf - 1);
     const run = (durations: Durations): Promise<Borne> =>

@@ -50,7 +50,7 @@ export const storm = scenario<Served>({
   ],
   async load({ peer, server }, size) {
     const { members, perSecond, calmMs, awayMs, wholeMsMax, afterMs } = shapes[size];
-    const crowd = new Crowd({ port: server.port, wire: peer.wire, readsAll: true, mayEnd: true, joiningAtOnce });
+    const crowd = new Crowd({ port: server.port, wire: peer.wire, readsAll: true, joiningAtOnce });
     await crowd.join(joinings(0, members, () => [channel]));
     const outside = new Crowd({ port: server.port, wire: peer.wire });
     const publisher = members;
@@ -73,6 +73,8 @@ export const storm = scenario<Served>({
     await pause(afterMs);
     const delivered = crowd.seenOf(publisher).reduce((sum, seen) => sum + seen.size, 0);
     const { disordered } = crowd.tally;
+    crowd.assertWell();
+    outside.assertWell();
     crowd.close();
     outside.close();
     return {
