@@ -48,12 +48,13 @@ async function climb({ peer, server }: Served, size: Size): Promise<Sample> {
   return sample;
 }
 
-const figuresOf = ({ cpuUs, latencies, ackLatencies, share, batch, loadCpu, serverCpu }: Borne): Record<string, Figure> => ({
+const figuresOf = ({ cpuUs, latencies, ackLatencies, share, batch, disordered, loadCpu, serverCpu }: Borne): Record<string, Figure> => ({
   cpu: cpuUs,
   latency: latencies,
   ack: ackLatencies,
   share,
   batch,
+  disordered,
   "server's core": serverCpu,
   "load's core": loadCpu,
 });
@@ -74,6 +75,7 @@ export const fanout = scenario<Served>({
     { name: "p99 of acks", unit: "ms", at: points, quantile: { of: "ack", share: 0.99 } },
     { name: "share", unit: "of what was due", at: points, isDetail: true },
     { name: "batch", unit: "deliveries a message", at: points, isDetail: true },
+    { name: "disordered", unit: "of those that were read, again or out of order", at: points, isDetail: true },
     { name: "server's core", unit: "used", at: points, isDetail: true },
     { name: "load's core", unit: "used", at: points, isDetail: true },
   ],
