@@ -12,5 +12,11 @@ async function sample(): Promise<Sample> {
   return {};
 }
 
+// Where the run is interrupted nobody waits for this one any more, and its server is to end with it.
+const abandon = (): never => process.exit(1);
+process.once("disconnect", abandon);
+
+const result = await sample();
 // By itself where nothing of the contender is left over: what keeps a process alive is a fault of it.
-process.send?.(await sample(), () => process.disconnect());
+process.off("disconnect", abandon);
+process.send?.(result, () => process.disconnect());

@@ -43,3 +43,6 @@ process.on("message", (recovery: Recovery) => {
     (error: unknown) => process.send?.({ problem: String(error) } satisfies Recovered),
   );
 });
+
+// Whoever asked is gone, and a client would try to come back for ever.
+process.on("disconnect", () => process.exit());
