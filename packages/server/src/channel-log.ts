@@ -96,8 +96,11 @@ export class ChannelLog {
 
   append({ event, publisher, key, retention }: AppendRequest): Position {
     const position = this.head;
-    // The copy comes last: fields after one give each event a hidden class of its own, which takes microseconds and memory.
-    const logged: LoggedEvent = { seq: position.seq + 1, prev: position.seq, ...(event satisfies NewEvent) };
+    // The copy comes last: fields after one give each event a hidden class of its own, which takes microseconds and memory. The place is written
+    // over it, since an event that was read from another log brings one.
+    const logged = { seq: 0, prev: 0, ...(event satisfies NewEvent) };
+    logged.seq = position.seq + 1;
+    logged.prev = position.seq;
     this.#kept.push(logged, this.#environment.elapsed());
     if (publisher !== undefined) this.answer(publisher, logged.seq);
     if (key !== undefined) this.#remember(key, logged.seq);

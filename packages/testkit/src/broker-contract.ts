@@ -60,6 +60,23 @@ function logSuite({ withBroker: it, expect }: Suite): void {
     expect((await readAll(broker, "room:2", otherStart)).map(({ eventId }) => eventId)).toEqual([second.event.eventId]);
   });
 
+  it("BRK-1 gives an event that was read from another log a place of its own", async (broker, elapse) => {
+    const start = (await broker.head("room:1")).position;
+    const otherStart = (await broker.head("room:2")).position;
+    await appendMany(broker, "room:2", 3);
+    const logged = await readAll(broker, "room:2", otherStart);
+    const heard: LoggedEvent[] = [];
+    const end = await broker.subscribe("room:1", ({ events }) => heard.push(...events));
+    const positions: number[] = [];
+    for (const event of logged.toReversed()) positions.push(landedAt(await broker.append("room:1", { event })).seq);
+    await elapse(DELIVERY_MS);
+    expect(heard.map(({ eventId }) => eventId)).toEqual(logged.map(({ eventId }) => eventId).toReversed());
+    expect(heard.map(({ seq }) => seq)).toEqual(positions);
+    expect(heard.map(({ prev }) => prev)).toEqual([start.seq, ...positions.slice(0, -1)]);
+    expect(await readAll(broker, "room:1", start)).toEqual(heard);
+    await end();
+  });
+
   it("BRK-1 appends in the order in which it was asked, and delivers in that order", async (broker, elapse) => {
     const heard: LoggedEvent[] = [];
     const start = (await broker.head("room:1")).position;
