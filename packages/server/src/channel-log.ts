@@ -4,7 +4,6 @@ import {
   type AppendRequest,
   type EventRun,
   type IdempotencyKey,
-  type LoggedEvent,
   type NewEvent,
   type Outcome,
   type Page,
