@@ -32,9 +32,9 @@ interface Verified<U> {
  * });
  */
 export function verifiedTokens<U extends User>(
-  verify: (token: string) => U | Promise<U>,
+  verify: (token: string) => U | PromiseLike<U>,
   options: VerifiedTokensOptions = {},
-): (request: Pick<AuthenticateRequest, "token">) => U | Promise<U> {
+): (request: Pick<AuthenticateRequest, "token">) => Promise<U> {
   const { ageMsMax = DEFAULTS.ageMsMax, countMax = DEFAULTS.countMax, environment = nodeEnvironment() } = options;
   const known = new Map<string, Verified<U>>();
 
@@ -50,12 +50,11 @@ export function verifiedTokens<U extends User>(
     return user;
   };
 
-  return ({ token }) => {
+  return async ({ token }) => {
     if (token === undefined) throw new TuttiError("AUTHENTICATION_REQUIRED");
     const verified = known.get(token);
     if (verified !== undefined && environment.elapsed() < verified.believedUntil) return verified.user;
     known.delete(token);
-    const user = verify(token);
-    return user instanceof Promise ? user.then((each) => remember(token, each)) : remember(token, user);
+    return remember(token, await verify(token));
   };
 }
