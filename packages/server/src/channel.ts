@@ -193,7 +193,8 @@ export class Channel implements TurnTask {
       for (const subscription of this.#live) subscription.deliverDroppable(signals);
       for (const subscription of this.#ahead.keys()) subscription.deliverDroppable(signals);
     }
-    this.#fanOuts.note();
+    // Where nobody is here nothing is under way, however long the line of others is.
+    if (this.subscriptionCount > 0) this.#fanOuts.note();
     this.#touch();
   }
 

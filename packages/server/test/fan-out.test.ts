@@ -176,6 +176,20 @@ describe("the fan-outs of a channel", () => {
     expect(sizesOf(members[7]!).slice(-2)).toEqual([1_024, 1]);
   });
 
+  it("FAN-4 of a channel that nobody follows are none, and let nobody hurry", async () => {
+    const { world, members, publish } = await slowRoom(20);
+    const guest = await world.peer();
+    await guest.subscribe("room:2");
+    await guest.ask({ op: "unsubscribe", channel: "room:2" });
+    const empty = world.server.channel("room:{id}", { id: "2" });
+    await publish("one");
+    for (const count of [1, 1, 1, 1, 1_025, 1]) {
+      for (let index = 0; index < count; index++) await empty.publish("note:add", text("x"));
+      await world.environment.tick();
+    }
+    expect(members.filter((member) => textsOf(member).length > 0).length).toBe(7);
+  });
+
   it("FAN-4 are told of before a gap, though they are held", async () => {
     const { world, members, publish } = await slowRoom(6);
     for (const value of numbers(1, 6)) await publish(value);
