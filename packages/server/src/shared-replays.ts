@@ -5,22 +5,14 @@ import { Packet } from "./packet.js";
 
 const BYTES_MAX = 1024 * 1024;
 
-interface Kept {
-  readonly codec: Codec;
-  readonly epoch: string;
-  readonly first: LoggedEvent | undefined;
-  readonly last: LoggedEvent | undefined;
-  readonly packet: Packet;
-}
-
 /**
  * What several replay of one channel at the same time. After a node has died, thousands ask for the same events, after the same position, in the same
  * pieces: these are encoded for the first of them.
  */
 export class SharedReplays {
   readonly #channel: string;
-  /** The oldest first. */
-  #kept: Kept[] = [];
+  /** By what is in them, the oldest first. */
+  readonly #kept = new Map<string, Packet>();
   #bytes = 0;
 
   constructor(channel: string) {
@@ -29,21 +21,27 @@ export class SharedReplays {
 
   /** The packet with these events, which follow each other. @throws TuttiError `PAYLOAD_INVALID`, `MESSAGE_TOO_DEEP` */
   packetOf(codec: Codec, epoch: string, events: readonly LoggedEvent[]): Packet {
-    const first = events[0];
-    const last = events.at(-1);
-    const kept = this.#kept.find((each) => each.codec === codec && each.epoch === epoch && isSame(each.first, first) && isSame(each.last, last));
-    if (kept !== undefined) return kept.packet;
+    const key = keyOf(codec, epoch, events);
+    const kept = this.#kept.get(key);
+    if (kept !== undefined) return kept;
     const packet = Packet.of(codec, [eventsFrame(this.#channel, epoch, events)]);
-    this.#keep({ codec, epoch, first, last, packet });
+    this.#keep(key, packet);
     return packet;
   }
 
-  #keep(kept: Kept): void {
-    this.#kept.push(kept);
-    this.#bytes += kept.packet.bytes;
-    while (this.#bytes > BYTES_MAX) this.#bytes -= this.#kept.shift()?.packet.bytes ?? this.#bytes;
+  #keep(key: string, packet: Packet): void {
+    this.#kept.set(key, packet);
+    this.#bytes += packet.bytes;
+    for (const [oldest, { bytes }] of this.#kept) {
+      if (this.#bytes <= BYTES_MAX) break;
+      this.#kept.delete(oldest);
+      this.#bytes -= bytes;
+    }
   }
 }
 
-/** By the id, too: a log that lost its tail may have gone on with another event there. */
-const isSame = (one: LoggedEvent | undefined, other: LoggedEvent | undefined): boolean => one?.seq === other?.seq && one?.eventId === other?.eventId;
+/** Events that follow each other are told by the first and the last; by the id too: a log that lost its tail may have gone on with another event. */
+function keyOf({ name }: Codec, epoch: string, events: readonly LoggedEvent[]): string {
+  const [first, last] = [events[0], events.at(-1)];
+  return `${name} ${epoch} ${first?.seq} ${first?.eventId} ${last?.seq} ${last?.eventId}`;
+}
