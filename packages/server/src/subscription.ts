@@ -10,7 +10,7 @@ import type { Services } from "./services.js";
 export interface Subscriber {
   readonly codec: Codec;
   readonly outbox: Outbox;
-  /** Queues a packet for the end of the turn; ends the connection, and with it the subscription, where it does not fit. */
+  /** Queues a packet, which leaves when those who waited before have had theirs; ends the connection, and with it the subscription, where it does not fit. */
   push(packet: Packet): void;
   /** Ends the subscription to a channel, and tells the client why. */
   evict(channel: string, error: TuttiError): void;
