@@ -29,6 +29,7 @@ export class Channel implements TurnTask {
   readonly #snapshots: SnapshotKeeper | undefined;
   readonly #signals: Signals;
   readonly #fanOuts: FanOuts;
+  readonly #signalFanOuts: FanOuts;
   readonly #live = new Set<Subscription>();
   /** Subscriptions that have seen more than was fanned out: up to this `seq`. */
   readonly #ahead = new Map<Subscription, number>();
@@ -53,6 +54,7 @@ export class Channel implements TurnTask {
     this.policy = policy;
     const { environment, bounds } = services;
     this.#fanOuts = new FanOuts(services.turn, bounds.fanOutsMax);
+    this.#signalFanOuts = new FanOuts(services.turn, 1);
     const endTurn = (): void => services.turn.addChannel(this);
     this.#signals = new Signals({ environment, channel: policy.name, flushMs: policy.namespace.signalFlushMs ?? 0, onDue: endTurn });
     this.presence = new Presence(environment, policy.name, bounds.presenceGraceMs, endTurn);
@@ -185,23 +187,22 @@ export class Channel implements TurnTask {
   /** Fans out what has come, or holds it while too many fan-outs are under way. */
   endTurn(): void {
     if (this.#fanOuts.isFull) return this.#hold();
-    this.#flushEvents();
-    const changes = this.presence.takeChanges();
-    if (changes !== undefined) for (const subscription of this.#watchers) subscription.deliverPresence(changes);
-    const signals = this.#signals.take();
-    if (signals !== undefined) {
-      for (const subscription of this.#live) subscription.deliverDroppable(signals);
-      for (const subscription of this.#ahead.keys()) subscription.deliverDroppable(signals);
-    }
+    const hadEvents = this.#flushEvents();
+    const hadChanges = this.#fanOutChanges();
+    const hadSignals = this.#fanOutSignals();
     // Where nobody is here nothing is under way, however long the line of others is.
-    if (this.subscriptionCount > 0) this.#fanOuts.note();
+    if ((hadEvents || hadChanges || hadSignals) && this.subscriptionCount > 0) this.#fanOuts.note();
     this.#touch();
   }
 
   #hold(): void {
+    if (this.#batch.length > BATCH_MAX) this.#services.turn.hurry();
+    this.#comeAgain();
+  }
+
+  /** Looks again at the end of the next turn. The line moves on by itself, so what is waited for comes. */
+  #comeAgain(): void {
     const { turn, guards } = this.#services;
-    if (this.#batch.length > BATCH_MAX) turn.hurry();
-    // The line moves on by itself, so this ends.
     if (guards.release !== false) turn.addChannel(this);
   }
 
@@ -219,11 +220,36 @@ export class Channel implements TurnTask {
     if (this.#tail.length > 2 * TAIL_MAX) this.#tail = this.#tail.slice(-TAIL_MAX);
   }
 
-  #flushEvents(): void {
+  /** Whether there was anything. */
+  #fanOutChanges(): boolean {
+    const changes = this.presence.takeChanges();
+    if (changes === undefined) return false;
+    for (const subscription of this.#watchers) subscription.deliverPresence(changes);
+    return true;
+  }
+
+  /** Whether there was anything that may leave now. */
+  #fanOutSignals(): boolean {
+    if (!this.#signals.areDue) return false;
+    // A second fan-out beside the one that is under way would bring nothing sooner, and what it brings may be out of date by then.
+    if (this.#signalFanOuts.isFull) {
+      this.#comeAgain();
+      return false;
+    }
+    const signals = this.#signals.take();
+    for (const subscription of this.#live) subscription.deliverDroppable(signals);
+    for (const subscription of this.#ahead.keys()) subscription.deliverDroppable(signals);
+    if (this.subscriptionCount > 0) this.#signalFanOuts.note();
+    return true;
+  }
+
+  /** Whether there was anything. */
+  #flushEvents(): boolean {
     const batch = this.#batch;
-    if (batch.length === 0) return;
+    if (batch.length === 0) return false;
     this.#batch = [];
     for (let from = 0; from < batch.length; from += BATCH_MAX) this.#fanOut(batch.length > BATCH_MAX ? batch.slice(from, from + BATCH_MAX) : batch);
+    return true;
   }
 
   #fanOut(events: readonly LoggedEvent[]): void {

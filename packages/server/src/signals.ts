@@ -37,9 +37,13 @@ export class Signals {
     else if (this.#cancelHold === undefined) this.#onDue();
   }
 
-  /** What was put since the last call; `undefined` where there is nothing, or not yet. */
-  take(): SharedPacket | undefined {
-    if (this.#latest.size === 0 || this.#cancelHold !== undefined) return undefined;
+  /** Whether there is something to be taken. */
+  get areDue(): boolean {
+    return this.#latest.size > 0 && this.#cancelHold === undefined;
+  }
+
+  /** What was put since the last call. */
+  take(): SharedPacket {
     const signals = [...this.#latest.values()];
     this.#latest = new Map();
     return new SharedPacket([{ op: "signals", channel: this.#channel, signals }]);

@@ -145,6 +145,20 @@ describe("the fan-outs of a channel", () => {
     expect(watcher.signalsOf(room).map(({ payload }) => payload)).toEqual([{ x: 3 }]);
   });
 
+  it("FAN-4 are one at a time of signals, which holds up no event", async () => {
+    const { world, members, handle, publish } = await slowRoom(6);
+    for (const x of numbers(1, 5)) {
+      await handle.signal("cursor:move", { x: Number(x) });
+      await publish(x);
+    }
+    await world.settle();
+    for (const member of members) {
+      expect(member.signalsOf(room).map(({ payload }) => payload)).toEqual([{ x: 1 }, { x: 5 }]);
+      expect(textsOf(member)).toEqual(numbers(1, 5));
+    }
+    expect(sizesOf(members[0]!)).toEqual([1, 1, 1, 1, 1]);
+  });
+
   it("FAN-4 meet who joins while events are held without a hole or a repeat, and in one encoding for all of them", async () => {
     const { world, members, publish } = await slowRoom(10);
     for (const value of numbers(1, 5)) await publish(value);
