@@ -132,11 +132,12 @@ export class Link {
     if (available < headerLength) return this.#carry(start, end);
     const length = short < 126 ? short : short === 126 ? readBuffer.readUInt16BE(start + 2) : Number(readBuffer.readBigUInt64BE(start + 2));
     const first = start + headerLength;
-    if (end - first < Math.min(length, this.#wire.headBytes)) return this.#carry(start, end);
     const opcode = (readBuffer[start] ?? 0) & 15;
+    const isControl = opcode >= OPCODE_CLOSE;
+    if (end - first < (isControl ? length : Math.min(length, this.#wire.headBytes))) return this.#carry(start, end);
     if (opcode === OPCODE_CLOSE) {
       const code = length >= 2 ? readBuffer.readUInt16BE(first) : "without a code";
-      this.#end(`closed by the server: ${code} ${readBuffer.toString("utf8", first + 2, Math.min(end, first + length))}`);
+      this.#end(`closed by the server: ${code} ${readBuffer.toString("utf8", first + 2, first + length)}`);
       return end;
     }
     if (opcode === OPCODE_PING) this.#socket.write(Buffer.from([0x8a, 0x80, 0, 0, 0, 0]));
