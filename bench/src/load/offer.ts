@@ -55,11 +55,14 @@ export async function offer(crowd: Crowd, server: RunningServer, { warmUpMs, mea
   const from = performance.now() + warmUpMs;
   crowd.measure(from, from + measuredMs);
   const load = start();
-  await pause(warmUpMs);
-  const before = { ...tally, server: usageOf(server.pid), load: process.cpuUsage(), at: performance.now() };
-  await pause(measuredMs);
-  const after = { ...tally, server: usageOf(server.pid), load: process.cpuUsage(before.load), at: performance.now() };
-  load.stop();
+  const now = () => ({ ...tally, server: usageOf(server.pid), load: process.cpuUsage(), at: performance.now() });
+  const measured = async () => {
+    await pause(warmUpMs);
+    const before = now();
+    await pause(measuredMs);
+    return { before, after: now() };
+  };
+  const { before, after } = await measured().finally(() => load.stop());
   await settled(crowd, () => tally.delivered - deliveredBefore >= load.due() && crowd.unacked === 0, drainMsMax);
   crowd.assertWell();
   if (load.due() > 0 && tally.delivered === deliveredBefore) throw new Error(`nothing came of ${load.due()} deliveries that were due`);
@@ -74,9 +77,24 @@ export async function offer(crowd: Crowd, server: RunningServer, { warmUpMs, mea
     perSecond: (delivered / elapsedMs) * 1000,
     batch: delivered / (after.messages - before.messages),
     serverCpu: cpuMs / elapsedMs,
-    loadCpu: (after.load.user + after.load.system) / 1000 / elapsedMs,
+    loadCpu: (after.load.user + after.load.system - before.load.user - before.load.system) / 1000 / elapsedMs,
     disordered: tally.disordered - disorderedBefore,
   };
+}
+
+/**
+ * Offers what may be too much: a server that hangs up, or refuses something, has not borne it, and leaves the figures of what it bore before. That is
+ * said, and the crowd is of no more use.
+ *
+ * @returns `undefined` where it did
+ */
+export async function offerTooMuch(...parts: Parameters<typeof offer>): Promise<Borne | undefined> {
+  try {
+    return await offer(...parts);
+  } catch (error) {
+    console.error(`not borne: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
 }
 
 /** Resolves when everything that is due came, or nothing more comes. */

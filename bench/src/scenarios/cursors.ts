@@ -1,5 +1,5 @@
 import { Crowd } from "../load/crowd.js";
-import { durationsOf, isBorne, offer, type Borne } from "../load/offer.js";
+import { durationsOf, isBorne, offer, offerTooMuch, type Borne } from "../load/offer.js";
 import { metronomes } from "../load/open-loop.js";
 import { joinings } from "../load/room.js";
 import { servedBy, type Served } from "../peers/contenders.js";
@@ -21,20 +21,24 @@ async function fill({ peer, server }: Served, size: Size): Promise<Sample> {
   const { crowds: sizes, bytes } = shapes[size];
   const crowd = new Crowd({ port: server.port, wire: peer.wire });
   const sample: Record<string, Figure> = {};
-  const move = (people: number): Promise<Borne> =>
-    offer(crowd, server, durationsOf[size], () => {
-      let count = 0;
-      const stop = metronomes(people, perSecondEach, (who, intendedAt) => {
-        count++;
+  let people = 0;
+  const move = (count: number): Promise<Borne | undefined> => {
+    // What cannot bear the fewest has something wrong with it.
+    const offered = people === 0 ? offer : offerTooMuch;
+    return offered(crowd, server, durationsOf[size], () => {
+      let moves = 0;
+      const stop = metronomes(count, perSecondEach, (who, intendedAt) => {
+        moves++;
         crowd.signal(who, channel, intendedAt, bytes);
       });
-      return { stop, due: () => count * people };
+      return { stop, due: () => moves * count };
     });
-  let people = 0;
+  };
   for (const next of sizes) {
     await crowd.join(joinings(crowd.size, next, () => [channel]));
     let borne = await move(next);
-    if (!isBorne(borne, shareMin)) borne = await move(next);
+    if (borne !== undefined && !isBorne(borne, shareMin)) borne = await move(next);
+    if (borne === undefined) break;
     const { cpuUs, latencies, share, batch, serverCpu, loadCpu } = borne;
     Object.assign(sample, {
       [keyOf("cpu", next)]: cpuUs,

@@ -1,5 +1,5 @@
 import { Crowd } from "../load/crowd.js";
-import { durationsOf, isBorne, offer, type Borne } from "../load/offer.js";
+import { durationsOf, isBorne, offer, offerTooMuch, type Borne } from "../load/offer.js";
 import { openLoop } from "../load/open-loop.js";
 import { servedBy, type Served } from "../peers/contenders.js";
 import { socketIo, socketIoRecovering } from "../peers/socket-io.js";
@@ -21,28 +21,32 @@ async function climb({ peer, server }: Served, size: Size): Promise<Sample> {
   const crowd = new Crowd({ port: server.port, wire: peer.wire });
   await crowd.join(Array.from({ length: shape.members }, (_, member) => ({ member, channels: [channel], token: `user-${member}` })));
   const sample: Record<string, Figure> = {};
-  const at = (rate: number): Promise<Borne> =>
-    offer(crowd, server, durationsOf[size], () => {
+  let highest: Borne | undefined;
+  let [passed, failed] = [0, Number.POSITIVE_INFINITY];
+  const at = (rate: number): Promise<Borne | undefined> => {
+    // What cannot bear the least has something wrong with it.
+    const offered = highest === undefined ? offer : offerTooMuch;
+    return offered(crowd, server, durationsOf[size], () => {
       let count = 0;
       const stop = openLoop(rate, (intendedAt) => crowd.publish(count++ % shape.publishers, channel, intendedAt, shape.bytes));
       return { stop, due: () => count * shape.members };
     });
-  let highest: Borne | undefined;
-  let [passed, failed] = [0, Number.POSITIVE_INFINITY];
-  const attempt = async (rate: number): Promise<Borne> => {
+  };
+  const attempt = async (rate: number): Promise<Borne | undefined> => {
     let borne = await at(rate);
     // Once more: what somebody else did to the machine is not to end the climb.
-    if (!isBorne(borne)) borne = await at(rate);
-    if (isBorne(borne)) [passed, highest] = [rate, borne];
+    if (borne !== undefined && !isBorne(borne)) borne = await at(rate);
+    if (borne !== undefined && isBorne(borne)) [passed, highest] = [rate, borne];
     else failed = rate;
     return borne;
   };
+  let last: Borne | undefined;
   for (const rate of shape.rates) {
-    const borne = await attempt(rate);
-    for (const [name, figure] of Object.entries(figuresOf(borne))) sample[keyOf(name, rate)] = figure;
+    last = await attempt(rate);
+    for (const [name, figure] of Object.entries(last === undefined ? {} : figuresOf(last))) sample[keyOf(name, rate)] = figure;
     if (failed === rate) break;
   }
-  for (let times = 0; times < shape.halvings && failed !== Number.POSITIVE_INFINITY; times++) await attempt((passed + failed) / 2);
+  for (let times = 0; times < shape.halvings && failed !== Number.POSITIVE_INFINITY && last !== undefined; times++) last = await attempt((passed + failed) / 2);
   crowd.close();
   if (highest !== undefined) Object.assign(sample, { highest: highest.perSecond, "cpu at the highest": highest.cpuUs, "of its core, the load": highest.loadCpu });
   return sample;

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { WebSocketServer, type WebSocket } from "ws";
 import { Crowd, type CrowdOptions } from "../../src/load/crowd.js";
-import { offer } from "../../src/load/offer.js";
+import { offer, offerTooMuch } from "../../src/load/offer.js";
 import { joinings } from "../../src/load/room.js";
 import type { Mark, Wire } from "../../src/load/wire.js";
 
@@ -209,6 +209,24 @@ describe("an offer", () => {
       return { stop: () => {}, due: () => 1 };
     });
     await expect(nothing).rejects.toThrow("nothing came of 1 deliveries that were due");
+  });
+
+  test("of too much is told from one that was borne, where the server hangs up", async () => {
+    const said = vi.spyOn(console, "error").mockReturnValue();
+    const { crowd } = await crowdAt((webSocket, text) => {
+      if (text === "join") letIn(webSocket, text);
+      else webSocket.close(1013, "too slow");
+    });
+    await crowd.join(members(1));
+    let isStopped = false;
+    const start = () => {
+      crowd.publish(0, "room", performance.now(), 100);
+      return { stop: () => (isStopped = true), due: () => 1 };
+    };
+    expect(await offerTooMuch(crowd, server, durations, start)).toBeUndefined();
+    expect(isStopped).toBe(true);
+    expect(said).toHaveBeenCalledWith(expect.stringContaining("too slow"));
+    said.mockRestore();
   });
 
   test("waits for the acks of what has come", async () => {
