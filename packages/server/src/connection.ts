@@ -160,8 +160,13 @@ export class Connection implements ConnectionEvents, Replier {
     this.#transport.close(closeCodeOf(wire.code) ?? 1011, wire.code);
   }
 
-  /** Ends it where nothing has arrived for more than so many sweeps, or where the time for its hello, or that of its token, is over. */
+  /**
+   * Looks after it, once in a while: ends it where nothing has arrived for more than so many sweeps, or where the time for its hello, or that of
+   * its token, is over.
+   */
   sweep(now: number, silentSweepsMax: number): void {
+    // That little has left nobody may tell: a socket of Node does from 16 KiB on, which half of a small outbox is not.
+    this.outbox.notice();
     this.#silentSweeps++;
     if (this.#silentSweeps > silentSweepsMax) this.fail(new TuttiError("HEARTBEAT_TIMEOUT"));
     else if (this.#expiresAt <= now) this.fail(new TuttiError(this.#phase.name === "open" ? "TOKEN_EXPIRED" : "HELLO_TIMEOUT"));
