@@ -49,6 +49,9 @@ async function run(command: Command): Promise<void> {
   }
 }
 
+// By way of `exit`, so that what was started and made for the run goes with it.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
+
 try {
   await run(readCommand(process.argv.slice(2), scenarios));
 } catch (error) {

@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { mkdtemp, mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,6 +59,9 @@ export async function runScenario(plan: Plan): Promise<Report> {
   const pinnedTo = choosableCores().slice(0, 2);
   const before = loadNow();
   const place = await mkdtemp(join(directory, "tutti-bench-"));
+  // Logs of a million events are not to stay where the run is interrupted.
+  const tidy = (): void => rmSync(place, { recursive: true, force: true, maxRetries: 3 });
+  process.once("exit", tidy);
   try {
     const { contenders, missing, notes } = await present(plan);
     const rounds = await measureAll(plan, contenders, place, pinnedTo);
@@ -65,6 +69,7 @@ export async function runScenario(plan: Plan): Promise<Report> {
     const origin = { startedAt, machine: machine(), node: process.versions.node, commit: commit(), pinnedTo, load: { before, after: loadNow() } };
     return reportOf({ scenario: name, what, size, ...origin, missing, notes, rounds }, scenario);
   } finally {
-    await rm(place, { recursive: true, force: true });
+    process.off("exit", tidy);
+    tidy();
   }
 }
