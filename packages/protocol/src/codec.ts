@@ -20,7 +20,7 @@ export interface Codec {
    */
   encode(frames: readonly object[], depthMax?: number): Encoded;
   /**
-   * What stands in the message, not yet known to be frames.
+   * What stands in the message, not yet known to be frames. Text is read as JSON, whatever the codec: so a server says that it does not have it.
    *
    * @param depthMax how deep a frame may nest; what a client may send where it is left out
    * @throws TuttiError `MESSAGE_MALFORMED`, `MESSAGE_TOO_DEEP`
