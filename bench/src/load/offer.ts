@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import type { Size } from "../scenario.js";
 import type { RunningServer } from "../peers/peer.js";
 import { usageOf } from "../usage.js";
 import type { Crowd } from "./crowd.js";
@@ -12,7 +13,15 @@ export interface Durations {
   readonly drainMsMax: number;
 }
 
-export const durationsOf = { full: { warmUpMs: 1_000, measuredMs: 4_000, drainMsMax: 20_000 }, tiny: { warmUpMs: 50, measuredMs: 200, drainMsMax: 5_000 } };
+export const durationsOf = { full: { warmUpMs: 700, measuredMs: 3_000, drainMsMax: 20_000 }, tiny: { warmUpMs: 50, measuredMs: 200, drainMsMax: 5_000 } };
+
+/** Of so few publishes a hundredth would be one: rare ones are measured for longer. */
+const publishesMin = 60;
+
+export function durationsAt(size: Size, perSecond: number): Durations {
+  const durations = durationsOf[size];
+  return size === "tiny" ? durations : { ...durations, measuredMs: Math.max(durations.measuredMs, (publishesMin / perSecond) * 1000) };
+}
 
 /** What a server did with a load that was offered to it. */
 export interface Borne {

@@ -1,5 +1,5 @@
 import { Crowd } from "../load/crowd.js";
-import { durationsOf, offer } from "../load/offer.js";
+import { durationsAt, offer } from "../load/offer.js";
 import { openLoop } from "../load/open-loop.js";
 import { joinings } from "../load/room.js";
 import { servedBy, type Served } from "../peers/contenders.js";
@@ -33,7 +33,7 @@ export const acks = scenario<Served>({
     await crowd.join(joinings(0, members, () => [channel]));
     const sample: Record<string, Figure> = {};
     for (const rate of offered) {
-      const borne = await offer(crowd, server, durationsOf[size], () => {
+      const borne = await offer(crowd, server, durationsAt(size, rate), () => {
         let count = 0;
         // Publishers are found anywhere in the room, not only where its delivery begins.
         const send = (intendedAt: number): void => crowd.publish((count++ % publishers) * Math.floor(members / publishers), channel, intendedAt, 100);

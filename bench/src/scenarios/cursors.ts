@@ -10,7 +10,7 @@ import { ws } from "../peers/ws.js";
 import { keyOf, scenario, type Figure, type Sample, type Size } from "../scenario.js";
 
 const perSecondEach = 20;
-const crowds = [20, 40, 60, 80, 120, 200, 400, 600, 800, 1_000, 1_200];
+const crowds = [20, 40, 60, 80, 120, 200, 400, 800, 1_000, 1_200];
 const shapes = { full: { crowds, bytes: 100 }, tiny: { crowds: crowds.slice(0, 1), bytes: 100 } };
 const channel = "room:one";
 /** A cursor that moved on before it was sent is not sent where it was. */

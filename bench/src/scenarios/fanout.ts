@@ -1,9 +1,10 @@
 import { Crowd } from "../load/crowd.js";
-import { durationsOf, isBorne, offer, offerTooMuch, type Borne } from "../load/offer.js";
+import { durationsAt, isBorne, offer, offerTooMuch, type Borne } from "../load/offer.js";
 import { openLoop } from "../load/open-loop.js";
 import { servedBy, type Served } from "../peers/contenders.js";
 import { socketIo, socketIoRecovering } from "../peers/socket-io.js";
 import { tutti } from "../peers/tutti.js";
+import { joinings } from "../load/room.js";
 import { centrifugo, centrifugoKept } from "../peers/centrifugo.js";
 import { ws, wsOnceATurn } from "../peers/ws.js";
 import { keyOf, scenario, type Figure, type Sample, type Size } from "../scenario.js";
@@ -19,14 +20,14 @@ const channel = "room:one";
 async function climb({ peer, server }: Served, size: Size): Promise<Sample> {
   const shape = shapes[size];
   const crowd = new Crowd({ port: server.port, wire: peer.wire });
-  await crowd.join(Array.from({ length: shape.members }, (_, member) => ({ member, channels: [channel], token: `user-${member}` })));
+  await crowd.join(joinings(0, shape.members, () => [channel]));
   const sample: Record<string, Figure> = {};
   let highest: Borne | undefined;
   let [passed, failed] = [0, Number.POSITIVE_INFINITY];
   const at = (rate: number): Promise<Borne | undefined> => {
     // What cannot bear the least has something wrong with it.
     const offered = highest === undefined ? offer : offerTooMuch;
-    return offered(crowd, server, durationsOf[size], () => {
+    return offered(crowd, server, durationsAt(size, rate), () => {
       let count = 0;
       const stop = openLoop(rate, (intendedAt) => crowd.publish(count++ % shape.publishers, channel, intendedAt, shape.bytes));
       return { stop, due: () => count * shape.members };

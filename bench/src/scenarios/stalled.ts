@@ -20,7 +20,7 @@ const shapes: Record<Size, { readonly members: number; readonly perSecond: numbe
     perSecond: 50,
     bytes: 8_000,
     without: { warmUpMs: 1_000, measuredMs: 8_000, drainMsMax: 5_000 },
-    with: { warmUpMs: 1_000, measuredMs: 30_000, drainMsMax: 5_000 },
+    with: { warmUpMs: 1_000, measuredMs: 20_000, drainMsMax: 5_000 },
   },
   tiny: {
     members: 20,
