@@ -1,4 +1,4 @@
-import type { Position, Rewind } from "@tutti/protocol";
+import { TuttiError, type Position, type Rewind } from "@tutti/protocol";
 import type { Client, SubscriptionInfo } from "@tutti/client";
 import type { Item, Ledger, SimulationContract } from "./contract.js";
 import type { Seen, Sight } from "./record.js";
@@ -123,7 +123,11 @@ export class Seat {
     if (!this.#isTaken) return;
     this.#mood = mood;
     const done = mood === undefined ? this.room.leavePresence() : this.room.enter(mood);
-    done.catch((error: unknown) => this.#witness.note(() => `presence of ${this.channel}: ${String(error)}`));
+    done.catch((error: unknown) => {
+      this.#witness.note(() => `presence of ${this.channel}: ${String(error)}`);
+      // Whoever was refused is not there, also where the connection ended before the subscription did; other errors only end the waiting.
+      if (error instanceof TuttiError && error.code === "FORBIDDEN" && this.#mood === mood) this.#mood = undefined;
+    });
   }
 
   /** It is live, though perhaps the promise of that was given up before; or the server sent the application away, which does not come back by itself. */
