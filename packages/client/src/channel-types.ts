@@ -79,7 +79,11 @@ export interface ChannelState<State> extends ReadonlyStore<State> {
 }
 
 export interface ChannelPresence<Input, State> extends ReadonlyStore<PresenceList<State>> {
-  /** Enters with this state, now and after every reconnect. @throws (rejects) TuttiError `NOT_SUBSCRIBED`, `PAYLOAD_INVALID` */
+  /**
+   * Enters with this state, now and after every reconnect. What the server refuses, or what cannot be sent, ends the entry, also the one before it.
+   *
+   * @throws (rejects) TuttiError `NOT_SUBSCRIBED`, `PAYLOAD_INVALID`, `MESSAGE_TOO_LARGE`, or as the server refuses
+   */
   readonly enter: (state: Input) => Promise<void>;
   /** Replaces the state; of several in a row the newest is sent. */
   readonly update: (state: Input) => Promise<void>;

@@ -167,11 +167,10 @@ export function makeChannel(name: string, definition: ChannelDefinition | undefi
   const ended = (error: TuttiError | undefined): void => {
     throttle.clear();
     typing.clear();
-    membership.lineDown();
+    membership.ended(error);
     people.stale(error !== undefined);
     if (error === undefined) return;
     isWatching = false;
-    membership.ended(error);
     optimistic?.ended();
     host.changed(channel);
     if (subscription.info.getSnapshot().error !== undefined) surface(error, name);

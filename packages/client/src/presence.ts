@@ -107,8 +107,9 @@ export function makeMembership(channel: string, core: Core) {
     told = wish;
     return { member: wish?.state };
   };
-  const ended = (error: unknown): void => {
+  const ended = (error?: unknown): void => {
     request?.();
+    if (error === undefined) return;
     wish = undefined;
     abandon(error);
   };
@@ -117,7 +118,11 @@ export function makeMembership(channel: string, core: Core) {
     request = core.requests.persist(
       () => ({ op: "presence", channel, ...tell() }),
       (answer) => {
-        if (answer.kind === "error") ended(answer.error);
+        if (answer.kind === "error") {
+          ended(answer.error);
+          // What was entered before is there still, and would be for as long as the connection lasts.
+          core.requests.ask({ op: "presence", channel }, () => {});
+        }
         if (answer.kind === "success") abandon();
       },
     );
@@ -128,7 +133,7 @@ export function makeMembership(channel: string, core: Core) {
     tell,
     /** Whoever waits hears that it is done, or the error. */
     abandon,
-    /** The subscription ended, and with it the entry. */
+    /** The connection ended; with an error the subscription, and with it the entry. */
     ended,
     /** Enters with the state, or leaves; `live`: told now, else by the next subscribe frame. Resolves when the server knows. */
     set(next: Wish | undefined, isLive: boolean): Promise<void> {
@@ -142,9 +147,6 @@ export function makeMembership(channel: string, core: Core) {
     entered(): void {
       if (told === wish) abandon();
       else send();
-    },
-    lineDown(): void {
-      request?.();
     },
   };
 }

@@ -11,6 +11,9 @@ const change = (type: "presence:join" | "presence:update" | "presence:leave", on
 const people = (stage: Stage): readonly string[] =>
   stage.board.presence.getSnapshot().people.map(({ key, away, devices }) => `${key}${away ? " (away)" : ""}: ${devices.map((device) => `${device.session}${device.self ? " (self)" : ""}${device.away ? " (away)" : ""}`).join(", ")}`);
 
+/** What the server was told of this client's own entry, on this connection: `undefined` is a leave. */
+const membersTold = (stage: Stage): readonly unknown[] => stage.link.of("presence").map((frame) => frame.member);
+
 function hear(stage: Stage): readonly string[] {
   const heard: string[] = [];
   for (const type of ["presence:join", "presence:update", "presence:leave"] as const) stage.board.on(type, (notice) => heard.push(`${notice.type} ${notice.session} ${notice.state.mood}`));
@@ -99,6 +102,39 @@ describe("presence", () => {
     expect(await outcome(refused)).toBe("FORBIDDEN");
     stage.reconnect();
     expect(stage.link.last("subscribe")).not.toHaveProperty("member");
+  });
+
+  it("PRE-6: an entry that is refused ends, and what was entered before it with it", async () => {
+    const stage = new Stage().live({ position: at(0) }, { presence: { state: { mood: "calm" } } });
+    const refused = stage.board.presence.update({ mood: "wild" });
+    stage.link.refuse(stage.link.last("presence"), "FORBIDDEN");
+    expect(await outcome(refused)).toBe("FORBIDDEN");
+    expect(membersTold(stage)).toEqual([{ mood: "wild" }, undefined]);
+    stage.link.refuse(stage.link.last("presence"), "LIMIT_EXCEEDED");
+    expect(membersTold(stage)).toHaveLength(2);
+    stage.reconnect();
+    expect(stage.link.last("subscribe")).not.toHaveProperty("member");
+  });
+
+  it("PRE-6: an entry that cannot be sent ends what was entered before it", async () => {
+    const stage = new Stage().live({ position: at(0) }, { presence: { state: { mood: "calm" } } });
+    expect(await outcome(stage.board.presence.update({ mood: "x".repeat(100_000) }))).toBe("MESSAGE_TOO_LARGE");
+    expect(membersTold(stage)).toEqual([undefined]);
+    stage.reconnect();
+    expect(stage.link.last("subscribe")).not.toHaveProperty("member");
+  });
+
+  it("PRE-6: who enters again after a refusal is there", async () => {
+    const stage = new Stage().live();
+    const refused = stage.board.presence.enter({ mood: "wild" });
+    stage.link.refuse(stage.link.last("presence"), "FORBIDDEN");
+    expect(await outcome(refused)).toBe("FORBIDDEN");
+    const entered = stage.board.presence.enter({ mood: "calm" });
+    expect(membersTold(stage)).toEqual([{ mood: "wild" }, undefined, { mood: "calm" }]);
+    for (const frame of stage.link.of("presence").slice(1)) stage.link.answer(frame);
+    expect(await outcome(entered)).toBeUndefined();
+    stage.reconnect();
+    expect(stage.link.last("subscribe").member).toEqual({ mood: "calm" });
   });
 
   it("CON-7: what was entered while offline is told by the next subscription, and a refusal for now is tried again", async () => {

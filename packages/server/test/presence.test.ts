@@ -70,6 +70,19 @@ describe("a member", () => {
     expect(await peer.codeOf(entering(ada))).toBe("FORBIDDEN");
   });
 
+  it("PRE-6 stays as it was where a change is refused, until its client takes it back", async () => {
+    let isAllowed = true;
+    const world = new World({ contract: rooms, channels: { "room:{id}": { authorize: ({ action }) => isAllowed || action !== "presence" } } });
+    const peer = await world.peer();
+    await peer.subscribe(room, { member: ada });
+    isAllowed = false;
+    expect(await peer.codeOf(entering({ name: "Bob" }))).toBe("FORBIDDEN");
+    const members = () => world.server.channel("room:{id}", { id: "1" }).members();
+    expect(members().map(({ state }) => state)).toEqual([ada]);
+    await peer.ask({ op: "presence", channel: room });
+    expect(members()).toEqual([]);
+  });
+
   it.each([
     ["unsubscribe", (peer: Peer) => peer.ask({ op: "unsubscribe", channel: room })],
     ["leave", (peer: Peer) => peer.ask({ op: "presence", channel: room })],
