@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { clock } from "./clock.js";
 import { Link, type LinkListener } from "./link.js";
 import { Samples } from "./samples.js";
 import { known, type Known } from "./known-messages.js";
@@ -112,7 +113,7 @@ export class Crowd implements LinkListener {
     }
   }
 
-  /** Latencies are sampled of what is to be sent in this window, by the clock of `performance.now`. */
+  /** Latencies are sampled of what is to be sent in this window of the {@link clock}. */
   measure(from: number, to: number): void {
     this.#window = { from, to };
     this.latencies = new Samples();
@@ -182,7 +183,7 @@ export class Crowd implements LinkListener {
     if (problem !== undefined) return this.#fail(member, new Error(`member ${link.owner}: ${problem}`));
     // What came with an ack had to be read anyway: that it was read makes it no sample, or publishers would count a hundredfold.
     if (marks.length > 0) this.#deliver(member, marks, identity === "event" || this.#isSampled());
-    const now = performance.now();
+    const now = clock();
     for (const id of acks) this.#acknowledge(id, now);
     if (answer !== undefined) link.send([answer]);
     this.#converse(member, text);
@@ -243,7 +244,7 @@ export class Crowd implements LinkListener {
     this.tally.delivered += marks.length;
     if (this.#options.readsAll === true) this.#note(member, marks);
     if (!isSampled) return;
-    const now = performance.now();
+    const now = clock();
     const { from, to } = this.#window;
     for (const { p, i, t } of marks) {
       if (t >= from && t < to) this.latencies.add(now - t);

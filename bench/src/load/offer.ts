@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Size } from "../scenario.js";
 import type { RunningServer } from "../peers/peer.js";
 import { usageOf } from "../usage.js";
+import { clock } from "./clock.js";
 import type { Crowd } from "./crowd.js";
 import { quantileOf } from "../statistics.js";
 
@@ -61,7 +62,7 @@ export async function offer(crowd: Crowd, server: RunningServer, { warmUpMs, mea
   const { tally } = crowd;
   const deliveredBefore = tally.delivered;
   const disorderedBefore = tally.disordered;
-  const from = performance.now() + warmUpMs;
+  const from = clock() + warmUpMs;
   crowd.measure(from, from + measuredMs);
   const load = start();
   const now = () => ({ ...tally, server: usageOf(server.pid), load: process.cpuUsage(), at: performance.now() });

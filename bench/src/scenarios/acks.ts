@@ -1,6 +1,6 @@
 import { Crowd } from "../load/crowd.js";
 import { durationsAt, offer } from "../load/offer.js";
-import { openLoop } from "../load/open-loop.js";
+import { startPublishers } from "../load/publishers.js";
 import { joinings } from "../load/room.js";
 import { servedBy, type Served } from "../peers/contenders.js";
 import { tutti, tuttiUnsliced } from "../peers/tutti.js";
@@ -28,24 +28,35 @@ export const acks = scenario<Served>({
     { quantity: "p99 of acks", at: rate, of: "tutti", to: "tutti-unsliced", goal: { atMost: 0.15 } },
   ]),
   async load({ peer, server }, size) {
-    const { members, publishers, rates: offered } = shapes[size];
+    const { members, publishers: count, rates: offered } = shapes[size];
     const crowd = new Crowd({ port: server.port, wire: peer.wire });
-    await crowd.join(joinings(0, members, () => [channel]));
+    const first = members - count;
+    const half = Math.floor(first / 2);
+    await crowd.join(joinings(0, half, () => [channel]));
+    // They are found in the middle of the room, and not where its delivery begins.
+    const publishers = await startPublishers({ port: server.port, channel, first, count });
+    await crowd.join(joinings(half, first, () => [channel]));
     const sample: Record<string, Figure> = {};
+    let published = 0;
     for (const rate of offered) {
-      const borne = await offer(crowd, server, durationsAt(size, rate), () => {
-        let count = 0;
-        // Publishers are found anywhere in the room, not only where its delivery begins.
-        const send = (intendedAt: number): void => crowd.publish((count++ % publishers) * Math.floor(members / publishers), channel, intendedAt, 100);
-        return { stop: openLoop(rate, send), due: () => count * members };
+      const durations = durationsAt(size, rate);
+      const before = published;
+      const offering = publishers.offer({ perSecond: rate, durations });
+      const borne = await offer(crowd, server, durations, () => {
+        let due = Number.POSITIVE_INFINITY;
+        void offering.then((report) => (due = (report.published - before) * first));
+        return { stop: () => {}, due: () => due };
       });
+      const report = await offering;
+      published = report.published;
       Object.assign(sample, {
-        [keyOf("ack", rate)]: borne.ackLatencies,
+        [keyOf("ack", rate)]: report.acks,
         [keyOf("latency", rate)]: borne.latencies,
         [keyOf("cpu", rate)]: borne.cpuUs,
         [keyOf("server's core", rate)]: borne.serverCpu,
       });
     }
+    publishers.close();
     crowd.close();
     return sample;
   },

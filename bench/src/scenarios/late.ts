@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { clock } from "../load/clock.js";
 import { Crowd } from "../load/crowd.js";
 import { joinings } from "../load/room.js";
 import { centrifugoKept } from "../peers/centrifugo.js";
@@ -42,12 +43,12 @@ export const late = scenario<Served>({
     const early = new Crowd({ port: server.port, wire: peer.wire, readsAll: true });
     await early.join(joinings(0, 1, () => [channel]));
     // Who saw the first event knows where the others begin.
-    early.publish(0, channel, performance.now(), 100);
+    early.publish(0, channel, clock(), 100);
     await until(() => early.tally.delivered === 1, early);
     const resume = early.resumeOf(0);
     for (let published = 1; published <= events; published += publishedAtOnce) {
       const count = Math.min(publishedAtOnce, events + 1 - published);
-      for (let index = 0; index < count; index++) early.publish(0, channel, performance.now(), 100);
+      for (let index = 0; index < count; index++) early.publish(0, channel, clock(), 100);
       await until(() => early.tally.delivered === published + count, early);
     }
     const crowd = new Crowd({ port: server.port, wire: peer.wire, readsAll: true });

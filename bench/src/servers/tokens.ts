@@ -1,8 +1,9 @@
-import { createSecretKey } from "node:crypto";
+import { webcrypto } from "node:crypto";
 import { SignJWT, jwtVerify } from "jose";
 import { tokenSecret } from "../peers/peer.js";
 
-const key = createSecretKey(tokenSecret, "utf8");
+/** As the library wants it in the end: another form would be looked up for each token. */
+const key = await webcrypto.subtle.importKey("raw", Buffer.from(tokenSecret), { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
 
 /** Who a token is of. */
 export interface TokenUser {

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { WebSocketServer, type WebSocket } from "ws";
+import { clock } from "../../src/load/clock.js";
 import { Crowd, type CrowdOptions } from "../../src/load/crowd.js";
 import { offer, offerTooMuch } from "../../src/load/offer.js";
 import { joinings } from "../../src/load/room.js";
@@ -205,7 +206,7 @@ describe("an offer", () => {
     const { crowd } = await crowdAt(letIn);
     await crowd.join(members(1));
     const nothing = offer(crowd, server, durations, () => {
-      crowd.publish(0, "room", performance.now(), 100);
+      crowd.publish(0, "room", clock(), 100);
       return { stop: () => {}, due: () => 1 };
     });
     await expect(nothing).rejects.toThrow("nothing came of 1 deliveries that were due");
@@ -220,7 +221,7 @@ describe("an offer", () => {
     await crowd.join(members(1));
     let isStopped = false;
     const start = () => {
-      crowd.publish(0, "room", performance.now(), 100);
+      crowd.publish(0, "room", clock(), 100);
       return { stop: () => (isStopped = true), due: () => 1 };
     };
     expect(await offerTooMuch(crowd, server, durations, start)).toBeUndefined();
@@ -238,7 +239,7 @@ describe("an offer", () => {
     });
     await crowd.join(members(1));
     const borne = await offer(crowd, server, durations, () => {
-      crowd.publish(0, "room", performance.now(), 100);
+      crowd.publish(0, "room", clock(), 100);
       return { stop: () => {}, due: () => 1 };
     });
     expect(borne.share).toBe(1);
@@ -254,7 +255,7 @@ describe("an offer", () => {
     const { crowd } = await crowdAt(answerLate, { readsAll: true });
     await crowd.join(members(1));
     const borne = await offer(crowd, server, durations, () => {
-      for (let count = 0; count < 4; count++) crowd.publish(0, "room", performance.now(), 100);
+      for (let count = 0; count < 4; count++) crowd.publish(0, "room", clock(), 100);
       return { stop: () => {}, due: () => 4 };
     });
     expect(borne.share).toBe(0.75);
