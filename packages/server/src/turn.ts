@@ -8,8 +8,13 @@ const GOING_ON_MAX = 16;
 /** How many connections are written to between two looks at the clock. */
 const WRITES_A_LOOK = 16;
 
+/** How many outboxes are filled before answers leave: with what comes behind them they are one write, but filling thousands takes milliseconds. */
+const FILLED_FIRST_MAX = 512;
+
 /** Has work for the end of the turn. */
 export interface TurnTask {
+  /** How many outboxes it may fill. */
+  readonly subscriptionCount: number;
   endTurn(): void;
 }
 
@@ -95,11 +100,19 @@ export class Turn {
 
   #end(): void {
     this.#isScheduled = false;
+    const startedAt = this.#environment.elapsed();
+    if (this.#fillsMany()) this.#writeAnswers();
     this.#endChannels();
     this.#writeAnswers();
-    this.#writeSlice();
+    this.#writeSlice(startedAt);
     for (const goOn of this.#waiting.splice(0, GOING_ON_MAX)) goOn();
     if (this.#waiting.length > 0 || !this.#line.isEmpty) this.#schedule();
+  }
+
+  #fillsMany(): boolean {
+    let count = 0;
+    for (const { subscriptionCount } of this.#channels) if ((count += subscriptionCount) > FILLED_FIRST_MAX) return true;
+    return false;
   }
 
   #endChannels(): void {
@@ -122,15 +135,16 @@ export class Turn {
     for (const writer of answered) this.#write(writer);
   }
 
-  #writeSlice(): void {
+  /** @param startedAt when the turn began to end; filling outboxes is a part of the slice, of which at least half is for writing */
+  #writeSlice(startedAt: number): void {
     const isHurried = this.#isHurried;
     this.#isHurried = false;
     if (this.#line.isEmpty) return;
     const { deliverySliceMs, deliverySliceWritesMax } = this.#bounds;
     const writesMax = isHurried ? Infinity : Math.max(1, deliverySliceWritesMax);
-    const startedAt = this.#environment.elapsed();
-    // Where much arrives, the turn between two slices is long: writing gets as much time as all the rest, or it would never come to an end.
-    const until = isHurried ? Infinity : startedAt + Math.max(deliverySliceMs, startedAt - this.#pausedAt);
+    // Where much arrives, the turn between two slices is long: delivering gets as much time as all the rest, or it would never come to an end.
+    const sliceMs = Math.max(deliverySliceMs, startedAt - this.#pausedAt);
+    const until = isHurried ? Infinity : Math.max(startedAt + sliceMs, this.#environment.elapsed() + sliceMs / 2);
     this.#pausedAt = Infinity;
     for (let writes = 0; ; ) {
       const writer = this.#line.take();

@@ -66,6 +66,19 @@ describe("a slice", () => {
     expect(written.length).toBe(100);
   });
 
+  it("FAN-2 has the time in which outboxes are filled in it, but for half of it", async () => {
+    const { environment, turn, written, line } = turnOf({ sliceMs: 4, writeMs: 0.1 });
+    const fill = (ms: number): void => turn.addChannel({ subscriptionCount: 1, endTurn: () => void (environment.workedMs += ms) });
+    line(200);
+    fill(2.5);
+    await environment.tick();
+    // Until 4.5, by a look each 1.6.
+    expect(written.length).toBe(32);
+    fill(10);
+    await environment.tick();
+    expect(written.length).toBe(64);
+  });
+
   it("FAN-2 lasts as long as the time since the last one, where that was longer", async () => {
     const { environment, written, line } = turnOf({ sliceMs: 2, writeMs: 0.1 });
     line(200);
@@ -138,7 +151,7 @@ describe("a slice", () => {
     const fail = (): never => {
       throw new Error("broken");
     };
-    turn.addChannel({ endTurn: fail });
+    turn.addChannel({ subscriptionCount: 1, endTurn: fail });
     turn.writeFirst({ isInLine: false, flush: fail });
     turn.writeInLine({ isInLine: false, flush: fail });
     line(3);
@@ -171,5 +184,21 @@ describe("a slice", () => {
     await environment.tick();
     expect(turn.hasWritten(mark)).toBe(true);
     expect(turn.hasWritten(turn.mark)).toBe(false);
+  });
+});
+
+describe("an answer", () => {
+  /** A channel that has so many subscribers, and fills outboxes; somebody is answered in the same turn. */
+  async function answeredBeside(subscriptionCount: number): Promise<string> {
+    const { environment, turn, written, writer } = turnOf();
+    turn.addChannel({ subscriptionCount, endTurn: () => void written.push("filled") });
+    turn.writeFirst(writer("answer"));
+    await environment.settle();
+    return written.join(" ");
+  }
+
+  it("FAN-3 leaves with what comes behind it where few outboxes are filled, and before where they are many", async () => {
+    expect(await answeredBeside(512)).toBe("filled answer");
+    expect(await answeredBeside(513)).toBe("answer filled");
   });
 });
