@@ -14,6 +14,8 @@ import { usageOf } from "../usage.js";
 
 const shapes = { full: { warmUp: 2_000, measured: 3_000 }, tiny: { warmUp: 2, measured: 10 } };
 const membersOfRoom = 100;
+/** So many that the server never waits for the load. */
+const joiningAtOnce = 256;
 
 /** A server is quiet that uses less than this of so long. */
 const quietMs = 250;
@@ -38,7 +40,7 @@ async function withTokens(from: number, to: number): Promise<readonly Joining[]>
 
 export const connect = scenario<Served>({
   name: "connect",
-  what: "connections that show a JWT (HS256) and subscribe to a channel, 64 at a time: each with a token that nobody has seen, and all once more with the same",
+  what: "connections that show a JWT (HS256) and subscribe to a channel, 256 at a time: each with a token that nobody has seen, and all once more with the same",
   rounds: 5,
   quantities: [
     { name: "cpu, new tokens", unit: "µs of the server a connection" },
@@ -57,7 +59,7 @@ export const connect = scenario<Served>({
   ],
   async load({ peer, server }, size) {
     const { warmUp, measured } = shapes[size];
-    const crowd = new Crowd({ port: server.port, wire: peer.wire });
+    const crowd = new Crowd({ port: server.port, wire: peer.wire, joiningAtOnce });
     const all = await withTokens(0, warmUp + measured);
     await crowd.join(all.slice(0, warmUp));
     const timed = async (kind: string, work: () => Promise<void>, count: number): Promise<Sample> => {
