@@ -115,6 +115,6 @@ export class Hub {
     this.node.publishers.sweep();
     if (now - this.#headsCheckedAt < bounds.headCheckMs) return;
     this.#headsCheckedAt = now;
-    this.node.channels.checkHeads();
+    void this.node.channels.checkHeads();
   }
 }

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { memoryBroker, type AppendRequest, type Broker, type EventRun } from "@tutti/server";
 import { boundBroker } from "@tutti/testkit";
 import { following, room, text, textsOf } from "./support/following.js";
@@ -60,6 +60,24 @@ describe("what the bus loses", () => {
       await pass(1_000);
     }
     expect(world.broker.countOf("head")).toBe(before + 2);
+  });
+
+  it("REC-5 asks for the heads of many channels in several turns", async () => {
+    const { world, peer, pass } = await following({ headCheckMs: 2_000 });
+    for (let id = 2; id <= 200; id++) await peer.subscribe(`room:${id}`);
+    await pass(4_000);
+    const { environment, broker } = world;
+    const counts = [broker.countOf("head")];
+    const tick = environment.tick.bind(environment);
+    vi.spyOn(environment, "tick").mockImplementation(async () => {
+      await tick();
+      counts.push(broker.countOf("head"));
+    });
+    await pass(2_000);
+    const inATurn = counts.slice(1).map((count, index) => count - (counts[index] ?? 0));
+    expect(inATurn.reduce((sum, count) => sum + count)).toBe(200);
+    // What is asked for when the time comes, and at the end of the same turn.
+    expect(Math.max(...inATurn)).toBeLessThanOrEqual(2 * 64);
   });
 
   it("REC-5 goes on after a failed look at the head", async () => {
