@@ -24,6 +24,8 @@ const RELEASES: readonly CentrifugoRelease[] = [
 ];
 
 const REASON_LENGTH_MAX = 400;
+/** Which proxy somebody uses is nobody else's affair. */
+const ADDRESS = / ?(?:reading )?https?:\/\/[^\s:]+:?/g;
 
 /** Where Go is found: on the path, or where its own installer puts it. */
 const TOOLCHAINS = ["go", "/usr/local/go/bin/go"];
@@ -137,5 +139,5 @@ function run(command: string, args: readonly string[], env: Readonly<Record<stri
 function reasonIn(said: string): string {
   const lines = said.split("\n").map((line) => line.trim());
   const telling = lines.filter((line) => line !== "" && !line.startsWith("go: downloading"));
-  return telling.join("; ").slice(-REASON_LENGTH_MAX);
+  return telling.join("; ").replaceAll(ADDRESS, "").slice(-REASON_LENGTH_MAX);
 }

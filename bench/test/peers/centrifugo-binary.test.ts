@@ -26,7 +26,7 @@ const useGo = (refused: string): Promise<void> =>
     `#!/bin/sh
 echo "$1 $2 $3" >> ${folder}/asked
 case "$*" in
-  "mod download "*/${refused}@*) echo "go: downloading this" >&2; echo "$3: 403 Forbidden" >&2; exit 1;;
+  "mod download "*/${refused}@*) echo "go: downloading this" >&2; echo "$3: reading https://proxy.example/mod.zip: 403 Forbidden" >&2; exit 1;;
   "env GOMODCACHE") echo ${folder};;
   build*) while [ "$1" != -o ]; do shift; done; echo > "$2"; chmod +x "$2";;
 esac
