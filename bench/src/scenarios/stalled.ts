@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { setTimeout as pause } from "node:timers/promises";
 import { Crowd } from "../load/crowd.js";
 import { offer, type Borne, type Durations } from "../load/offer.js";
 import { openLoop } from "../load/open-loop.js";
@@ -33,6 +32,7 @@ const shapes: Record<Size, { readonly members: number; readonly perSecond: numbe
 const stalledOf = 10;
 const channel = "room:one";
 const pageBytes = 4_096;
+const lookMs = 100;
 
 /** What the kernel holds of all TCP sockets of this machine; 0 where it does not say. */
 function kernelBytes(): number {
@@ -46,20 +46,16 @@ function kernelBytes(): number {
 /** The most that a server took, and the kernel with it, while some work was done. */
 async function peakDuring<Result>(server: RunningServer, work: Promise<Result>): Promise<{ readonly result: Result; readonly resident: number; readonly kernel: number }> {
   const peak = { resident: 0, kernel: 0 };
-  let isDone = false;
-  const watch = (async () => {
-    // oxlint-disable-next-line no-unmodified-loop-condition -- it is changed while this one pauses
-    while (!isDone) {
-      peak.resident = Math.max(peak.resident, usageOf(server.pid).residentBytes);
-      peak.kernel = Math.max(peak.kernel, kernelBytes());
-      await pause(250);
-    }
-  })();
+  const look = (): void => {
+    peak.resident = Math.max(peak.resident, usageOf(server.pid).residentBytes);
+    peak.kernel = Math.max(peak.kernel, kernelBytes());
+  };
+  look();
+  const watch = setInterval(look, lookMs);
   try {
     return { result: await work, ...peak };
   } finally {
-    isDone = true;
-    await watch;
+    clearInterval(watch);
   }
 }
 

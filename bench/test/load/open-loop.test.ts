@@ -1,11 +1,13 @@
+import { RandomStream } from "@tutti/testkit";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { clock } from "../../src/load/clock.js";
 import { metronomes, openLoop } from "../../src/load/open-loop.js";
-import { seededRandom } from "../support/seeded-random.js";
+
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "performance"] });
-  vi.spyOn(Math, "random").mockImplementation(seededRandom(1));
+  const numbers = new RandomStream(1);
+  vi.spyOn(Math, "random").mockImplementation(() => numbers.next());
 });
 
 afterEach(() => {

@@ -1,6 +1,7 @@
+import { RandomStream } from "@tutti/testkit";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Samples } from "../../src/load/samples.js";
-import { seededRandom } from "../support/seeded-random.js";
+
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -14,7 +15,8 @@ describe("samples", () => {
   });
 
   test("each is kept with the same chance, the first as well as the last", () => {
-    vi.spyOn(Math, "random").mockImplementation(seededRandom(1));
+    const numbers = new RandomStream(1);
+    vi.spyOn(Math, "random").mockImplementation(() => numbers.next());
     const samples = new Samples(1_000);
     for (let value = 0; value < 10_000; value++) samples.add(value);
     expect(samples.seen).toBe(10_000);
