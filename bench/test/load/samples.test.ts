@@ -2,7 +2,6 @@ import { RandomStream } from "@tutti/testkit";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Samples } from "../../src/load/samples.js";
 
-
 afterEach(() => {
   vi.restoreAllMocks();
 });

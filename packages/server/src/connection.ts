@@ -165,8 +165,6 @@ export class Connection implements ConnectionEvents, Replier {
    * its token, is over.
    */
   sweep(now: number, silentSweepsMax: number): void {
-    // That little has left nobody may tell: a socket of Node does from 16 KiB on, which half of a small outbox is not.
-    this.outbox.notice();
     this.#silentSweeps++;
     if (this.#silentSweeps > silentSweepsMax) this.fail(new TuttiError("HEARTBEAT_TIMEOUT"));
     else if (this.#expiresAt <= now) this.fail(new TuttiError(this.#phase.name === "open" ? "TOKEN_EXPIRED" : "HELLO_TIMEOUT"));
