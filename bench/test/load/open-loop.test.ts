@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { clock } from "../../src/load/clock.js";
 import { metronomes, openLoop } from "../../src/load/open-loop.js";
 
-
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "performance"] });
   const numbers = new RandomStream(1);
