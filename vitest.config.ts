@@ -5,7 +5,7 @@ const here = import.meta.dirname;
 
 /** Tests read the sources of the packages, so that they need no build. */
 const alias = [
-  { find: /^@tutti\/(protocol|server|client|testkit|lmdb)$/, replacement: `${here}/packages/$1/src/index.ts` },
+  { find: /^@tutti\/(protocol|server|client|testkit|lmdb|redis)$/, replacement: `${here}/packages/$1/src/index.ts` },
   { find: /^@tutti\/protocol\/msgpack$/, replacement: `${here}/packages/protocol/src/msgpack.ts` },
   { find: /^@tutti\/client\/node$/, replacement: `${here}/packages/client/src/node.ts` },
   { find: /^tutti\/client\/node$/, replacement: `${here}/packages/tutti/src/client-node.ts` },
@@ -20,7 +20,7 @@ const project = (name: string, include: string, options: object = {}) => ({
 export default defineConfig({
   test: {
     projects: [
-      project("unit", "{packages/*,apps/*,bench}/test/**/*.test.ts"),
+      project("unit", "{packages/*,apps/*,bench,cluster}/test/**/*.test.ts"),
       project("integration", "tests/integration/**/*.test.ts", { testTimeout: 30_000, hookTimeout: 30_000 }),
       project("simulation", "tests/simulation/**/*.test.ts", { testTimeout: 60_000 }),
       project("browser", "tests/browser/**/*.test.ts", {

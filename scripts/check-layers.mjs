@@ -12,16 +12,19 @@ const below = {
   "@tutti/testkit": ["@tutti/protocol", "@tutti/server", "@tutti/client"],
   // A broker knows the server's interface, and nothing of clients.
   "@tutti/lmdb": ["@tutti/protocol", "@tutti/server"],
+  "@tutti/redis": ["@tutti/protocol", "@tutti/server"],
   // The testkit reaches people as tutti/testing, and from no other door.
   tutti: ["@tutti/protocol", "@tutti/server", "@tutti/client", "@tutti/testkit"],
   // An application uses what people install, so that it shows that this is enough.
   "@tutti/canvas": ["tutti", "@tutti/lmdb"],
+  // Starts programs of others, and knows nothing of ours.
+  "@tutti/cluster": [],
   "@tutti/bench": ["@tutti/protocol", "@tutti/server", "@tutti/client", "@tutti/testkit", "@tutti/lmdb"],
-  "@tutti/tests": ["@tutti/protocol", "@tutti/server", "@tutti/client", "@tutti/testkit", "@tutti/lmdb", "tutti", "@tutti/canvas"],
+  "@tutti/tests": ["@tutti/protocol", "@tutti/server", "@tutti/client", "@tutti/testkit", "@tutti/lmdb", "@tutti/redis", "@tutti/cluster", "tutti", "@tutti/canvas"],
 };
 
 /** A package's tests may also use the testkit, whose suites and clocks they run on. */
-const forTests = ["@tutti/protocol", "@tutti/server", "@tutti/client", "@tutti/testkit"];
+const forTests = ["@tutti/protocol", "@tutti/server", "@tutti/client", "@tutti/testkit", "@tutti/cluster"];
 
 /** Only this file of `tutti` may import the testkit: it must not reach an application's bundle. */
 const doorOfTestkit = "packages/tutti/src/testing.ts";

@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 export const root = resolve(import.meta.dirname, "..");
 
 /** The packages that people can install, in the order in which they build. */
-export const publishedFolders = ["protocol", "server", "client", "testkit", "lmdb", "tutti"].map((name) => `packages/${name}`);
+export const publishedFolders = ["protocol", "server", "client", "testkit", "lmdb", "redis", "tutti"].map((name) => `packages/${name}`);
 
 /**
  * @typedef {object} Manifest
