@@ -101,6 +101,9 @@ export interface StoredSnapshot {
   readonly state: unknown;
 }
 
+/** Whether a node can work with its broker at the moment; `reason` is for operators. */
+export type BrokerHealth = { readonly status: "ready" } | { readonly status: "unavailable"; readonly reason: string };
+
 /**
  * The log, the bus and the shelf for snapshots behind the nodes.
  *
@@ -151,5 +154,7 @@ export interface Broker {
   saveSnapshot(channel: string, snapshot: StoredSnapshot): Promise<boolean>;
   /** The newest snapshot of the channel's present epoch. */
   loadSnapshot(channel: string): Promise<StoredSnapshot | undefined>;
+  /** What it knows of itself, without asking anybody: a node is ready no longer than its broker is. A broker without it is always ready. */
+  readonly health?: () => BrokerHealth;
   close(): Promise<void>;
 }

@@ -26,6 +26,7 @@ export { memoryBroker, type MemoryBrokerOptions } from "./memory-broker.js";
 export type {
   AppendRequest,
   Broker,
+  BrokerHealth,
   EventRun,
   Head,
   IdempotencyKey,
