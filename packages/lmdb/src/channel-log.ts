@@ -74,7 +74,8 @@ export class ChannelLog implements Writer {
   get head(): Head {
     const { seq, eventId } = this.#shown;
     const floor = this.#shownFloor;
-    return { position: this.#at(seq), floor, ...(eventId !== undefined && seq > floor && { eventId }) };
+    const position = this.#at(seq);
+    return eventId !== undefined && seq > floor ? { position, floor, eventId } : { position, floor };
   }
 
   /** How many events were shown and are not flushed. */

@@ -122,6 +122,10 @@ class DurableBroker implements Broker {
     return this.#log(channel).head;
   }
 
+  async heads(channels: readonly string[]): Promise<readonly Head[]> {
+    return channels.map((channel) => this.#glance(channel).head);
+  }
+
   async locate(channel: string, back: Rewind): Promise<Position> {
     return this.#log(channel).locate(back);
   }
@@ -219,6 +223,15 @@ class DurableBroker implements Broker {
     else this.#open.delete(channel);
     this.#open.set(channel, log);
     return log;
+  }
+
+  /** The log of a channel, which does not count as used where it is in memory already. */
+  #glance(channel: string): ChannelLog {
+    this.#assertOpen();
+    const open = this.#open.get(channel);
+    if (open === undefined) return this.#log(channel);
+    open.refresh();
+    return open;
   }
 
   /** Lets channels go that were not used for long, as far as nobody needs them; a few at a time, so that those in need are not gone through. */

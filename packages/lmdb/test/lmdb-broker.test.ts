@@ -89,6 +89,7 @@ describe("a broker that is closed", () => {
       lookup: (each) => each.lookup("room:1", count(1)),
       read: (each) => each.read("room:1", position, { countMax: 1 }),
       head: (each) => each.head("room:1"),
+      heads: (each) => each.heads(["room:1"]),
       locate: (each) => each.locate("room:1", { count: 1 }),
       trim: (each) => each.trim("room:1", position),
       subscribe: (each) => each.subscribe("room:1", () => {}),

@@ -129,6 +129,11 @@ export interface Broker {
   read(channel: string, after: LastSeen, options: ReadOptions): Promise<Page>;
   /** The head of a channel; a channel that nobody wrote to has one at `seq` 0. */
   head(channel: string): Promise<Head>;
+  /**
+   * The heads of several channels, in their order, in one request; it rejects as a whole. A node asks so after its quiet channels, a few hundred at
+   * a time: it is no use of them that would keep one in memory.
+   */
+  heads(channels: readonly string[]): Promise<readonly Head[]>;
   /** The position after which the events that `back` names come; the floor where it reaches below. */
   locate(channel: string, back: Rewind): Promise<Position>;
   /**

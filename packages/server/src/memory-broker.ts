@@ -92,8 +92,11 @@ class MemoryBroker implements Broker {
   }
 
   async head(channel: string): Promise<Head> {
-    const { head, eventId, floor } = this.#known(channel);
-    return { position: head, floor, ...(eventId !== undefined && { eventId }) };
+    return headOf(this.#known(channel));
+  }
+
+  async heads(channels: readonly string[]): Promise<readonly Head[]> {
+    return channels.map((channel) => headOf(this.#known(channel)));
   }
 
   async locate(channel: string, back: Rewind): Promise<Position> {
@@ -162,4 +165,8 @@ class MemoryBroker implements Broker {
     this.#assertOpen();
     return this.#logs.get(channel) ?? new ChannelLog(this.#environment, this.#limits, this.#epoch);
   }
+}
+
+function headOf({ head, eventId, floor }: ChannelLog): Head {
+  return eventId === undefined ? { position: head, floor } : { position: head, floor, eventId };
 }

@@ -150,6 +150,7 @@ describe("what the bus loses", () => {
       ...boundBroker(before),
       read: (...asked) => log.read(...asked),
       head: (...asked) => log.head(...asked),
+      heads: (...asked) => log.heads(...asked),
       subscribe: (channel, listener) => {
         listeners.push(listener);
         return before.subscribe(channel, listener);

@@ -13,6 +13,7 @@ export function boundBroker(log: Broker): Broker {
     lookup: (...of) => log.lookup(...of),
     read: (...of) => log.read(...of),
     head: (...of) => log.head(...of),
+    heads: (...of) => log.heads(...of),
     locate: (...of) => log.locate(...of),
     trim: (...of) => log.trim(...of),
     subscribe: (...of) => log.subscribe(...of),

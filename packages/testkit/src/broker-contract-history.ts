@@ -108,6 +108,30 @@ export function trimSuite({ withBroker: it, expect }: Suite): void {
   });
 }
 
+export function headsSuite({ withBroker: it, expect }: Suite): void {
+  it("BRK-14 tells the heads of several channels as each is told alone, in the order asked", async (broker) => {
+    const [, second] = await appendMany(broker, "room:1", 3);
+    await appendMany(broker, "room:2", 1);
+    const [last] = await appendMany(broker, "room:3", 1);
+    if (second === undefined || last === undefined) throw new Error("nothing was appended");
+    await broker.trim("room:1", second);
+    await broker.trim("room:3", last);
+    const asked = ["room:2", "room:4", "room:1", "room:3", "room:2"];
+    const alone = [];
+    for (const channel of asked) alone.push(await broker.head(channel));
+    expect(await broker.heads(asked)).toEqual(alone);
+    expect(alone.map(({ eventId }) => eventId !== undefined)).toEqual([true, false, true, false, true]);
+  });
+
+  it("BRK-14 tells of hundreds of channels at once, and of none", async (broker) => {
+    const channels = Array.from({ length: 300 }, (_, index) => `room:${index}`);
+    const landed = await Promise.all(channels.map((channel) => broker.append(channel, request())));
+    const heads = await broker.heads(channels);
+    expect(heads.map(({ position }) => position)).toEqual(landed.map(landedAt));
+    expect(await broker.heads([])).toEqual([]);
+  });
+}
+
 export function locateSuite({ withBroker: it, expect }: Suite): void {
   it("BRK-11 locates so many events behind the head, and the floor where there are not so many", async (broker) => {
     const start = (await broker.head("room:1")).position;

@@ -1,5 +1,5 @@
 import type { Broker, EventRun, LoggedEvent } from "@tutti/server";
-import { locateSuite, readSuite, retentionSuite, trimSuite } from "./broker-contract-history.js";
+import { headsSuite, locateSuite, readSuite, retentionSuite, trimSuite } from "./broker-contract-history.js";
 import { DELIVERY_MS, appendMany, count, landedAt, readAll, request, type BrokerUnderTest, type Suite, type TestFramework } from "./broker-contract-tools.js";
 
 /**
@@ -26,6 +26,7 @@ export function brokerContractSuite(name: string, create: () => Promise<BrokerUn
     logSuite(suite);
     publisherSuite(suite);
     readSuite(suite);
+    headsSuite(suite);
     trimSuite(suite);
     locateSuite(suite);
     retentionSuite(suite);

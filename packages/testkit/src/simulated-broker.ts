@@ -88,6 +88,7 @@ export class SimulatedBroker {
       lookup: (channel, id) => ask("lookup", channel, () => this.#log.lookup(channel, id)),
       read: (channel, after, options) => ask("read", channel, () => this.#log.read(channel, after, options)),
       head: (channel) => ask("head", channel, () => this.#log.head(channel)),
+      heads: (channels) => ask("heads", `of ${channels.length}`, () => this.#log.heads(channels)),
       locate: (channel, back) => ask("locate", channel, () => this.#log.locate(channel, back)),
       trim: (channel, upTo, keep) => ask("trim", channel, () => this.#log.trim(channel, upTo, keep)),
       saveSnapshot: (channel, snapshot) => ask("save", channel, () => this.#log.saveSnapshot(channel, snapshot)),

@@ -57,6 +57,18 @@ describe("the simulated broker", () => {
     expect(await settled(clock, answer, 2000)).toBe("UNAVAILABLE");
   });
 
+  it("asks for several heads in one request, which has one fate", async () => {
+    const { clock, simulated, broker } = setup();
+    const channels = ["room:1", "room:2", "room:3"];
+    simulated.faults = { ...calmBroker, answerLost: 0.5 };
+    const answers = new Set<unknown>();
+    for (let time = 0; time < 20; time++) {
+      const answer = await settled(clock, broker.heads(channels));
+      answers.add(typeof answer === "string" ? answer : answer.length);
+    }
+    expect(answers).toEqual(new Set(["UNAVAILABLE", 3]));
+  });
+
   it("loses and repeats deliveries", async () => {
     const { clock, simulated, broker } = setup();
     const runs: EventRun[] = [];

@@ -100,6 +100,10 @@ export class FaultyBroker implements Broker {
     return this.#do("head", () => this.inner.head(channel));
   }
 
+  heads(channels: readonly string[]): Promise<readonly Head[]> {
+    return this.#do("heads", () => this.inner.heads(channels));
+  }
+
   locate(channel: string, back: Rewind): Promise<Position> {
     return this.#do("locate", () => this.inner.locate(channel, back));
   }

@@ -1,5 +1,5 @@
 import type { LastSeen, Position } from "@tutti/protocol";
-import type { Broker, EventRun, Outcome, Page } from "@tutti/server";
+import type { Broker, EventRun, Head, Outcome, Page } from "@tutti/server";
 
 /** A broker that counts 0, 7, 14, …, as one does whose positions are places in a file or in a log that it shares with others. */
 export function jumpingBroker(inner: Broker, by = 7): Broker {
@@ -12,6 +12,7 @@ export function jumpingBroker(inner: Broker, by = 7): Broker {
     return outcome.outcome === "conflict" ? { ...outcome, head: out(outcome.head) } : outcome;
   };
   const outPage = (page: Page): Page => (page.outcome === "page" ? { ...page, run: outRun(page.run), head: out(page.head) } : { ...page, floor: out(page.floor), head: out(page.head) });
+  const outHead = ({ position, floor }: Head): Head => ({ position: out(position), floor: floor * by });
   return {
     append: async (channel, { expected, ...request }) => outOutcome(await inner.append(channel, { ...request, ...(expected && { expected: into(expected) }) })),
     refuse: async (...asked) => outOutcome(await inner.refuse(...asked)),
@@ -20,10 +21,8 @@ export function jumpingBroker(inner: Broker, by = 7): Broker {
       return known && outOutcome(known);
     },
     read: async (channel, after, options) => outPage(await inner.read(channel, into(after), options)),
-    head: async (channel) => {
-      const { position, floor } = await inner.head(channel);
-      return { position: out(position), floor: floor * by };
-    },
+    head: async (channel) => outHead(await inner.head(channel)),
+    heads: async (channels) => (await inner.heads(channels)).map(outHead),
     locate: async (channel, back) => out(await inner.locate(channel, back)),
     trim: (channel, upTo, keep) => inner.trim(channel, into(upTo), keep),
     subscribe: (channel, listener) => inner.subscribe(channel, (run) => listener(outRun(run))),
