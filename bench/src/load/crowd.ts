@@ -35,7 +35,8 @@ interface Member {
 }
 
 export interface CrowdOptions {
-  readonly port: number;
+  /** Of the servers; the members are spread over them in turn. */
+  readonly ports: readonly number[];
   readonly wire: Wire;
   /** Reads every message, and remembers for each member what it got. Otherwise one of a hundred is read, the others are told by their heads. */
   readonly readsAll?: boolean;
@@ -212,7 +213,8 @@ export class Crowd implements LinkListener {
   }
 
   #newLink(owner: number): Link {
-    return new Link(this.#options.port, this.#options.wire, owner, this);
+    const { ports, wire } = this.#options;
+    return new Link(ports[owner % ports.length] ?? 0, wire, owner, this);
   }
 
   #converse(member: Member, text: string): void {

@@ -1,7 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Size } from "../scenario.js";
 import type { RunningServer } from "../peers/peer.js";
-import { usageOf } from "../usage.js";
 import { clock } from "./clock.js";
 import type { Crowd } from "./crowd.js";
 import { quantileOf } from "../statistics.js";
@@ -58,14 +57,14 @@ const SETTLED_MS = 300;
  *
  * @throws (rejects) Error where a connection ended, something was refused, or nothing came at all
  */
-export async function offer(crowd: Crowd, server: RunningServer, { warmUpMs, measuredMs, drainMsMax }: Durations, start: () => { stop(): void; due(): number }): Promise<Borne> {
+export async function offer(crowd: Crowd, server: Pick<RunningServer, "usage">, { warmUpMs, measuredMs, drainMsMax }: Durations, start: () => { stop(): void; due(): number }): Promise<Borne> {
   const { tally } = crowd;
   const deliveredBefore = tally.delivered;
   const disorderedBefore = tally.disordered;
   const from = clock() + warmUpMs;
   crowd.measure(from, from + measuredMs);
   const load = start();
-  const now = () => ({ ...tally, server: usageOf(server.pid), load: process.cpuUsage(), at: performance.now() });
+  const now = () => ({ ...tally, server: server.usage(), load: process.cpuUsage(), at: performance.now() });
   const measured = async () => {
     await pause(warmUpMs);
     const before = now();

@@ -10,6 +10,7 @@ import type { CentrifugoHistory } from "../servers/centrifugo-config.js";
 import { centrifugoBinary, isCentrifugoBuilt } from "./centrifugo-binary.js";
 import { centrifugoWire } from "./centrifugo-wire.js";
 import type { Size } from "../scenario.js";
+import { usageOf } from "../usage.js";
 import { tokenSecret, type Peer, type RunningServer, type ServerSetup } from "./peer.js";
 
 const STARTING_MS_MAX = 10_000;
@@ -59,7 +60,7 @@ async function running(child: ChildProcess, port: number): Promise<RunningServer
     await stop();
     throw new Error(`Centrifugo does not run: ${problem}`);
   }
-  return { port, pid: child.pid ?? 0, heapUsed: async () => undefined, stop };
+  return { port, usage: () => usageOf(child.pid ?? 0), heapUsed: async () => undefined, stop };
 }
 
 /** Resolves when somebody listens there, to what is wrong where nobody does in time. */

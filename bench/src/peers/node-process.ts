@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { nodeOn } from "../cores.js";
 import type { FromServer, ServerTask, ToServer } from "../servers/serve.js";
+import { usageOf } from "../usage.js";
 import type { RunningServer, ServerSetup } from "./peer.js";
 
 /** Names a folder into which servers write what they spent their time with, as a CPU profile each, when they are stopped. */
@@ -26,7 +27,7 @@ export async function startNode(script: string, setup: ServerSetup, options: Rea
   const { port = 0 } = await answer(child, ended, script);
   return {
     port,
-    pid: child.pid ?? 0,
+    usage: () => usageOf(child.pid ?? 0),
     async heapUsed() {
       child.send("heap" satisfies ToServer);
       return (await answer(child, ended, script)).heapUsed;

@@ -1,4 +1,5 @@
 import type { Size } from "../scenario.js";
+import type { Usage } from "../usage.js";
 import type { Wire } from "../load/wire.js";
 
 /** What a server is to be ready for. */
@@ -12,8 +13,8 @@ export interface ServerSetup {
 /** A server that runs in a process of its own. */
 export interface RunningServer {
   readonly port: number;
-  /** The process that serves, as the operating system counts it. */
-  readonly pid: number;
+  /** What its process has used. */
+  usage(): Usage;
   /** The heap in use after a collection, in bytes; `undefined` where that is not to be had. */
   heapUsed(): Promise<number | undefined>;
   stop(): Promise<void>;

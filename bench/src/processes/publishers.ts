@@ -31,7 +31,7 @@ export interface PublishersReport {
 
 const bytes = 100;
 const { port, channel, first, count } = JSON.parse(process.argv[2] ?? "") as PublishersTask;
-const crowd = new Crowd({ port, wire: tutti.wire });
+const crowd = new Crowd({ ports: [port], wire: tutti.wire });
 let published = 0;
 
 async function offer({ perSecond, durations: { warmUpMs, measuredMs, drainMsMax } }: PublishersOffer): Promise<readonly number[]> {

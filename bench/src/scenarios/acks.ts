@@ -29,7 +29,7 @@ export const acks = scenario<Served>({
   ]),
   async load({ peer, server }, size) {
     const { members, publishers: count, rates: offered } = shapes[size];
-    const crowd = new Crowd({ port: server.port, wire: peer.wire });
+    const crowd = new Crowd({ ports: [server.port], wire: peer.wire });
     const first = members - count;
     const half = Math.floor(first / 2);
     await crowd.join(joinings(0, half, () => [channel]));

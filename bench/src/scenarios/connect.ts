@@ -10,7 +10,6 @@ import { ws } from "../peers/ws.js";
 import { costOf } from "../cost.js";
 import { scenario, type Sample } from "../scenario.js";
 import { signToken } from "../servers/tokens.js";
-import { usageOf } from "../usage.js";
 
 const shapes = { full: { warmUp: 2_000, measured: 3_000 }, tiny: { warmUp: 2, measured: 10 } };
 const membersOfRoom = 100;
@@ -23,11 +22,11 @@ const quietCpuMs = 5;
 const looksMax = 40;
 
 /** What it costs that the earlier connections close is no part of what the next ones cost. */
-async function untilQuiet({ pid }: RunningServer): Promise<void> {
+async function untilQuiet(server: RunningServer): Promise<void> {
   for (let looks = 0; looks < looksMax; looks++) {
-    const before = usageOf(pid).cpuMs;
+    const before = server.usage().cpuMs;
     await pause(quietMs);
-    if (usageOf(pid).cpuMs - before < quietCpuMs) return;
+    if (server.usage().cpuMs - before < quietCpuMs) return;
   }
 }
 
@@ -59,13 +58,13 @@ export const connect = scenario<Served>({
   ],
   async load({ peer, server }, size) {
     const { warmUp, measured } = shapes[size];
-    const crowd = new Crowd({ port: server.port, wire: peer.wire, joiningAtOnce });
+    const crowd = new Crowd({ ports: [server.port], wire: peer.wire, joiningAtOnce });
     const all = await withTokens(0, warmUp + measured);
     await crowd.join(all.slice(0, warmUp));
     const timed = async (kind: string, work: () => Promise<void>, count: number): Promise<Sample> => {
-      const before = usageOf(server.pid).cpuMs;
+      const before = server.usage().cpuMs;
       const load = await costOf(work);
-      const cpuMs = usageOf(server.pid).cpuMs - before;
+      const cpuMs = server.usage().cpuMs - before;
       return {
         [`cpu, ${kind}`]: (cpuMs / count) * 1000,
         [`rate, ${kind}`]: (count / load.elapsedMs) * 1000,

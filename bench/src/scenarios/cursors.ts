@@ -19,7 +19,7 @@ const shareMin = 0.9;
 /** More and more people come, until it is too much. */
 async function fill({ peer, server }: Served, size: Size): Promise<Sample> {
   const { crowds: sizes, bytes } = shapes[size];
-  const crowd = new Crowd({ port: server.port, wire: peer.wire });
+  const crowd = new Crowd({ ports: [server.port], wire: peer.wire });
   const sample: Record<string, Figure> = {};
   let people = 0;
   const move = (count: number): Promise<Borne | undefined> => {

@@ -32,7 +32,7 @@ export const echo = scenario<Served>({
     { quantity: "p50 of acks", of: "tutti", to: "socket.io" },
   ],
   async load({ peer, server }, size) {
-    const crowd = new Crowd({ port: server.port, wire: peer.wire, readsAll: true });
+    const crowd = new Crowd({ ports: [server.port], wire: peer.wire, readsAll: true });
     await crowd.join(joinings(0, 2 * pairs, (member) => [channelOf(member)]));
     let next = 0;
     const publishAt = (rate: number): Promise<Borne> =>

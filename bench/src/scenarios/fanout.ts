@@ -1,13 +1,12 @@
+import { climb } from "../load/climb.js";
 import { Crowd } from "../load/crowd.js";
-import { durationsAt, isBorne, offer, offerTooMuch, type Borne } from "../load/offer.js";
-import { openLoop } from "../load/open-loop.js";
 import { servedBy, type Served } from "../peers/contenders.js";
 import { socketIo, socketIoRecovering } from "../peers/socket-io.js";
 import { tutti } from "../peers/tutti.js";
 import { joinings } from "../load/room.js";
 import { centrifugo, centrifugoKept } from "../peers/centrifugo.js";
 import { ws, wsOnceATurn } from "../peers/ws.js";
-import { keyOf, scenario, type Figure, type Sample, type Size } from "../scenario.js";
+import { scenario } from "../scenario.js";
 
 const rates = [10, 50, 80, 100, 200, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 24_000];
 const shapes = {
@@ -15,54 +14,6 @@ const shapes = {
   tiny: { members: 20, publishers: 5, bytes: 100, rates: rates.slice(0, 2), halvings: 0 },
 };
 const channel = "room:one";
-
-/** Offers more and more, up to what is not borne, and then finds the highest that is. */
-async function climb({ peer, server }: Served, size: Size): Promise<Sample> {
-  const shape = shapes[size];
-  const crowd = new Crowd({ port: server.port, wire: peer.wire });
-  await crowd.join(joinings(0, shape.members, () => [channel]));
-  const sample: Record<string, Figure> = {};
-  let highest: Borne | undefined;
-  let [passed, failed] = [0, Number.POSITIVE_INFINITY];
-  const at = (rate: number): Promise<Borne | undefined> => {
-    // What cannot bear the least has something wrong with it.
-    const offered = highest === undefined ? offer : offerTooMuch;
-    return offered(crowd, server, durationsAt(size, rate), () => {
-      let count = 0;
-      const stop = openLoop(rate, (intendedAt) => crowd.publish(count++ % shape.publishers, channel, intendedAt, shape.bytes));
-      return { stop, due: () => count * shape.members };
-    });
-  };
-  const attempt = async (rate: number): Promise<Borne | undefined> => {
-    let borne = await at(rate);
-    // Once more: what somebody else did to the machine is not to end the climb.
-    if (borne !== undefined && !isBorne(borne)) borne = await at(rate);
-    if (borne !== undefined && isBorne(borne)) [passed, highest] = [rate, borne];
-    else failed = rate;
-    return borne;
-  };
-  let last: Borne | undefined;
-  for (const rate of shape.rates) {
-    last = await attempt(rate);
-    for (const [name, figure] of Object.entries(last === undefined ? {} : figuresOf(last))) sample[keyOf(name, rate)] = figure;
-    if (failed === rate) break;
-  }
-  for (let times = 0; times < shape.halvings && failed !== Number.POSITIVE_INFINITY && last !== undefined; times++) last = await attempt((passed + failed) / 2);
-  crowd.close();
-  if (highest !== undefined) Object.assign(sample, { highest: highest.perSecond, "cpu at the highest": highest.cpuUs, "of its core, the load": highest.loadCpu });
-  return sample;
-}
-
-const figuresOf = ({ cpuUs, latencies, ackLatencies, share, batch, disordered, loadCpu, serverCpu }: Borne): Record<string, Figure> => ({
-  cpu: cpuUs,
-  latency: latencies,
-  ack: ackLatencies,
-  share,
-  batch,
-  disordered,
-  "server's core": serverCpu,
-  "load's core": loadCpu,
-});
 
 const points = { what: "publishes/s", points: rates };
 
@@ -92,5 +43,12 @@ export const fanout = scenario<Served>({
     { quantity: "cpu", at: 1_000, of: "tutti", to: "ws", toQuantity: "cpu at the highest", goal: { atMost: 0.15 } },
     ...[10, 50].flatMap((at) => ["p50", "p99"].map((quantity) => ({ quantity, at, of: "tutti", to: "ws", goal: { atMost: 1 } }))),
   ],
-  load: climb,
+  async load({ peer, server }, size) {
+    const shape = shapes[size];
+    const crowd = new Crowd({ ports: [server.port], wire: peer.wire });
+    await crowd.join(joinings(0, shape.members, () => [channel]));
+    const sample = await climb(crowd, server, size, { channel, ...shape });
+    crowd.close();
+    return sample;
+  },
 });

@@ -7,7 +7,6 @@ import { socketIo, socketIoRecovering } from "../peers/socket-io.js";
 import { tutti } from "../peers/tutti.js";
 import { ws } from "../peers/ws.js";
 import { scenario } from "../scenario.js";
-import { usageOf } from "../usage.js";
 
 const shapes = { full: { few: 1_000, many: 6_000, settleMs: 2_000 }, tiny: { few: 10, many: 30, settleMs: 50 } };
 const membersOfRoom = 1_000;
@@ -27,11 +26,11 @@ export const idle = scenario<Served>({
   ],
   async load({ peer, server }, size) {
     const { few, many, settleMs } = shapes[size];
-    const crowd = new Crowd({ port: server.port, wire: peer.wire });
+    const crowd = new Crowd({ ports: [server.port], wire: peer.wire });
     const measureAt = async (members: number): Promise<{ readonly heap: number | undefined; readonly resident: number }> => {
       await crowd.join(joinings(crowd.size, members, (member) => [`room:${Math.floor(member / membersOfRoom)}`]));
       await pause(settleMs);
-      const { residentBytes: resident } = usageOf(server.pid);
+      const { residentBytes: resident } = server.usage();
       return { heap: await server.heapUsed(), resident };
     };
     const small = await measureAt(few);

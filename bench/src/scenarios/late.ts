@@ -6,7 +6,6 @@ import { centrifugoKept } from "../peers/centrifugo.js";
 import { servedBy, type Served } from "../peers/contenders.js";
 import { tutti } from "../peers/tutti.js";
 import { scenario } from "../scenario.js";
-import { usageOf } from "../usage.js";
 
 const shapes = { full: { events: 1_000, joiners: 500 }, tiny: { events: 20, joiners: 5 } };
 const channel = "room:one";
@@ -40,7 +39,7 @@ export const late = scenario<Served>({
   ],
   async load({ peer, server }, size) {
     const { events, joiners } = shapes[size];
-    const early = new Crowd({ port: server.port, wire: peer.wire, readsAll: true });
+    const early = new Crowd({ ports: [server.port], wire: peer.wire, readsAll: true });
     await early.join(joinings(0, 1, () => [channel]));
     // Who saw the first event knows where the others begin.
     early.publish(0, channel, clock(), 100);
@@ -51,13 +50,13 @@ export const late = scenario<Served>({
       for (let index = 0; index < count; index++) early.publish(0, channel, clock(), 100);
       await until(() => early.tally.delivered === published + count, early);
     }
-    const crowd = new Crowd({ port: server.port, wire: peer.wire, readsAll: true });
-    const before = usageOf(server.pid).cpuMs;
+    const crowd = new Crowd({ ports: [server.port], wire: peer.wire, readsAll: true });
+    const before = server.usage().cpuMs;
     const startedAt = performance.now();
     await crowd.join(joinings(1, 1 + joiners, () => [channel]).map((joining) => ({ ...joining, resume })));
     await until(() => crowd.tally.delivered >= events * joiners, crowd);
     const elapsed = performance.now() - startedAt;
-    const cpuMs = usageOf(server.pid).cpuMs - before;
+    const cpuMs = server.usage().cpuMs - before;
     crowd.assertWell();
     const delivered = crowd.seenOf(0).reduce((sum, seen) => sum + seen.size, 0);
     crowd.close();

@@ -11,7 +11,6 @@ import { tutti } from "../peers/tutti.js";
 import { ws } from "../peers/ws.js";
 import { scenario, type Size } from "../scenario.js";
 import { quantileOf } from "../statistics.js";
-import { usageOf } from "../usage.js";
 
 const shapes: Record<Size, { readonly members: number; readonly perSecond: number; readonly bytes: number; readonly without: Durations; readonly with: Durations }> = {
   full: {
@@ -47,7 +46,7 @@ function kernelBytes(): number {
 async function peakDuring<Result>(server: RunningServer, work: Promise<Result>): Promise<{ readonly result: Result; readonly resident: number; readonly kernel: number }> {
   const peak = { resident: 0, kernel: 0 };
   const look = (): void => {
-    peak.resident = Math.max(peak.resident, usageOf(server.pid).residentBytes);
+    peak.resident = Math.max(peak.resident, server.usage().residentBytes);
     peak.kernel = Math.max(peak.kernel, kernelBytes());
   };
   look();
@@ -80,7 +79,7 @@ export const stalled = scenario<Served>({
   ],
   async load({ peer, server }, size) {
     const shape = shapes[size];
-    const crowd = new Crowd({ port: server.port, wire: peer.wire });
+    const crowd = new Crowd({ ports: [server.port], wire: peer.wire });
     await crowd.join(joinings(0, shape.members, () => [channel]));
     const stalling = Array.from({ length: shape.members / stalledOf }, (_, index) => (index + 1) * stalledOf - 1);
     const run = (durations: Durations): Promise<Borne> =>

@@ -50,9 +50,9 @@ export const storm = scenario<Served>({
   ],
   async load({ peer, server }, size) {
     const { members, perSecond, calmMs, awayMs, wholeMsMax, afterMs } = shapes[size];
-    const crowd = new Crowd({ port: server.port, wire: peer.wire, readsAll: true, joiningAtOnce });
+    const crowd = new Crowd({ ports: [server.port], wire: peer.wire, readsAll: true, joiningAtOnce });
     await crowd.join(joinings(0, members, () => [channel]));
-    const outside = new Crowd({ port: server.port, wire: peer.wire });
+    const outside = new Crowd({ ports: [server.port], wire: peer.wire });
     const publisher = members;
     await outside.join(joinings(publisher, publisher + 1, () => []));
     let count = 0;

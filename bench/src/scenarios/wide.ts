@@ -72,7 +72,7 @@ const cost = (axis: Axis): string => `cpu by ${axis}`;
 const names = Object.keys(axes) as Axis[];
 
 async function costOfLayout({ peer, server }: Served, size: Size, layout: Layout): Promise<number> {
-  const crowd = new Crowd({ port: server.port, wire: peer.wire });
+  const crowd = new Crowd({ ports: [server.port], wire: peer.wire });
   await crowd.join(joinings(0, layout.members, layout.channelsOf));
   const { cpuUs } = await offer(crowd, server, durationsOf[size], () => {
     let count = 0;

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { WebSocketServer, type WebSocket } from "ws";
 import { clock } from "../../src/load/clock.js";
 import { Crowd, type CrowdOptions } from "../../src/load/crowd.js";
+import { usageOf } from "../../src/usage.js";
 import { offer, offerTooMuch } from "../../src/load/offer.js";
 import { joinings } from "../../src/load/room.js";
 import type { Mark, Wire } from "../../src/load/wire.js";
@@ -59,7 +60,7 @@ async function crowdAt(answer: Answering, options: Partial<CrowdOptions> = {}): 
     clients.push(webSocket);
     webSocket.on("message", (data: Buffer) => answer(webSocket, data.toString()));
   });
-  const crowd = new Crowd({ port: (server.address() as AddressInfo).port, wire, ...options });
+  const crowd = new Crowd({ ports: [(server.address() as AddressInfo).port], wire, ...options });
   open.push(server, crowd);
   return { crowd, clients };
 }
@@ -146,7 +147,7 @@ describe("a crowd", () => {
   test("does not wait for one whose connection ends before it is open", async () => {
     const server = createServer((socket: Socket) => socket.destroy()).listen(0, "127.0.0.1");
     await once(server, "listening");
-    const crowd = new Crowd({ port: (server.address() as AddressInfo).port, wire });
+    const crowd = new Crowd({ ports: [(server.address() as AddressInfo).port], wire });
     open.push(server, crowd);
     await expect(crowd.join(members(1))).rejects.toThrow("the connection of member 0 ended");
   });
@@ -200,7 +201,7 @@ describe("a crowd", () => {
 
 describe("an offer", () => {
   const durations = { warmUpMs: 0, measuredMs: 100, drainMsMax: 5_000 };
-  const server = { port: 0, pid: process.pid, heapUsed: async () => undefined, stop: async () => {} };
+  const server = { usage: () => usageOf(process.pid) };
 
   test("is no figure where nothing came of it", async () => {
     const { crowd } = await crowdAt(letIn);
