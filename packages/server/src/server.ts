@@ -15,6 +15,7 @@ import {
   type UntypedContract,
 } from "@tutti/protocol";
 import { Authenticator } from "./admission.js";
+import { Bus } from "./bus.js";
 import { ChannelHandle } from "./channel-handle.js";
 import type { ConnectionMetadata } from "./connection.js";
 import { consoleLog } from "./console-log.js";
@@ -108,12 +109,15 @@ export function createServer<const C extends Contract = UntypedContract, U exten
   const handlers = (options.channels ?? {}) as Readonly<Record<string, UntypedHandlers | undefined>>;
   const calls = (options.calls ?? {}) as Readonly<Record<string, UntypedCall | undefined>>;
   const bounds = boundsOf(options);
+  const node = environment.id();
+  const broker = options.broker ?? memoryBroker({ environment });
   const services: Services = {
-    node: environment.id(),
+    node,
     environment,
     bounds,
     codecs: options.codecs ?? [jsonCodec],
-    broker: options.broker ?? memoryBroker({ environment }),
+    broker,
+    bus: new Bus({ node, environment, broker, log }),
     policy: new Policy(options.contract, handlers, calls, options.namespaces ?? {}),
     turn: new Turn({ environment, log, bounds }),
     log,

@@ -1,5 +1,6 @@
 import type { Codec, Environment } from "@tutti/protocol";
 import type { Broker } from "./broker.js";
+import type { Bus } from "./bus.js";
 import type { Log } from "./log.js";
 import type { Bounds, ServerGuards } from "./options.js";
 import type { Policy } from "./policy.js";
@@ -14,6 +15,8 @@ export interface Services {
   /** What connections may speak. */
   readonly codecs: readonly Codec[];
   readonly broker: Broker;
+  /** What nodes tell each other. */
+  readonly bus: Bus;
   readonly policy: Policy;
   readonly turn: Turn;
   readonly log: Log;
