@@ -1,0 +1,53 @@
+/** What nginx is told. */
+export interface NginxConfig {
+  readonly directory: string;
+  readonly port: number;
+  /** Ports of the loopback address, which get connections in turn: nobody comes back to the node where he was. */
+  readonly upstreams: readonly number[];
+  /** Told by `generationPath`, so that it can be seen which configuration is in effect. */
+  readonly generation: number;
+}
+
+export const generationPath = "/.generation";
+
+/** The configuration of an nginx in front of several nodes, all of whose files are in one directory. */
+export function nginxConfig({ directory, port, upstreams, generation }: NginxConfig): string {
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `  ${kind}_temp_path "${directory}/${kind}";`);
+  // A node that refuses connections is asked again after a second; meanwhile the others get its share.
+  const servers = upstreams.map((upstream) => `    server 127.0.0.1:${upstream} max_fails=1 fail_timeout=1s;`);
+  return `daemon off;
+${process.getuid?.() === 0 ? "user root;" : ""}
+worker_processes 1;
+worker_rlimit_nofile 16384;
+pid "${directory}/nginx.pid";
+error_log stderr warn;
+events { worker_connections 8192; }
+http {
+  access_log off;
+${temporary.join("\n")}
+  map $http_upgrade $connection_upgrade { default upgrade; "" ""; }
+  upstream nodes {
+${servers.join("\n")}
+  }
+  server {
+    listen 127.0.0.1:${port} backlog=4096;
+    location = ${generationPath} { return 200 "${generation}"; }
+    location / {
+      proxy_pass http://nodes;
+      proxy_http_version 1.1;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $connection_upgrade;
+      proxy_set_header Host $http_host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_buffering off;
+      proxy_connect_timeout 2s;
+      # Longer than the silence after which either side takes the other for dead.
+      proxy_read_timeout 60s;
+      proxy_send_timeout 60s;
+      # A node that is gone, or about to go, hands on what nothing was answered to yet.
+      proxy_next_upstream error timeout http_502 http_503;
+    }
+  }
+}
+`;
+}
