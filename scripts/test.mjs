@@ -1,7 +1,7 @@
 // Runs everything that a change has to pass, in order, and goes on after a failure so that all of them are reported.
 // `npm test` runs all steps, `npm test -- unit lint` only these. The last line counts what passed, failed and was skipped.
 //
-// What this machine lacks the machinery for is skipped by name; TUTTI_REQUIRE=chromium,tmpfs makes its lack a failure.
+// What this machine lacks the machinery for is skipped by name; TUTTI_REQUIRE=redis,nginx,chromium,tmpfs makes its lack a failure.
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -70,15 +70,25 @@ const tool = {
 
 /** @typedef {{ status: string, fullName: string }} Test */
 
+/** What a test needs beside Node, as its title says. @param {Test} test */
+const needsOf = ({ fullName }) => Array.from(fullName.matchAll(/\bneeds (\w+)/g), ([, needed = ""]) => needed);
+
 /**
- * The tests that were skipped for want of something that may not be missing: their titles say that they need it.
+ * Says what was skipped for want of something, by its name.
  * @param {{ testResults: { assertionResults: Test[] }[] }} results
+ * @returns how many tests were skipped for want of something that may not be missing
  */
-const lackingTests = ({ testResults }) =>
-  testResults
+const reportLacking = ({ testResults }) => {
+  const lacking = testResults
     .flatMap(({ assertionResults }) => assertionResults)
-    .filter(({ status, fullName }) => status !== "passed" && status !== "failed" && required.some((needed) => fullName.includes(`needs ${needed}`)))
-    .map(({ fullName }) => fullName);
+    .filter((test) => test.status !== "passed" && test.status !== "failed" && needsOf(test).length > 0);
+  const failures = lacking.filter((test) => needsOf(test).some((needed) => required.includes(needed)));
+  for (const { fullName } of failures) console.error(`FAILED: "${fullName}", which is required and not on this machine`);
+  const counts = new Map();
+  for (const needs of lacking.filter((test) => !failures.includes(test)).map((test) => needsOf(test).join(" and "))) counts.set(needs, (counts.get(needs) ?? 0) + 1);
+  for (const [needs, count] of counts) console.warn(`SKIPPED: ${count} tests need ${needs}, which this machine does not have`);
+  return failures.length;
+};
 
 /** @param {string} project @returns {Promise<Counts>} */
 const vitest = async (project) => {
@@ -92,14 +102,13 @@ const vitest = async (project) => {
     const broken = results.testResults.filter(
       (/** @type {{ status: string, assertionResults: { status: string }[] }} */ one) => one.status === "failed" && !one.assertionResults.some((test) => test.status === "failed"),
     ).length;
-    const lacking = lackingTests(results);
-    for (const title of lacking) console.error(`FAILED: "${title}", which is required and not on this machine`);
+    const lacking = reportLacking(results);
     const failures = results.numFailedTests + broken;
     return {
       passed: results.numPassedTests,
       // An error outside of every test fails the run and no test.
-      failed: (exitCode === 0 ? failures : Math.max(failures, 1)) + lacking.length,
-      skipped: results.numPendingTests + results.numTodoTests - lacking.length,
+      failed: (exitCode === 0 ? failures : Math.max(failures, 1)) + lacking,
+      skipped: results.numPendingTests + results.numTodoTests - lacking,
     };
   } finally {
     rmSync(folder, { recursive: true, force: true });
