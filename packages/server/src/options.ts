@@ -55,6 +55,14 @@ export const defaultBounds = {
   requestsMax: 1024,
   /** How many connections the server takes. */
   connectionsMax: 100_000,
+  /** How many hellos are authenticated at a time; the others wait for their turn. */
+  hellosAtOnceMax: 256,
+  /** How many hellos may wait; `UNAVAILABLE` beyond, and newcomers are refused at the handshake. */
+  hellosWaitingMax: 10_000,
+  /** How late the event loop may be, look after look, before newcomers are refused and the server is not ready. */
+  loopLagMsMax: 1_000,
+  /** For how long the broker may fail, with nothing between that worked, before the server is not ready. */
+  brokerFailingMsMax: 5_000,
   /** How long a member whose connection broke is shown as away before it leaves. */
   presenceGraceMs: 10_000,
   /** How often the head of a quiet channel is compared with the broker's. */
@@ -108,11 +116,18 @@ export interface ServerOptions<C extends Contract = Contract, U extends User = U
   readonly guards?: ServerGuards;
 }
 
-/** @throws TuttiError `CONTRACT_INVALID` for a number that is none */
+/** Bounds that are timers, or that the client is told: neither knows an endless one. */
+const FINITE = ["presenceGraceMs", "heartbeatIntervalMs", "heartbeatTimeoutMs", "messageBytesMax"] as const;
+/** What a timer can wait for at most. Node takes anything longer for a millisecond. */
+const DELAY_MS_MAX = 2_147_483_647;
+
+/** @throws TuttiError `CONTRACT_INVALID` for a number that is none, or that nothing could go on with */
 export function boundsOf(options: Partial<Bounds>): Bounds {
   const bounds = { ...defaultBounds };
   for (const name of Object.keys(bounds) as (keyof Bounds)[]) bounds[name] = options[name] ?? bounds[name];
   assertCounts(bounds);
+  for (const name of FINITE) assertDelay(bounds[name], name);
+  if (bounds.hellosAtOnceMax < 1) throw invalid("hellosAtOnceMax", "lets nobody in", bounds.hellosAtOnceMax);
   return bounds;
 }
 
@@ -120,7 +135,16 @@ export function boundsOf(options: Partial<Bounds>): Bounds {
 export function assertCounts(numbers: object, path?: string): void {
   for (const [name, value] of Object.entries(numbers)) {
     if (value === undefined || (typeof value === "number" && value >= 0)) continue;
-    const field = path === undefined ? name : `${path}.${name}`;
-    throw new TuttiError("CONTRACT_INVALID", { message: `${field} is not a number from 0 on: ${String(value)}`, field });
+    throw invalid(path === undefined ? name : `${path}.${name}`, "is not a number from 0 on", value);
   }
+}
+
+/** A number that something waits for: it has an end. @throws TuttiError `CONTRACT_INVALID` */
+export function assertDelay(value: number | undefined, field: string): void {
+  if (value === undefined || (typeof value === "number" && value >= 0 && value <= DELAY_MS_MAX)) return;
+  throw invalid(field, `is not a number from 0 to ${DELAY_MS_MAX}`, value);
+}
+
+function invalid(field: string, what: string, value: unknown): TuttiError {
+  return new TuttiError("CONTRACT_INVALID", { message: `${field} ${what}: ${String(value)}`, field });
 }

@@ -13,7 +13,7 @@ import {
 } from "@tutti/protocol";
 import type { Retention } from "./broker.js";
 import type { Action, Caller, UntypedCall, UntypedHandlers } from "./handlers.js";
-import { assertCounts, DEFAULT_RETENTION, type NamespacePolicy } from "./options.js";
+import { assertCounts, assertDelay, DEFAULT_RETENTION, type NamespacePolicy } from "./options.js";
 import type { PreparedEvent } from "./prepared.js";
 
 /** A server without a contract takes every channel for one of these. */
@@ -49,7 +49,8 @@ export class Policy {
     if (stray !== undefined) throw new TuttiError("CONTRACT_INVALID", { message: `there are handlers for "${stray}", which the contract does not have` });
     for (const [name, { history = {}, subscriptionsMax, signalFlushMs }] of Object.entries(namespaces)) {
       assertCounts(history, `namespaces.${name}.history`);
-      assertCounts({ subscriptionsMax, signalFlushMs }, `namespaces.${name}`);
+      assertCounts({ subscriptionsMax }, `namespaces.${name}`);
+      assertDelay(signalFlushMs, `namespaces.${name}.signalFlushMs`);
     }
   }
 

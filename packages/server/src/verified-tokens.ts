@@ -1,6 +1,7 @@
 import { TuttiError, type Environment } from "@tutti/protocol";
 import type { AuthenticateRequest, User } from "./handlers.js";
 import { nodeEnvironment } from "./node-environment.js";
+import { assertCounts } from "./options.js";
 
 export interface VerifiedTokensOptions {
   /** How long what a token said is believed without verifying it again, in milliseconds, though it may run out later; 300,000. A token that was withdrawn works so long. */
@@ -24,6 +25,7 @@ interface Verified<U> {
  * that were verified a minute ago. It looks at the token and at nothing else of the request.
  *
  * @param verify says whose token it is; throws a `TuttiError` of `TOKEN_INVALID` or `TOKEN_EXPIRED` to refuse, which is not remembered
+ * @throws TuttiError `CONTRACT_INVALID` for an `ageMsMax` or a `countMax` that is no number from 0 on
  * @throws (the function returned rejects) TuttiError `AUTHENTICATION_REQUIRED` without a token, or as `verify` refuses
  * @example
  * const authenticate = verifiedTokens(async (token) => {
@@ -36,6 +38,7 @@ export function verifiedTokens<U extends User>(
   options: VerifiedTokensOptions = {},
 ): (request: Pick<AuthenticateRequest, "token">) => Promise<U> {
   const { ageMsMax = DEFAULTS.ageMsMax, countMax = DEFAULTS.countMax, environment = nodeEnvironment() } = options;
+  assertCounts({ ageMsMax, countMax });
   const known = new Map<string, Verified<U>>();
 
   const remember = (token: string, user: U): U => {

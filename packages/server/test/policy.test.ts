@@ -55,6 +55,11 @@ describe("a server without a contract", () => {
     ["namespaces.room.history.bytesMax", { namespaces: { room: { history: { bytesMax: Number.NaN } } } }],
     ["namespaces.room.history.ageMsMin", { namespaces: { room: { history: { ageMsMin: -60_000 } } } }],
     ["namespaces.room.history.countMin", { namespaces: { room: { history: JSON.parse('{"countMin":"100"}') } } }],
+    ["presenceGraceMs", { presenceGraceMs: Number.POSITIVE_INFINITY }],
+    ["heartbeatIntervalMs", { heartbeatIntervalMs: Number.POSITIVE_INFINITY }],
+    ["namespaces.room.signalFlushMs", { namespaces: { room: { signalFlushMs: Number.POSITIVE_INFINITY } } }],
+    ["namespaces.room.signalFlushMs", { namespaces: { room: { signalFlushMs: 2 ** 31 } } }],
+    ["namespaces.room.signalFlushMs", { namespaces: { room: { signalFlushMs: JSON.parse('"20"') } } }],
     ["namespaces.room.subscriptionsMax", { namespaces: { room: { subscriptionsMax: Number.NaN } } }],
   ])("LIM-2 SUB-6 does not start with %s that would bound nothing", (field, options) => {
     expect(() => new World(options)).toThrow(expect.objectContaining({ code: "CONTRACT_INVALID", field }));

@@ -66,6 +66,15 @@ describe("verified tokens", () => {
     expect(await authenticate({ token: "ada" })).toEqual({ id: "ada" });
   });
 
+  it.each<[string, VerifiedTokensOptions]>([
+    ["ageMsMax", { ageMsMax: Number.NaN }],
+    ["ageMsMax", { ageMsMax: -1 }],
+    ["countMax", { countMax: Number.NaN }],
+    ["countMax", JSON.parse('{"countMax":"10000"}')],
+  ])("HEL-8 takes no %s that would bound nothing", (field, options) => {
+    expect(() => counting(options)).toThrow(expect.objectContaining({ code: "CONTRACT_INVALID", field }));
+  });
+
   it("HEL-8 refuses who shows no token", async () => {
     const { authenticate } = counting();
     await expect(authenticate({ token: undefined })).rejects.toMatchObject({ code: "AUTHENTICATION_REQUIRED" });
