@@ -4,14 +4,13 @@ export interface NginxConfig {
   readonly port: number;
   /** Ports of the loopback address, which get connections in turn: nobody comes back to the node where he was. */
   readonly upstreams: readonly number[];
-  /** Told by `generationPath`, so that it can be seen which configuration is in effect. */
-  readonly generation: number;
 }
 
-export const generationPath = "/.generation";
+/** Answers with the process id of the worker that was asked. */
+export const workerPath = "/.worker";
 
 /** The configuration of an nginx in front of several nodes, all of whose files are in one directory. */
-export function nginxConfig({ directory, port, upstreams, generation }: NginxConfig): string {
+export function nginxConfig({ directory, port, upstreams }: NginxConfig): string {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `  ${kind}_temp_path "${directory}/${kind}";`);
   // A node that refuses connections is asked again after a second; meanwhile the others get its share.
   const servers = upstreams.map((upstream) => `    server 127.0.0.1:${upstream} max_fails=1 fail_timeout=1s;`);
@@ -20,7 +19,7 @@ ${process.getuid?.() === 0 ? "user root;" : ""}
 worker_processes 1;
 worker_rlimit_nofile 16384;
 pid "${directory}/nginx.pid";
-error_log stderr warn;
+error_log stderr notice;
 events { worker_connections 8192; }
 http {
   access_log off;
@@ -31,7 +30,7 @@ ${servers.join("\n")}
   }
   server {
     listen 127.0.0.1:${port} backlog=4096;
-    location = ${generationPath} { return 200 "${generation}"; }
+    location = ${workerPath} { return 200 "$pid"; }
     location / {
       proxy_pass http://nodes;
       proxy_http_version 1.1;

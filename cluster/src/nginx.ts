@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { programPath } from "./found-programs.js";
 import { freePort } from "./free-port.js";
-import { generationPath, nginxConfig } from "./nginx-config.js";
+import { workerPath, nginxConfig } from "./nginx-config.js";
 import { Program } from "./program.js";
 import { until } from "./until.js";
 
@@ -28,6 +28,7 @@ export interface Nginx {
 }
 
 const answerMsMax = 1_000;
+const reloadMsMax = 10_000;
 
 /** Starts an nginx; resolves once it answers, whether the nodes do or not. */
 export async function startNginx({ upstreams, port }: NginxOptions): Promise<Nginx> {
@@ -46,7 +47,6 @@ class LocalNginx implements Nginx {
   readonly port: number;
   readonly #directory: string;
   #program: Program | undefined;
-  #generation = 0;
 
   constructor(directory: string, port: number) {
     this.#directory = directory;
@@ -67,14 +67,19 @@ class LocalNginx implements Nginx {
 
   async start(upstreams: readonly number[]): Promise<void> {
     const file = await this.#configure(upstreams);
-    this.#program = await Program.start(programPath("nginx"), ["-p", this.#directory, "-c", file], { directory: this.#directory });
-    await this.#isInEffect();
+    const program = await Program.start(programPath("nginx"), ["-p", this.#directory, "-c", file], { directory: this.#directory });
+    this.#program = program;
+    await until(async () => !program.isRunning || (await this.#askWorker()) !== undefined, () => `nginx answers\n${program.output}`);
+    if (!program.isRunning) throw new Error(`nginx ended before it was ready:\n${program.output}`);
   }
 
+  /** The old worker goes on to take connections for a moment after the new one has begun: it says when it ceases. */
   async reload(upstreams: readonly number[]): Promise<void> {
+    const program = this.#started();
+    const worker = await this.#askWorker();
     await this.#configure(upstreams);
-    this.#started().signal("SIGHUP");
-    await this.#isInEffect();
+    program.signal("SIGHUP");
+    await program.printed(new RegExp(`${worker}#${worker}: gracefully shutting down`), reloadMsMax);
   }
 
   async remove(): Promise<void> {
@@ -89,21 +94,14 @@ class LocalNginx implements Nginx {
 
   async #configure(upstreams: readonly number[]): Promise<string> {
     const file = join(this.#directory, "nginx.conf");
-    this.#generation += 1;
-    await writeFile(file, nginxConfig({ directory: this.#directory, port: this.port, upstreams, generation: this.#generation }));
+    await writeFile(file, nginxConfig({ directory: this.#directory, port: this.port, upstreams }));
     return file;
   }
 
-  async #isInEffect(): Promise<void> {
-    const program = this.#started();
-    await until(async () => !program.isRunning || (await this.#askGeneration()) === String(this.#generation), () => `nginx answers\n${program.output}`);
-    if (!program.isRunning) throw new Error(`nginx ended before it was ready:\n${program.output}`);
-  }
-
-  /** Over a connection of its own: one that was open before would be answered by the worker that had it. */
-  async #askGeneration(): Promise<string | undefined> {
+  async #askWorker(): Promise<string | undefined> {
     try {
-      const answer = await fetch(`${this.url}${generationPath}`, { headers: { connection: "close" }, signal: AbortSignal.timeout(answerMsMax) });
+      // Over a connection of its own: one that was open before would be answered by the worker that had it.
+      const answer = await fetch(`${this.url}${workerPath}`, { headers: { connection: "close" }, signal: AbortSignal.timeout(answerMsMax) });
       return await answer.text();
     } catch {
       return undefined;
