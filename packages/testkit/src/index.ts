@@ -1,4 +1,5 @@
 export { boundBroker } from "./bound-broker.js";
+export type { LinkCut } from "./broker-link.js";
 export { brokerContractSuite } from "./broker-contract.js";
 export type { BrokerUnderTest, Expectation, TestFramework } from "./broker-contract-tools.js";
 export { SimulatedClock, type EscapedError, type EventOwner, type Plan } from "./clock.js";

@@ -26,6 +26,8 @@ const CALM: LinkConditions = { delayMs: [1, 5], bytesPerMs: Infinity };
 export class SimulatedNetwork {
   /** How new connections behave. */
   conditions: LinkConditions = CALM;
+  /** Says which host takes an attempt to connect to `host`, as a load balancer does; by default that one itself. @param connection its name, which is its own */
+  route: (host: string, connection: string) => string = (host) => host;
   /** Decides on each attempt to connect; by default all that listen are reached. */
   reach: (client: Participant, host: string) => Reach = () => "accepted";
   /** Decides on each message from a server, with the chances of its connection; by default all arrive that the connection carries. */
@@ -91,8 +93,9 @@ export class SimulatedNetwork {
     }
   }
 
-  #connect(connection: SimulatedConnection, host: string, url: string): void {
+  #connect(connection: SimulatedConnection, asked: string, url: string): void {
     if (connection.isAbandoned) return;
+    const host = this.route(asked, connection.name);
     const listener = this.#listeners.get(host);
     const reach = this.reach(connection.client, host);
     if (reach === "silent") return;

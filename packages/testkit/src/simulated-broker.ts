@@ -1,5 +1,6 @@
 import { TuttiError } from "@tutti/protocol";
 import type { AppendRequest, Broker, EventRun, Outcome } from "@tutti/server";
+import { BrokerLink, type LinkCut } from "./broker-link.js";
 import type { SimulatedClock } from "./clock.js";
 import type { Participant } from "./participant.js";
 import { RandomStream } from "./random.js";
@@ -19,9 +20,26 @@ export interface BrokerFaults {
   readonly deliveryLost: number;
   /** A delivery comes a second time, later. */
   readonly deliveryRepeated: number;
+  /** What nodes tell each other is lost on the way to one of them. */
+  readonly broadcastLost: number;
+  /** It comes a second time, later. */
+  readonly broadcastRepeated: number;
+  /** It comes later than it should, after what was told since. */
+  readonly broadcastLate: number;
 }
 
-export const calmBroker: BrokerFaults = { delayMs: [0.2, 2], refused: 0, answerLost: 0, hangs: 0, hangMs: 0, deliveryLost: 0, deliveryRepeated: 0 };
+export const calmBroker: BrokerFaults = {
+  delayMs: [0.2, 2],
+  refused: 0,
+  answerLost: 0,
+  hangs: 0,
+  hangMs: 0,
+  deliveryLost: 0,
+  deliveryRepeated: 0,
+  broadcastLost: 0,
+  broadcastRepeated: 0,
+  broadcastLate: 0,
+};
 
 /** An event that the log took, as the broker's own disk would tell. */
 export interface Landing {
@@ -44,17 +62,38 @@ export interface SimulatedBrokerOptions {
 
 /** The finest difference in time that keeps two requests in their order. */
 const TICK_MS = 0.001;
+/** How long a node waits for an answer over a link that is cut. */
+const ANSWER_TIMEOUT_MS = 4_000;
+/** How much later than it should a broadcast may come. */
+const LATE_MS_MAX = 3_000;
 
 interface Subscription {
   readonly node: Participant;
+  /** Nothing is delivered to it, though nobody is told. */
+  isWedged: boolean;
   /** Attaches to the log that there is now. */
   attach(): Promise<void>;
   detach(): void;
 }
 
+/** What becomes of deliveries of one kind, as probabilities. */
+interface DeliveryFaults {
+  readonly lost: number;
+  readonly repeated: number;
+  readonly late: number;
+}
+
 type End = () => Promise<void>;
 /** Subscribes at the log behind the broker. */
 type Start<Message> = (log: Broker, hear: (message: Message) => void) => Promise<End>;
+
+interface SubscriptionParts<Message> {
+  readonly node: Participant;
+  readonly about: string;
+  readonly start: Start<Message>;
+  readonly faults: () => DeliveryFaults;
+  readonly listener: (message: Message) => void;
+}
 
 /**
  * A broker that is a process of its own: it answers after a while, is asked over a connection that keeps the order of requests, fails on
@@ -64,6 +103,7 @@ export class SimulatedBroker {
   faults: BrokerFaults = calmBroker;
   readonly #options: SimulatedBrokerOptions;
   readonly #subscriptions = new Set<Subscription>();
+  readonly #links = new Map<Participant, BrokerLink>();
   #log: Broker;
   /** Rises with each restart: what was asked before it is never answered after it. */
   #incarnation = 0;
@@ -96,11 +136,13 @@ export class SimulatedBroker {
       broadcast: (topic, message) => ask("broadcast", topic, () => this.#log.broadcast(topic, message)),
       subscribe: (channel, listener) => {
         const start: Start<EventRun> = (log, hear) => log.subscribe(channel, hear);
-        return ask("subscribe", channel, () => this.#subscribe(node, channel, start, listener));
+        const faults = (): DeliveryFaults => ({ lost: this.faults.deliveryLost, repeated: this.faults.deliveryRepeated, late: 0 });
+        return ask("subscribe", channel, () => this.#subscribe({ node, about: channel, start, faults, listener }));
       },
       listen: (topic, listener) => {
         const start: Start<string> = (log, hear) => log.listen(topic, hear);
-        return ask("listen", topic, () => this.#subscribe(node, topic, start, listener));
+        const faults = (): DeliveryFaults => ({ lost: this.faults.broadcastLost, repeated: this.faults.broadcastRepeated, late: this.faults.broadcastLate });
+        return ask("listen", topic, () => this.#subscribe({ node, about: topic, start, faults, listener }));
       },
       close: async () => this.disconnect(node),
     };
@@ -113,6 +155,23 @@ export class SimulatedBroker {
       subscription.detach();
       this.#subscriptions.delete(subscription);
     }
+  }
+
+  /** Cuts the link between a node and the broker, until the answer is called. A node waits 4 s for the answers that do not come. */
+  cut(node: Participant, cut: LinkCut): () => void {
+    return this.#linkOf(node).cut(cut);
+  }
+
+  /**
+   * Delivers nothing more to the subscriptions that a node has now, until the answer is called, while all that it asks is answered. What it
+   * subscribes to later is delivered.
+   */
+  wedge(node: Participant): () => void {
+    const wedged = [...this.#subscriptions].filter((subscription) => subscription.node === node);
+    for (const subscription of wedged) subscription.isWedged = true;
+    return () => {
+      for (const subscription of wedged) subscription.isWedged = false;
+    };
   }
 
   /** Stops answering until {@link start}. What is under way fails, though it may have taken effect; deliveries are lost. */
@@ -142,6 +201,7 @@ export class SimulatedBroker {
   #asker(node: Participant): <Answer>(operation: string, about: string, perform: () => Promise<Answer>) => Promise<Answer> {
     const { clock, participant, seed } = this.#options;
     const random = new RandomStream(seed, `requests of ${node.name}`);
+    const link = this.#linkOf(node);
     let arrivedAtMs = 0;
     return (operation, about, perform) =>
       new Promise((resolve, reject) => {
@@ -149,18 +209,22 @@ export class SimulatedBroker {
         const incarnation = this.#incarnation;
         const { takesEffect, isAnswerLost, answersInMs } = this.#fate(random);
         const isGone = (): boolean => this.#isDown || incarnation !== this.#incarnation;
-        const answer = (settle: () => void): void => void clock.plan({ inMs: answersInMs, kind: "answer", owner: node, detail }, settle);
-        const fail = (): void => answer(() => reject(new TuttiError("UNAVAILABLE", { message: `the broker failed: ${detail}` })));
-        arrivedAtMs = Math.max(arrivedAtMs + TICK_MS, clock.nowMs + this.#delay(random));
-        clock.plan({ inMs: arrivedAtMs - clock.nowMs, kind: "ask", owner: participant, detail }, () => {
+        const answer = (settle: () => void, inMs = answersInMs): void => void clock.plan({ inMs, kind: "answer", owner: node, detail }, settle);
+        const fail = (inMs?: number): void => answer(() => reject(new TuttiError("UNAVAILABLE", { message: `the broker failed: ${detail}` })), inMs);
+        const carryBack = (settle: () => void): void => (link.returns ? answer(settle) : fail(ANSWER_TIMEOUT_MS));
+        const arrive = (): void => {
           if (isGone() || !takesEffect) {
             fail();
             return;
           }
           perform().then(
-            (value) => (isGone() || isAnswerLost ? fail() : answer(() => resolve(value))),
-            (error: unknown) => answer(() => reject(error)),
+            (value) => (isGone() || isAnswerLost ? fail() : carryBack(() => resolve(value))),
+            (error: unknown) => carryBack(() => reject(error)),
           );
+        };
+        arrivedAtMs = Math.max(arrivedAtMs + TICK_MS, clock.nowMs + this.#delay(random));
+        clock.plan({ inMs: arrivedAtMs - clock.nowMs, kind: "ask", owner: participant, detail }, () => {
+          if (!link.request(arrive)) fail(ANSWER_TIMEOUT_MS);
         });
       });
   }
@@ -179,16 +243,26 @@ export class SimulatedBroker {
     return random.between(...this.faults.delayMs);
   }
 
-  async #subscribe<Message>(node: Participant, about: string, start: Start<Message>, listener: (message: Message) => void): Promise<End> {
+  #linkOf(node: Participant): BrokerLink {
+    const link = this.#links.get(node) ?? new BrokerLink();
+    this.#links.set(node, link);
+    return link;
+  }
+
+  async #subscribe<Message>({ node, about, start, faults, listener }: SubscriptionParts<Message>): Promise<End> {
     let end: End | undefined;
     let isWanted = true;
-    const deliver = this.#deliverer<Message>(node, about, (message) => {
+    const hear = (message: Message): void => {
       if (isWanted) listener(message);
-    });
+    };
+    const carry = this.#carrier(node, about, faults, hear);
     const subscription: Subscription = {
       node,
+      isWedged: false,
       attach: async () => {
-        end = await start(this.#log, deliver);
+        end = await start(this.#log, (message) => {
+          if (!subscription.isWedged) carry(message);
+        });
       },
       detach: () => {
         void end?.();
@@ -204,12 +278,14 @@ export class SimulatedBroker {
     };
   }
 
-  /** Carries deliveries to a node: in order, some lost, some twice. */
-  #deliverer<Message>(node: Participant, about: string, hear: (message: Message) => void): (message: Message) => void {
+  /** Carries deliveries to a node: in order, some lost, some twice, some late. */
+  #carrier<Message>(node: Participant, about: string, faults: () => DeliveryFaults, hear: (message: Message) => void): (message: Message) => void {
     const { clock, seed } = this.#options;
     const random = new RandomStream(seed, `deliveries of ${about} to ${node.name}`);
+    const link = this.#linkOf(node);
     let arrivedAtMs = 0;
     return (message) => {
+      const { lost, repeated, late } = faults();
       const incarnation = this.#incarnation;
       const deliver = (inMs: number): void => {
         const plan = { inMs, kind: "delivery", owner: node, detail: about };
@@ -217,10 +293,14 @@ export class SimulatedBroker {
           if (incarnation === this.#incarnation) hear(message);
         });
       };
-      if (random.chance(this.faults.deliveryLost)) return;
+      if (!link.returns || random.chance(lost)) return;
+      if (late > 0 && random.chance(late)) {
+        deliver(random.between(0, LATE_MS_MAX));
+        return;
+      }
       arrivedAtMs = Math.max(arrivedAtMs + TICK_MS, clock.nowMs + this.#delay(random));
       deliver(arrivedAtMs - clock.nowMs);
-      if (random.chance(this.faults.deliveryRepeated)) deliver(arrivedAtMs - clock.nowMs + this.#delay(random));
+      if (random.chance(repeated)) deliver(arrivedAtMs - clock.nowMs + this.#delay(random));
     };
   }
 }

@@ -178,4 +178,23 @@ describe("the simulated network", () => {
       expect(heard.server).toEqual([]);
     }
   });
+
+  it("routes each connection to the host that a load balancer names", async () => {
+    const clock = new SimulatedClock();
+    const network = new SimulatedNetwork(clock, 1);
+    const accepted: string[] = [];
+    for (const host of ["one", "two"]) {
+      network.listen(host, new Participant(clock, host, 1), () => {
+        accepted.push(host);
+        return { message: () => {}, alive: () => {}, drained: () => {}, closed: () => {} };
+      });
+    }
+    network.route = (_host, connection) => (connection.endsWith("#1") ? "two" : "one");
+    const transport = network.transport(new Participant(clock, "client", 1));
+    for (let count = 0; count < 2; count++) {
+      transport.open("ws://balanced/", "tutti.1.json", { opened: () => {}, message: () => {}, closed: () => {} });
+      await clock.advance(100);
+    }
+    expect(accepted).toEqual(["two", "one"]);
+  });
 });

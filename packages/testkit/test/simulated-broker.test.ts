@@ -80,6 +80,66 @@ describe("the simulated broker", () => {
     expect(runs.flatMap(({ events }) => events.map(({ seq }) => seq))).toEqual([2, 2]);
   });
 
+  it("cuts one node off, one way or the other, and no other node", async () => {
+    const { clock, node, simulated, broker, landings } = setup();
+    const other = simulated.connect(new Participant(clock, "other", 1));
+    const heard: EventRun[] = [];
+    await settled(clock, broker.subscribe("room:1", (run) => heard.push(run)));
+    const mendReturns = simulated.cut(node, { requests: "arrive", returns: "lost" });
+    expect(await settled(clock, broker.append("room:1", append(1)), 5_000)).toBe("UNAVAILABLE");
+    expect([landings.length, heard.length]).toEqual([1, 0]);
+    mendReturns();
+    const mendRequests = simulated.cut(node, { requests: "lost", returns: "arrive" });
+    expect(await settled(clock, broker.append("room:1", append(2)), 5_000)).toBe("UNAVAILABLE");
+    expect(await settled(clock, other.append("room:1", append(2)))).toMatchObject({ outcome: "appended" });
+    expect([landings.length, heard.length]).toEqual([2, 1]);
+    mendRequests();
+    expect(await settled(clock, broker.append("room:1", append(3)))).toMatchObject({ outcome: "appended" });
+  });
+
+  it("lets late requests arrive when the link is mended, though their node gave up on them", async () => {
+    const { clock, node, simulated, broker, landings } = setup();
+    const mend = simulated.cut(node, { requests: "late", returns: "lost" });
+    const asked = [broker.append("room:1", append(1)), broker.append("room:1", append(2))];
+    expect(await Promise.all(asked.map((answer) => settled(clock, answer, 5_000)))).toEqual(["UNAVAILABLE", "UNAVAILABLE"]);
+    expect(landings).toEqual([]);
+    mend();
+    await clock.advance(100);
+    expect(landings.map(({ request }) => request.publisher?.n)).toEqual([1, 2]);
+  });
+
+  it("wedges what a node has subscribed to: it asks and is answered, and hears by what it subscribes to later", async () => {
+    const { clock, node, simulated, broker } = setup();
+    const heard: string[] = [];
+    await settled(clock, broker.subscribe("room:1", () => heard.push("wedged")));
+    const mend = simulated.wedge(node);
+    await settled(clock, broker.subscribe("room:1", () => heard.push("later")));
+    expect(await settled(clock, broker.append("room:1", append(1)))).toMatchObject({ outcome: "appended" });
+    expect(heard).toEqual(["later"]);
+    mend();
+    await settled(clock, broker.append("room:1", append(2)));
+    expect(heard.toSorted()).toEqual(["later", "later", "wedged"]);
+  });
+
+  it("loses, repeats and delays broadcasts, and no events with them", async () => {
+    const { clock, simulated, broker } = setup();
+    const heard: string[] = [];
+    const runs: EventRun[] = [];
+    await settled(clock, broker.listen("nodes", (message) => heard.push(message)));
+    await settled(clock, broker.subscribe("room:1", (run) => runs.push(run)));
+    simulated.faults = { ...calmBroker, broadcastLost: 1 };
+    await settled(clock, broker.broadcast("nodes", "lost"));
+    await settled(clock, broker.append("room:1", append(1)));
+    simulated.faults = { ...calmBroker, broadcastRepeated: 1 };
+    await settled(clock, broker.broadcast("nodes", "twice"));
+    simulated.faults = { ...calmBroker, broadcastLate: 1 };
+    await settled(clock, broker.broadcast("nodes", "late"), 10);
+    simulated.faults = calmBroker;
+    await settled(clock, broker.broadcast("nodes", "last"), 5_000);
+    expect(heard).toEqual(["twice", "twice", "last", "late"]);
+    expect(runs).toHaveLength(1);
+  });
+
   it("fails while it is down, and comes back with its data and its subscribers", async () => {
     const { clock, simulated, broker, landings } = setup();
     const runs: EventRun[] = [];
