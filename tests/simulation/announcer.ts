@@ -70,7 +70,7 @@ export class Announcer {
         });
       });
     const cancelAttempt = this.#process.after(ATTEMPT_MS, again);
-    this.#scene.host.publish(record.channel, record.item, record.item.token).then(
+    this.#scene.cluster.publish(record.channel, record.item, record.item.token).then(
       ({ position, eventId }) => {
         record.result = { result: "acked", position, eventId };
         settle(done);

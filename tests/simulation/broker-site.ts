@@ -1,5 +1,5 @@
 import type { Broker } from "@tutti/server";
-import type { Participant } from "@tutti/testkit";
+import type { LinkCut, Participant } from "@tutti/testkit";
 
 /** With its data, without, or with the data of a copy that had not come so far, and goes on from there in the same epoch. */
 export type Comeback = "kept" | "lost" | { readonly writesLost: number };
@@ -12,6 +12,10 @@ export interface BrokerSite {
   connect(server: Participant): Broker;
   /** The server's process is gone, with the machine it ran on or without. */
   lose(server: Participant, machine: "kept" | "gone"): void;
+  /** Cuts the link of a server, until the answer is called. */
+  cut(server: Participant, cut: LinkCut): () => void;
+  /** Delivers nothing more to what a server has subscribed to, though it answers all that is asked, until the answer is called. */
+  wedge(server: Participant): () => void;
   /** Stops for a while, and comes back. */
   restart(comeback: Comeback, downMs: number): void;
   /** Ends all faults. */

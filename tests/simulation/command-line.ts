@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { everything, listOf, type Selection } from "./parts.js";
-import { breaks, profiles, type GuardsOff, type Profile } from "./profiles.js";
+import { breaks, nodeProfiles, profiles, type GuardsOff, type Profile } from "./profiles.js";
 
 /** What the command was asked for. */
 export type Command =
@@ -14,9 +14,14 @@ export type Command =
 export interface Choice {
   readonly profile: string | undefined;
   readonly without: string | undefined;
+  /** How many nodes; as many as the profile is for unless given. */
+  readonly nodes?: number | undefined;
 }
 
 const DEFAULT_SEEDS = "1000";
+const NODES_MAX = 9;
+/** How many nodes those faults have that are of several. */
+const SEVERAL = 3;
 
 function wholeNumber(name: string, text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new Error(`--${name} is a whole number, not "${text}"`);
@@ -33,6 +38,7 @@ export function readCommand(args: readonly string[]): Command {
       seed: { type: "string" },
       profile: { type: "string" },
       break: { type: "string" },
+      nodes: { type: "string" },
       shrink: { type: "boolean", default: false },
       only: { type: "string" },
       until: { type: "string" },
@@ -40,7 +46,8 @@ export function readCommand(args: readonly string[]): Command {
     },
   });
   if (values["list-breaks"]) return { kind: "list-breaks" };
-  const choice: Choice = { profile: values.profile, without: values.break };
+  const nodes = values.nodes === undefined ? undefined : wholeNumber("nodes", values.nodes);
+  const choice: Choice = { profile: values.profile, without: values.break, nodes };
   planOf(choice);
   const { shrink, only, until } = values;
   if (values.seed === undefined) {
@@ -57,21 +64,31 @@ export function readCommand(args: readonly string[]): Command {
   return { kind: "replay", seed, selection, ...choice };
 }
 
-/** The faults and the guards of a choice. @throws Error for a name that is none */
-export function planOf({ profile, without }: Choice): { readonly profile: Profile; readonly guards: GuardsOff } {
+export interface Plan {
+  readonly profile: Profile;
+  readonly nodes: number;
+  readonly guards: GuardsOff;
+}
+
+/** The faults, the nodes and the guards of a choice. @throws Error for a name that is none */
+export function planOf({ profile: name, without, nodes }: Choice): Plan {
   const guards = without === undefined ? undefined : breaks[without];
   if (without !== undefined && guards === undefined) throw new Error(`there is no guard "${without}"; there are ${Object.keys(breaks).join(", ")}`);
-  const named = profile === undefined ? (guards?.profile ?? profiles["mixed"]) : profiles[profile];
-  if (named === undefined) throw new Error(`there is no profile "${profile}"; there are ${Object.keys(profiles).join(", ")}`);
-  return { profile: named, guards: guards ?? {} };
+  if (nodes !== undefined && (nodes < 1 || nodes > NODES_MAX)) throw new Error(`--nodes is from 1 to ${NODES_MAX}, not ${nodes}`);
+  const usual = nodes === undefined || nodes === 1 ? profiles["mixed"] : nodeProfiles["cluster"];
+  const profile = name === undefined ? (guards?.profile ?? usual) : (profiles[name] ?? nodeProfiles[name]);
+  if (profile === undefined) throw new Error(`there is no profile "${name}"; there are ${Object.keys({ ...profiles, ...nodeProfiles }).join(", ")}`);
+  const isOfSeveral = Object.values(nodeProfiles).includes(profile);
+  return { profile, nodes: nodes ?? guards?.nodes ?? (isOfSeveral ? SEVERAL : 1), guards: guards ?? {} };
 }
 
 /** The command that shows one seed again, or what is selected of it. */
-export function replayCommand(seed: number, { profile, without }: Choice, { only, untilMs }: Selection = everything): string {
+export function replayCommand(seed: number, { profile, without, nodes }: Choice, { only, untilMs }: Selection = everything): string {
   const parts = [
     `npm run sim -- --seed ${seed}`,
     profile && `--profile ${profile}`,
     without && `--break ${without}`,
+    nodes !== undefined && `--nodes ${nodes}`,
     only && `--only ${listOf(only)}`,
     untilMs !== undefined && `--until ${untilMs}`,
   ];

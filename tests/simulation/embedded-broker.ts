@@ -58,6 +58,16 @@ export class EmbeddedBroker implements BrokerSite {
   /** It has no process of its own that could. */
   restart(): void {}
 
+  /** There is no link to cut. */
+  cut(): () => void {
+    return () => {};
+  }
+
+  /** Nor one to wedge. */
+  wedge(): () => void {
+    return () => {};
+  }
+
   heal(): void {
     this.#options.disk.isFailing = false;
   }

@@ -1,8 +1,8 @@
-import type { RandomStream } from "@tutti/testkit";
+import type { LinkCut, RandomStream } from "@tutti/testkit";
 import type { Scene } from "./scene.js";
 
-/** Everything that may go wrong in a run. Which of it does is drawn from the seed. */
-export const faultNames = [
+/** What may go wrong in any run. Which of it does is drawn from the seed. */
+export const commonFaults = [
   "cut",
   "half-open",
   "stall",
@@ -50,6 +50,12 @@ export const faultNames = [
   "closed-storage",
   "month",
 ] as const;
+
+/** What may go wrong where nodes tell each other something. */
+export const nodeFaults = ["node-freeze", "deploy", "broker-cut", "wedged", "broadcasts-lost", "broadcasts-repeated", "broadcasts-late"] as const;
+
+/** Everything that may go wrong in a run. */
+export const faultNames = [...commonFaults, ...nodeFaults];
 export type FaultName = (typeof faultNames)[number];
 
 const HOUR_MS = 3_600_000;
@@ -82,6 +88,15 @@ function hinder(reach: "refused" | "silent"): Strike {
   };
 }
 
+/** One way, the other way, and both. */
+const cuts: readonly LinkCut[] = [
+  { requests: "arrive", returns: "lost" },
+  { requests: "lost", returns: "arrive" },
+  { requests: "late", returns: "arrive" },
+  { requests: "lost", returns: "lost" },
+  { requests: "late", returns: "lost" },
+];
+
 /** The faults that strike; the others hold from the start. */
 export const strikes: Readonly<Partial<Record<FaultName, Strike>>> = {
   cut: { everyMs: [1_000, 12_000], strike: (scene, random) => anyConnection(scene, random)?.cut("cut") },
@@ -106,23 +121,27 @@ export const strikes: Readonly<Partial<Record<FaultName, Strike>>> = {
     strike: (scene, random) => {
       const jumpMs = random.chance(0.2) ? random.between(-3 * DAY_MS, 3 * DAY_MS) : random.between(-25 * HOUR_MS, 25 * HOUR_MS);
       const actor = scene.anyActor(random);
-      const processes = random.chance(0.3) ? [scene.host.process] : (actor?.presentPages ?? []).map(({ process }) => process);
+      const processes = random.chance(0.3) ? [scene.cluster.at(scene.cluster.anyPlace(random)).process] : (actor?.presentPages ?? []).map(({ process }) => process);
       for (const process of processes) process.jumpWallClock(jumpMs);
     },
   },
-  "server-freeze": { everyMs: [10_000, 40_000], strike: (scene, random) => scene.host.process.freeze(random.between(500, 9_000)) },
+  "server-freeze": { everyMs: [10_000, 40_000], strike: ({ cluster }, random) => cluster.at(cluster.anyPlace(random)).freeze(random.between(500, 9_000)) },
   "server-crash": {
     everyMs: [10_000, 40_000],
     strike: (scene, random) => {
-      scene.host.crash(random.chance(0.7) ? "kept" : "gone");
-      scene.later(random.between(50, 8_000), () => scene.host.start());
+      const { cluster } = scene;
+      const place = cluster.anyPlace(random);
+      cluster.kill(place, random.chance(0.7) ? "kept" : "gone");
+      scene.later(random.between(50, 8_000), () => cluster.start(place));
     },
   },
   "server-drain": {
     everyMs: [10_000, 40_000],
     strike: (scene, random) => {
-      scene.host.drain(random.between(200, 3_000));
-      scene.later(random.between(3_500, 8_000), () => scene.host.start());
+      const { cluster } = scene;
+      const place = cluster.anyPlace(random);
+      cluster.at(place).drain(random.between(200, 3_000));
+      scene.later(random.between(3_500, 8_000), () => cluster.start(place));
     },
   },
   "broker-restart": { everyMs: [8_000, 30_000], strike: (scene, random) => scene.broker.restart("kept", random.between(50, 5_000)) },
@@ -150,8 +169,8 @@ export const strikes: Readonly<Partial<Record<FaultName, Strike>>> = {
       const channel = random.pick(scene.channelNames);
       const forMs = random.between(1_000, 15_000);
       if (actor === undefined) return;
-      scene.host.ban(actor.user, channel);
-      scene.later(forMs, () => scene.host.permits.allow(actor.user, channel));
+      scene.cluster.ban(actor.user, channel);
+      scene.later(forMs, () => scene.cluster.permits.allow(actor.user, channel));
     },
   },
   kicked: { everyMs: [6_000, 30_000], strike: (scene, random) => scene.kick(random) },
@@ -167,4 +186,30 @@ export const strikes: Readonly<Partial<Record<FaultName, Strike>>> = {
     strike: (scene, random) => scene.anyActor(random)?.disturbStorage({ isClosed: true }, random.between(200, 8_000)),
   },
   month: { everyMs: [3_000, 20_000], countMax: 1, strike: (scene, random) => scene.leap(random.between(1, 40) * DAY_MS, random) },
+  "node-freeze": {
+    everyMs: [6_000, 30_000],
+    strike: (scene, random) => {
+      const { cluster, clock, endsAtMs } = scene;
+      const forMs = random.between(500, 30_000);
+      cluster.at(cluster.anyPlace(random)).freeze(Math.min(forMs, endsAtMs - clock.nowMs));
+    },
+  },
+  deploy: { everyMs: [4_000, 25_000], strike: (scene, random) => scene.deploy(random) },
+  "broker-cut": {
+    everyMs: [3_000, 15_000],
+    strike: (scene, random) => {
+      const { cluster, broker } = scene;
+      const cut = random.pick(cuts);
+      const mend = broker.cut(cluster.at(cluster.anyPlace(random)).process, cut);
+      scene.later(random.between(500, 15_000), mend);
+    },
+  },
+  wedged: {
+    everyMs: [3_000, 15_000],
+    strike: (scene, random) => {
+      const { cluster, broker } = scene;
+      const mend = broker.wedge(cluster.at(cluster.anyPlace(random)).process);
+      scene.later(random.between(1_000, 25_000), mend);
+    },
+  },
 };

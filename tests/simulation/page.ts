@@ -2,12 +2,11 @@ import { TuttiError } from "@tutti/protocol";
 import { createClient, type Client } from "@tutti/client";
 import { SimulatedLifecycle, type Participant, type RandomStream, type SimulatedStorage } from "@tutti/testkit";
 import { contract, wishes, type Item, type SimulationContract } from "./contract.js";
-import { HOST } from "./host.js";
+import { ADDRESS } from "./cluster.js";
 import type { ClientGuardsOff } from "./profiles.js";
 import type { PublishRecord } from "./record.js";
 import type { Scene } from "./scene.js";
 import { boardSeat, feedSeat, type Seat } from "./seat.js";
-
 
 export const QUEUE_COUNT_MAX = 200;
 const FILLER = "x".repeat(3_000);
@@ -42,7 +41,7 @@ export class Page {
     this.process = scene.newProcess(name);
     const codec = scene.weather.codecOf(name);
     this.client = createClient({
-      url: `ws://${HOST}/v1/connect`,
+      url: `ws://${ADDRESS}/v1/connect`,
       contract,
       token: scene.issuer.tokensOf(user, this.process),
       // Somebody whose page is never welcomed publishes all the same.

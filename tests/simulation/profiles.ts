@@ -1,13 +1,12 @@
 import type { StoragePromises } from "@tutti/testkit";
-import type { FaultName } from "./faults.js";
-import { faultNames } from "./faults.js";
+import { commonFaults, type FaultName } from "./faults.js";
 
 /** How likely each fault is to exist in a seed; what is not named does not. */
 export type Profile = Readonly<Partial<Record<FaultName, number>>>;
 
 /** Those that make a run long, or after which less is promised, are rarer. */
 const rare: Profile = { "broker-data-lost": 0.07, month: 0.05, "broker-rolled-back": 0, "commit-only": 0.1, "slow-network": 0.15, "broker-slow": 0.15 };
-const mixed: Profile = Object.fromEntries(faultNames.map((name) => [name, rare[name] ?? 0.2]));
+const mixed: Profile = Object.fromEntries(commonFaults.map((name) => [name, rare[name] ?? 0.2]));
 
 export const profiles: Readonly<Record<string, Profile>> = {
   mixed,
@@ -71,6 +70,41 @@ export const profiles: Readonly<Record<string, Profile>> = {
   failover: { "broker-rolled-back": 1, "broker-slow": 0.4, cut: 0.5, offline: 0.5, reload: 0.3, trim: 0.2 },
 };
 
+/** Those of several nodes. */
+export const nodeProfiles: Readonly<Record<string, Profile>> = {
+  /** Everything at once. The log that is embedded in a server has no other. */
+  cluster: {
+    ...mixed,
+    "durable-log": 0,
+    "commit-only": 0,
+    "disk-slow": 0,
+    "disk-fails": 0,
+    "server-crash": 0.4,
+    "node-freeze": 0.25,
+    deploy: 0.2,
+    "broker-cut": 0.3,
+    wedged: 0.25,
+    "broadcasts-lost": 0.25,
+    "broadcasts-repeated": 0.2,
+    "broadcasts-late": 0.2,
+  },
+  /** Nodes that do not hear each other, nor the broker, and do not know it. */
+  partitions: {
+    "broker-cut": 1,
+    wedged: 0.5,
+    "node-freeze": 0.3,
+    "broadcasts-lost": 0.5,
+    "broadcasts-late": 0.3,
+    "server-crash": 0.3,
+    cut: 0.4,
+    "broker-slow": 0.2,
+    kicked: 0.2,
+    banned: 0.2,
+  },
+  /** Nodes that come and go, as they should and as they should not. */
+  deploys: { deploy: 1, "server-crash": 0.4, cut: 0.4, resubscribe: 0.3, reload: 0.3, "broadcasts-late": 0.3, "server-busy": 0.2, "slow-network": 0.2, kicked: 0.2 },
+};
+
 export interface ClientGuardsOff {
   readonly dedupe?: false;
   readonly recovery?: false;
@@ -112,6 +146,8 @@ export interface GuardsOff {
 export interface Break extends GuardsOff {
   readonly what: string;
   readonly profile: Profile;
+  /** How many nodes it takes; one unless given. */
+  readonly nodes?: number;
 }
 
 const reconnects: Profile = { cut: 1, "slow-network": 0.5, "server-crash": 0.4, "broker-slow": 0.5 };

@@ -3,6 +3,8 @@ export interface Regression {
   readonly seed: number;
   readonly profile: string;
   readonly story: string;
+  /** As many as the profile is for unless given. */
+  readonly nodes?: number;
 }
 
 /** Seeds change their course with the product, so they are kept for their stories too: each is a fault that somebody thought of too late. */

@@ -1,6 +1,6 @@
 import { durableBroker } from "@tutti/lmdb";
 import { memoryBroker, type Broker } from "@tutti/server";
-import { boundBroker, calmBroker, type BrokerFaults, type Participant, type SimulatedBroker, type SimulatedWorld } from "@tutti/testkit";
+import { boundBroker, calmBroker, type BrokerFaults, type LinkCut, type Participant, type SimulatedBroker, type SimulatedWorld } from "@tutti/testkit";
 import type { BrokerSite, Comeback } from "./broker-site.js";
 import { channels } from "./contract.js";
 import type { LogBook } from "./log-book.js";
@@ -30,6 +30,8 @@ export class RemoteBroker implements BrokerSite {
   readonly #after: RemoteBrokerOptions["after"];
   /** Set while the broker is down: keeps it from starting by itself. */
   #cancelStart: (() => void) | undefined;
+  /** What ends the faults of single links. */
+  readonly #mends = new Set<() => void>();
 
   constructor({ world, book, faults, guards, disk, after }: RemoteBrokerOptions) {
     this.#after = after;
@@ -55,6 +57,14 @@ export class RemoteBroker implements BrokerSite {
     this.#broker.disconnect(server);
   }
 
+  cut(server: Participant, cut: LinkCut): () => void {
+    return this.#mending(this.#broker.cut(server, cut));
+  }
+
+  wedge(server: Participant): () => void {
+    return this.#mending(this.#broker.wedge(server));
+  }
+
   restart(comeback: Comeback, downMs: number): void {
     if (this.#cancelStart !== undefined) return;
     this.#broker.stop();
@@ -63,11 +73,21 @@ export class RemoteBroker implements BrokerSite {
 
   heal(): void {
     this.#broker.faults = calmBroker;
+    for (const mend of this.#mends) mend();
     if (this.#cancelStart !== undefined) this.#start("kept");
   }
 
   /** It is known at once. */
   async settle(): Promise<void> {}
+
+  /** Ends with all faults, or before. */
+  #mending(end: () => void): () => void {
+    const mend = (): void => {
+      if (this.#mends.delete(mend)) end();
+    };
+    this.#mends.add(mend);
+    return mend;
+  }
 
   #start(comeback: Comeback): void {
     this.#cancelStart?.();

@@ -17,6 +17,8 @@ const EMPTY_MS = 12_000;
 
 export interface SeedOptions {
   readonly profile: Profile;
+  /** How many nodes; 1 unless given. */
+  readonly nodes?: number;
   readonly guards?: GuardsOff;
   readonly selection?: Selection;
   readonly keepLines?: boolean;
@@ -50,11 +52,11 @@ function unhandledRejections(): { take: () => unknown[]; stop: () => void } {
 }
 
 /** Runs one seed: faults and acts, then calm, then what must hold, then the end of it all. */
-export async function runSeed(seed: number, { profile, guards = {}, selection = everything, keepLines = false }: SeedOptions): Promise<SeedResult> {
+export async function runSeed(seed: number, { profile, nodes = 1, guards = {}, selection = everything, keepLines = false }: SeedOptions): Promise<SeedResult> {
   const rejections = unhandledRejections();
   const parts = new Parts(selection);
   const faults = drawFaults(seed, profile, parts);
-  const scene = new Scene({ seed, faults, parts, untilMs: selection.untilMs ?? Infinity, guards, keepLines });
+  const scene = new Scene({ seed, nodes, faults, parts, untilMs: selection.untilMs ?? Infinity, guards, keepLines });
   const { clock } = scene;
   scene.begin();
   // A month that passes puts the end off.
@@ -73,10 +75,12 @@ export async function runSeed(seed: number, { profile, guards = {}, selection = 
 }
 
 /** INV-6: when everybody has gone, the server holds nothing. */
-async function closeAll({ actors, host, clock }: Scene, violations: Violation[]): Promise<void> {
+async function closeAll({ actors, cluster, clock }: Scene, violations: Violation[]): Promise<void> {
   for (const { presentPages } of actors) for (const { client } of presentPages) void client.close();
   await clock.advance(EMPTY_MS);
-  const { connections, sessions, channels, subscriptions, outboxBytes } = host.server.stats();
-  const left = { connections, sessions, channels, subscriptions, outboxBytes };
-  if (Object.values(left).some((count) => count > 0)) violations.push({ rule: "INV-6", what: `the server still holds ${JSON.stringify(left)}` });
+  for (const { process, server } of cluster.nodes) {
+    const { connections, sessions, channels, subscriptions, outboxBytes } = server.stats();
+    const left = { connections, sessions, channels, subscriptions, outboxBytes };
+    if (Object.values(left).some((count) => count > 0)) violations.push({ rule: "INV-6", what: `${process.name} still holds ${JSON.stringify(left)}` });
+  }
 }

@@ -9,22 +9,25 @@ import {
 import { Actor } from "./actor.js";
 import { ANNOUNCER, Announcer } from "./announcer.js";
 import type { BrokerSite } from "./broker-site.js";
+import { Cluster } from "./cluster.js";
 import { channels } from "./contract.js";
 import { strikes, type FaultName } from "./faults.js";
 import { EmbeddedBroker } from "./embedded-broker.js";
 import { Handlings } from "./handlings.js";
-import { Host, serverBounds } from "./host.js";
 import { Issuer } from "./issuer.js";
 import { LogBook } from "./log-book.js";
 import type { Parts } from "./parts.js";
 import { Permits } from "./permits.js";
 import type { GuardsOff } from "./profiles.js";
 import { RemoteBroker } from "./remote-broker.js";
+import { serverBounds } from "./server-node.js";
 import { SimulatedDisk } from "./simulated-disk.js";
 import { Weather } from "./weather.js";
 
 export interface SceneOptions {
   readonly seed: number;
+  /** How many nodes share the broker; one where it is embedded in it. */
+  readonly nodes: number;
   readonly faults: ReadonlySet<FaultName>;
   readonly parts: Parts;
   /** Ends everything sooner than the seed would. */
@@ -50,7 +53,7 @@ export class Scene {
   readonly network: SimulatedNetwork;
   readonly broker: BrokerSite;
   readonly disk: SimulatedDisk;
-  readonly host: Host;
+  readonly cluster: Cluster;
   /** Those who take part. */
   readonly actors: readonly Actor[];
   readonly announcer: Announcer;
@@ -79,7 +82,7 @@ export class Scene {
   #leapCount = 0;
   #leptMs = 0;
 
-  constructor({ seed, faults, parts, untilMs, guards, keepLines }: SceneOptions) {
+  constructor({ seed, nodes, faults, parts, untilMs, guards, keepLines }: SceneOptions) {
     this.#seed = seed;
     this.faults = faults;
     this.parts = parts;
@@ -94,13 +97,15 @@ export class Scene {
     this.fillerChance = new RandomStream(seed, "filler").chance(0.05) ? 0.7 : 0.05;
     this.network.conditions = this.weather.links();
     this.network.fateOf = this.weather.fates();
+    this.network.route = (_host, connection) => this.cluster.route(connection);
     this.hinder(() => "accepted");
     const durability = faults.has("commit-only") ? "commit" : "flush";
     this.disk = new SimulatedDisk({ clock: this.clock, seed, delayMs: this.weather.disk(), ...guards.disk });
     this.broker = faults.has("durable-log") ? this.#embeddedBroker(durability) : this.#remoteBroker(guards);
     const { bounds, ...serverGuards } = guards.server ?? {};
-    this.host = new Host({
+    this.cluster = new Cluster({
       seed,
+      size: faults.has("durable-log") ? 1 : nodes,
       delivery: this.weather.delivery(),
       complain: (what) => this.wireFaults.push(what),
       network: this.network,
@@ -113,7 +118,7 @@ export class Scene {
       bounds,
       newProcess: (name) => this.newProcess(name),
     });
-    this.issuer = new Issuer({ seed, lifeMs: this.weather.tokenLifeMs(), now: () => this.host.process.now() });
+    this.issuer = new Issuer({ seed, lifeMs: this.weather.tokenLifeMs(), now: () => this.cluster.now() });
     this.#announcerProcess = this.newProcess(ANNOUNCER);
     this.announcer = new Announcer(this, this.#announcerProcess);
     const count = 2 + new RandomStream(seed, "cast").below(NAMES.length - 1);
@@ -149,7 +154,11 @@ export class Scene {
 
   /** Whom new connections reach; who is offline reaches nobody. */
   hinder(reach: () => Reach): void {
-    this.network.reach = (page) => (this.#offline.has(page) ? "refused" : reach());
+    this.network.reach = (page, host) => {
+      if (this.#offline.has(page)) return "refused";
+      const reached = reach();
+      return reached === "accepted" ? this.cluster.reach(host) : reached;
+    };
   }
 
   setOffline(page: Participant, isOffline: boolean): void {
@@ -173,20 +182,33 @@ export class Scene {
   kick(random: RandomStream): void {
     const actor = this.anyActor(random);
     const channel = random.chance(0.5) ? random.pick(this.channelNames) : undefined;
-    if (actor !== undefined && this.host.isRunning) this.host.kick(actor.user, channel);
+    if (actor !== undefined) this.cluster.kick(actor.user, channel);
   }
 
-  /** Nobody is there for a long time: machines sleep or are off, the server is suspended or not running. No network keeps a byte for so long. */
+  /** Nobody is there for a long time: machines sleep or are off, servers are suspended or not running. No network keeps a byte for so long. */
   leap(forMs: number, random: RandomStream): void {
     const isServerOff = random.chance(0.5);
     const areClosed = this.#cast.map(() => random.chance(0.5));
     this.#leapCount++;
     this.#leptMs += forMs;
     for (const connection of this.network.connections()) connection.lose();
-    if (isServerOff) this.host.crash("gone");
-    for (const process of [this.host.process, this.#director, this.#announcerProcess]) process.freeze(forMs);
+    const { nodes } = this.cluster;
+    if (isServerOff) for (const place of nodes.keys()) this.cluster.kill(place, "gone");
+    for (const process of [...nodes.map((node) => node.process), this.#director, this.#announcerProcess]) process.freeze(forMs);
     for (const [index, actor] of this.#cast.entries()) actor?.leave(forMs, areClosed[index] === true);
-    if (isServerOff) this.#director.defer(() => this.host.start());
+    if (isServerOff) this.#director.defer(() => this.cluster.startAll());
+  }
+
+  /** A new version on all nodes: one after the other is drained and replaced. */
+  deploy(random: RandomStream): void {
+    let inMs = 0;
+    for (const place of this.cluster.nodes.keys()) {
+      const withinMs = random.between(200, 2_000);
+      this.later(inMs, () => this.cluster.at(place).drain(withinMs));
+      inMs += random.between(1_500, 5_000);
+      this.later(inMs, () => this.cluster.replace(place));
+      inMs += random.between(0, 2_000);
+    }
   }
 
   /** Starts everybody and every fault. */
@@ -202,9 +224,9 @@ export class Scene {
     this.broker.heal();
     this.#offline.clear();
     this.network.heal();
-    this.host.permits.allowAll();
+    this.cluster.permits.allowAll();
     this.issuer.heal();
-    this.host.start();
+    this.cluster.startAll();
     for (const actor of this.actors) actor.settle();
     // What nobody sends, nobody can miss: a client finds a hole by what comes after it.
     if (this.faults.has("frames-lost")) this.announcer.lastWord();

@@ -80,8 +80,8 @@ function checkOnce({ actor, channel, seen }: Seat, isRolledBack: boolean, report
 }
 
 /** SUB-4, REC-10: nothing that landed after a permission was withdrawn reaches the user before it is given again. */
-function checkBans({ book, host }: Scene, { user, seats }: Page, report: Report): void {
-  for (const ban of host.permits.bans) {
+function checkBans({ book, cluster }: Scene, { user, seats }: Page, report: Report): void {
+  for (const ban of cluster.permits.bans) {
     if (ban.user !== user) continue;
     for (const { actor, channel, seen } of seats) {
       if (channel !== ban.channel) continue;

@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { breaks, profiles } from "./profiles.js";
+import { planOf } from "./command-line.js";
+import { breaks, nodeProfiles, profiles } from "./profiles.js";
 import { regressions } from "./regressions.js";
 import { runSeed, type SeedResult } from "./run-seed.js";
 
 const SEEDS = 40;
 const BREAK_SEEDS = 500;
+const NODES = 3;
 
 /** The first seed that breaks a promise, or `undefined`. */
 async function firstFailure(seeds: number, run: (seed: number) => Promise<SeedResult>): Promise<SeedResult | undefined> {
@@ -21,10 +23,14 @@ describe("every run keeps the promises", () => {
     expect(failure && { seed: failure.seed, profile: name, violations: failure.violations }).toBeUndefined();
   });
 
-  it.each(regressions)("INV-1 to INV-8 hold in seed $seed of $profile: $story", async ({ seed, profile: name }) => {
-    const profile = profiles[name];
-    if (profile === undefined) throw new Error(`there is no profile ${name}`);
-    expect((await runSeed(seed, { profile })).violations).toEqual([]);
+  it.each(Object.entries(nodeProfiles))("INV-1 INV-2 INV-3 INV-4 INV-5 INV-6 INV-8 hold at several nodes under the faults of %s", async (name, profile) => {
+    const failure = await firstFailure(SEEDS, (seed) => runSeed(seed, { profile, nodes: NODES }));
+    expect(failure && { seed: failure.seed, profile: name, violations: failure.violations }).toBeUndefined();
+  });
+
+  it.each(regressions)("INV-1 to INV-8 hold in seed $seed of $profile: $story", async ({ seed, profile, nodes }) => {
+    const plan = planOf({ profile, nodes, without: undefined });
+    expect((await runSeed(seed, plan)).violations).toEqual([]);
   });
 });
 
@@ -40,8 +46,18 @@ describe("the simulation", () => {
     expect(first.lines).toEqual([]);
   });
 
-  it.each(Object.entries(breaks))("SIM-2 finds a violation without %s", async (_name, guards) => {
-    const failure = await firstFailure(BREAK_SEEDS, (seed) => runSeed(seed, { profile: guards.profile, guards }));
+  it("SIM-1 replays a seed of several nodes to the same trace hash, which is not that of one", async () => {
+    const profile = nodeProfiles["cluster"] ?? {};
+    const first = await runSeed(7, { profile, nodes: NODES });
+    const again = await runSeed(7, { profile, nodes: NODES });
+    const alone = await runSeed(7, { profile });
+    expect([again.hash, again.count]).toEqual([first.hash, first.count]);
+    expect(alone.hash).not.toBe(first.hash);
+  });
+
+  it.each(Object.keys(breaks))("SIM-2 finds a violation without %s", async (name) => {
+    const plan = planOf({ profile: undefined, without: name });
+    const failure = await firstFailure(BREAK_SEEDS, (seed) => runSeed(seed, plan));
     expect(failure?.violations.length).toBeGreaterThan(0);
   });
 });

@@ -100,6 +100,9 @@ export class Weather {
       hangMs: new RandomStream(this.#seed, "how long a broker hangs").between(500, 8_000),
       deliveryLost: canLose ? this.#under("deliveries-lost", 0.03, 0.5, 0) : 0,
       deliveryRepeated: this.#under("deliveries-repeated", 0.03, 0.4, 0),
+      broadcastLost: this.#under("broadcasts-lost", 0.03, 0.4, 0),
+      broadcastRepeated: this.#under("broadcasts-repeated", 0.03, 0.4, 0),
+      broadcastLate: this.#under("broadcasts-late", 0.03, 0.4, 0),
     };
   }
 }

@@ -19,7 +19,6 @@ export const serverBounds = {
 } as const;
 const history = { countMin: 8, ageMsMin: 3_000, countMax: 40 };
 const tinyHistory = { countMin: 1, ageMsMin: 0, countMax: 2 };
-export const HOST = "server.test";
 const SLOW_HANDLER_MS = 700;
 
 /** Does with an event what it wishes; what it throws refuses the event for good. */
@@ -39,7 +38,8 @@ async function handle(item: Item, environment: Environment): Promise<Item | unde
   }
 }
 
-interface HostParts {
+/** What every node of a run is made with. */
+export interface NodeParts {
   readonly seed: number;
   readonly network: SimulatedNetwork;
   readonly broker: BrokerSite;
@@ -53,98 +53,119 @@ interface HostParts {
   readonly guards: ServerGuards;
   /** Hears what is wrong in what is sent over a connection. */
   readonly complain: Complain;
-  /** A new process for each start. */
-  readonly newProcess: (name: string) => Participant;
 }
 
-/** Where the server runs: starts it, kills it, starts another one. */
-export class Host {
-  readonly permits: Permits;
-  readonly #parts: HostParts;
-  #process: Participant;
-  #server: Server<SimulationContract>;
-  #stopListening: () => void = () => {};
-  #startCount = 0;
-  #isDraining = false;
+/** What a node is up to. Only one that is running takes connections. `gone`: with the machine that it ran on. */
+type NodeState = "running" | "draining" | "killed" | "gone";
 
-  constructor(parts: HostParts) {
+/** One server, in a process of its own, from its start to its end. */
+export class ServerNode {
+  /** Where its connections arrive. */
+  readonly host: string;
+  readonly process: Participant;
+  readonly server: Server<SimulationContract>;
+  readonly #parts: NodeParts;
+  readonly #stopListening: () => void;
+  #state: NodeState = "running";
+  #turnedAtMs = 0;
+  #frozenAtMs = 0;
+
+  constructor(parts: NodeParts, process: Participant, host: string) {
     this.#parts = parts;
-    this.permits = parts.permits;
-    [this.#process, this.#server] = this.#begin();
+    this.process = process;
+    this.host = host;
+    const { network, complain } = parts;
+    this.server = createServer(this.#options());
+    this.#stopListening = network.listen(host, process, (transport, request) => {
+      const watch = new WireWatch(`${transport.remoteAddress} at ${process.name}`, complain);
+      return watch.events(this.server.accept(watch.transport(transport), request));
+    });
   }
 
-  get process(): Participant {
-    return this.#process;
+  get state(): NodeState {
+    return this.#state;
   }
 
-  get server(): Server<SimulationContract> {
-    return this.#server;
+  /** Whether its process is there. */
+  get isAlive(): boolean {
+    return !this.process.isStopped;
   }
 
-  get isRunning(): boolean {
-    return !this.#process.isStopped;
+  /** Whether it stands still now. */
+  get isFrozen(): boolean {
+    return this.process.frozenUntilMs > this.#parts.nowMs();
   }
 
-  /** Starts a server where none runs that takes connections. */
-  start(): void {
-    if (this.#isDraining) this.crash("kept");
-    if (!this.isRunning) [this.#process, this.#server] = this.#begin();
+  /** Since when a look at it tells that it takes no connections, in simulated ms; `Infinity` while it takes them. */
+  get troubledSinceMs(): number {
+    if (this.#state !== "running") return this.#turnedAtMs;
+    return this.isFrozen ? this.#frozenAtMs : Infinity;
   }
 
-  /** Kills the server; the machine it ran on says so to the clients, or is gone as well. */
-  crash(machine: "kept" | "gone"): void {
-    if (!this.isRunning) return;
-    this.#isDraining = false;
+  /** Kills it; the machine it ran on says so to the clients, or is gone as well. */
+  kill(machine: "kept" | "gone"): void {
+    if (!this.isAlive) return;
+    this.#turn(machine === "kept" ? "killed" : "gone");
     this.#stopListening();
-    this.#process.stop();
-    this.#parts.broker.lose(this.#process, machine);
-    this.permits.enforceAll();
-    for (const connection of this.#parts.network.connections()) if (connection.server === this.#process) connection.loseServer(machine);
+    this.process.stop();
+    const { broker, network } = this.#parts;
+    broker.lose(this.process, machine);
+    for (const connection of network.connections()) if (connection.server === this.process) connection.loseServer(machine);
   }
 
   /** Sends everybody away, as before a deploy. */
   drain(withinMs: number): void {
-    if (!this.isRunning || this.#isDraining) return;
-    this.#isDraining = true;
-    void this.#server.drain({ withinMs });
+    if (this.#state !== "running") return;
+    this.#turn("draining");
+    void this.server.drain({ withinMs });
   }
 
-  /** Withdraws the permission of a user, and ends the subscriptions that there are. */
-  ban(user: string, channel: string): void {
-    this.permits.deny(user, channel);
-    const server = this.#server;
-    this.#process.defer(() => {
-      if (this.permits.may(user, channel)) return;
-      server.channel(...placeOf(channel)).revoke({ user });
-      this.permits.enforce(user, channel);
-    });
-    if (!this.isRunning) this.permits.enforce(user, channel);
+  /** Frees all that it holds, and ends its process. */
+  async close(): Promise<void> {
+    await this.server.close().catch(() => {});
+    this.kill("kept");
   }
 
-  /** Sends a user away, from one channel or from all. */
-  kick(user: string, channel: string | undefined): void {
-    if (channel === undefined) this.#server.disconnect({ user }, "sent away");
-    else this.#server.channel(...placeOf(channel)).kick({ user }, "sent away");
+  /** Stands still, as by SIGSTOP: its sockets stay open. */
+  freeze(forMs: number): void {
+    if (!this.isFrozen) this.#frozenAtMs = this.#parts.nowMs();
+    this.process.freeze(forMs);
   }
 
   /** Publishes from the application's own code. Never answered where the server dies. */
   publish(channel: string, item: Item, key: string): Promise<{ readonly position: Position; readonly eventId: string }> {
-    if (channel === "board:1") return this.#server.channel("board:{id}", { id: "1" }).publish("mark:add", item, { key });
-    return this.#server.channel("feed:{id}", { id: "1" }).publish("note:add", item, { key });
+    if (channel === "board:1") return this.server.channel("board:{id}", { id: "1" }).publish("mark:add", item, { key });
+    return this.server.channel("feed:{id}", { id: "1" }).publish("note:add", item, { key });
   }
 
-  #begin(): [Participant, Server<SimulationContract>] {
-    const { seed, network, complain, broker, guards, bounds, newProcess, handlings, nowMs, hasTinyHistory } = this.#parts;
+  /** Ends the subscriptions of a user to a channel. */
+  revoke(user: string, channel: string): void {
+    this.server.channel(...placeOf(channel)).revoke({ user });
+  }
+
+  /** Sends a user away, from one channel or from all. */
+  kick(user: string, channel: string | undefined): void {
+    if (channel === undefined) this.server.disconnect({ user }, "sent away");
+    else this.server.channel(...placeOf(channel)).kick({ user }, "sent away");
+  }
+
+  #turn(state: NodeState): void {
+    this.#state = state;
+    this.#turnedAtMs = this.#parts.nowMs();
+  }
+
+  #options(): Parameters<typeof createServer<SimulationContract>>[0] {
+    const { seed, broker, guards, bounds, handlings, permits, nowMs, hasTinyHistory } = this.#parts;
     const { turnMsMax, signalFlushMs, ...delivery } = this.#parts.delivery;
-    const environment = newProcess(`server${++this.#startCount}`);
+    const environment = this.process;
     const publish = ({ payload }: { readonly payload: Item }): Promise<Item | undefined> => {
       handlings.note({ node: environment.name, token: payload.token, atMs: nowMs() });
       return handle(payload, environment);
     };
     const authorize = ({ user, channel }: { readonly user: { readonly id: string } | undefined; readonly channel: string }): boolean =>
-      this.permits.may(user?.id, channel);
+      permits.may(user?.id, channel);
     const namespace = { history: hasTinyHistory ? tinyHistory : history, signalFlushMs };
-    const server = createServer({
+    return {
       ...serverBounds,
       ...delivery,
       ...bounds,
@@ -159,12 +180,7 @@ export class Host {
         "feed:{id}": { authorize, publish: { "note:add": publish } },
       },
       namespaces: { board: namespace, feed: namespace },
-    });
-    this.#stopListening = network.listen(HOST, environment, (transport, request) => {
-      const watch = new WireWatch(`${transport.remoteAddress} at ${environment.name}`, complain);
-      return watch.events(server.accept(watch.transport(transport), request));
-    });
-    return [environment, server];
+    };
   }
 }
 
