@@ -26,7 +26,7 @@ afterEach(async () => {
   await setting.end();
 });
 
-const publishersOf = (port: number): readonly Torrent[] => Array.from({ length: 4 }, (_, index) => setting.publisher(port, `publisher${index}`));
+const publishersOf = (port: number): readonly Torrent[] => Array.from({ length: 4 }, (_, index) => setting.clients.publisher(port, `publisher${index}`));
 
 /** Each publisher's events are there, all of them once and in its order, and each where its acknowledgement says. */
 function expectAllOf(publishers: readonly Torrent[], contents: Contents): void {
@@ -50,7 +50,7 @@ describe("the log of a server", () => {
   it(`LOG-2, INV-1, INV-2, INV-3, INV-4, INV-8: after kill -9, ${kills} times, every event is there once, in order, and every subscriber saw them so`, async () => {
     const chance = chanceOf("server is killed");
     let { server, port } = await setting.serve();
-    const subscribers = await Promise.all([setting.subscriber(port), setting.subscriber(port)]);
+    const subscribers = await Promise.all([setting.clients.subscriber(port), setting.clients.subscriber(port)]);
     const publishers = publishersOf(port);
     for (let round = 0; round < kills; round++) {
       // Mostly while all publish; now and then while they come back.
@@ -77,8 +77,8 @@ describe("the log of a server", () => {
   it(`LOG-2, STA-1, STA-8, BRK-8: after kill -9, ${stateKills} times, a state that is kept in snapshots alone has counted every event once, in order`, async () => {
     const chance = chanceOf("server with a state is killed");
     let { server, port } = await setting.serve();
-    const states = await Promise.all([setting.tally(port), setting.tally(port)]);
-    const publishers = Array.from({ length: 3 }, (_, index) => setting.publisher(port, `publisher${index}`, "board:{id}"));
+    const states = await Promise.all([setting.clients.tally(port), setting.clients.tally(port)]);
+    const publishers = Array.from({ length: 3 }, (_, index) => setting.clients.publisher(port, `publisher${index}`, "board:{id}"));
     for (let round = 0; round < stateKills; round++) {
       await Promise.all(publishers.map((each) => each.acknowledged()));
       await pause(chance.below(150));

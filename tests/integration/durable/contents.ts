@@ -1,6 +1,6 @@
 import { lmdbBroker } from "@tutti/lmdb";
 import type { Position } from "@tutti/protocol";
-import type { LoggedEvent } from "@tutti/server";
+import type { Broker, LoggedEvent } from "@tutti/server";
 
 export interface Contents {
   readonly epoch: string;
@@ -19,19 +19,24 @@ export const linesOf = ({ epoch, events }: Contents): readonly string[] => event
 export async function contentsOf(directory: string, channel: string): Promise<Contents> {
   const broker = await lmdbBroker({ directory });
   try {
-    const { position, floor } = await broker.head(channel);
-    const { epoch } = position;
-    const events: LoggedEvent[] = [];
-    for (let seq = floor; ; ) {
-      const page = await broker.read(channel, { epoch, seq }, { countMax: 1_000 });
-      if (page.outcome === "gap") throw new Error(`nothing can be read after ${seq}`);
-      const last = page.run.events.at(-1);
-      if (last === undefined) return { epoch, events };
-      events.push(...page.run.events);
-      seq = last.seq;
-    }
+    return await readContents(broker, channel);
   } finally {
     await broker.close();
+  }
+}
+
+/** Everything that a broker has of a channel. */
+export async function readContents(broker: Broker, channel: string): Promise<Contents> {
+  const { position, floor } = await broker.head(channel);
+  const { epoch } = position;
+  const events: LoggedEvent[] = [];
+  for (let seq = floor; ; ) {
+    const page = await broker.read(channel, { epoch, seq }, { countMax: 1_000 });
+    if (page.outcome === "gap") throw new Error(`nothing can be read after ${seq}`);
+    const last = page.run.events.at(-1);
+    if (last === undefined) return { epoch, events };
+    events.push(...page.run.events);
+    seq = last.seq;
   }
 }
 
