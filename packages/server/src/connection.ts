@@ -14,6 +14,7 @@ import {
 } from "@tutti/protocol";
 import { authenticate, type Admission } from "./admission.js";
 import { tuttiError } from "./errors.js";
+import type { Newcomer } from "./hello-gate.js";
 import { Outbox } from "./outbox.js";
 import { Packet } from "./packet.js";
 import { SessionRequests, type Replier } from "./session-requests.js";
@@ -34,6 +35,8 @@ export interface ConnectionMetadata {
 
 type Phase =
   | { readonly name: "greeting"; readonly request: HandshakeRequest | undefined }
+  /** Has said hello, and waits for its turn. */
+  | { readonly name: "waiting"; readonly hello: ClientFrameOf<"hello">; readonly request: HandshakeRequest | undefined }
   | { readonly name: "authenticating" }
   | {
       readonly name: "open";
@@ -54,7 +57,7 @@ export interface ConnectionParts {
 }
 
 /** One protocol lifetime over one transport: from the first byte to the end, whichever side brings it. */
-export class Connection implements ConnectionEvents, Replier {
+export class Connection implements ConnectionEvents, Newcomer, Replier {
   readonly ordinal: number;
   readonly outbox: Outbox;
   readonly #node: NodeState;
@@ -170,6 +173,19 @@ export class Connection implements ConnectionEvents, Replier {
     else if (this.#expiresAt <= now) this.fail(new TuttiError(this.#phase.name === "open" ? "TOKEN_EXPIRED" : "HELLO_TIMEOUT"));
   }
 
+  /** Its turn has come: asks the application who it is. */
+  async admit(): Promise<void> {
+    if (this.#phase.name !== "waiting") return;
+    const { hello, request } = this.#phase;
+    this.#phase = { name: "authenticating" };
+    try {
+      this.#open(hello, await authenticate(this.#node.authenticator, hello, this.#handshake(request)));
+    } catch (error) {
+      // Whatever the reason, and whether its code closes elsewhere or not: nobody goes on without being admitted.
+      this.fail(tuttiError(error, this.#node.services.log, { connection: this.id }));
+    }
+  }
+
   /** The server ends a subscription. */
   evict(channel: string, error: TuttiError): void {
     this.requests?.evict(channel, error);
@@ -201,6 +217,7 @@ export class Connection implements ConnectionEvents, Replier {
     this.#phase = { name: "closed" };
     this.outbox.close();
     this.#node.connections.delete(this);
+    if (phase.name === "waiting") this.#node.hellos.leave(this);
     if (phase.name !== "open") return;
     phase.requests.end(members);
     this.#node.sessions.remove(this, phase.requests.caller);
@@ -247,11 +264,8 @@ export class Connection implements ConnectionEvents, Replier {
   #greet(hello: ClientFrameOf<"hello">): void {
     if (this.#phase.name !== "greeting") throw helloRepeated();
     const { request } = this.#phase;
-    this.#phase = { name: "authenticating" };
-    authenticate(this.#node.authenticator, hello, this.#handshake(request))
-      .then((admission) => this.#open(hello, admission))
-      // Whatever the reason, and whether its code closes elsewhere or not: nobody goes on without being admitted.
-      .catch((error: unknown) => this.fail(tuttiError(error, this.#node.services.log, { connection: this.id })));
+    this.#phase = { name: "waiting", hello, request };
+    if (!this.#node.hellos.enter(this)) this.fail(this.#node.readiness.noPlace());
   }
 
   /** What the application is told of the client, its address where it asks for it. */

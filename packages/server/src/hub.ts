@@ -2,37 +2,49 @@ import { TuttiError } from "@tutti/protocol";
 import type { Authenticator } from "./admission.js";
 import { Channels } from "./channels.js";
 import { Connection, type ConnectionMetadata } from "./connection.js";
+import { Drain, type DrainOptions } from "./drain.js";
+import { HelloGate } from "./hello-gate.js";
+import { LoopLag } from "./loop-lag.js";
 import { Memberships, type Target } from "./memberships.js";
 import type { NodeState } from "./node-state.js";
 import { Publishers } from "./publishers.js";
+import { ReadinessWatch, type Health } from "./readiness.js";
 import type { Services } from "./services.js";
 import { Sessions } from "./sessions.js";
 import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "./transport.js";
 
 const SWEEP_MS = 1_000;
-const SETTLE_MS_MAX = 2_000;
-const SETTLE_STEP_MS = 20;
 
 /** All connections of one node, and what looks after them. */
 export class Hub {
   readonly node: NodeState;
   #cancelSweep = (): void => {};
   #headsCheckedAt: number;
-  #isDraining = false;
+  readonly #drain: Drain;
+  readonly #lag = new LoopLag();
+  readonly #startedAt: number;
+  /** When the sweep should have come. */
+  #sweepDueAt = 0;
   #acceptedCount = 0;
 
   constructor(services: Services, authenticator: Authenticator) {
+    const { environment, bounds, brokerWatch, log } = services;
     const channels = new Channels(services);
+    const connections = new Set<Connection>();
+    const hellos = new HelloGate({ environment, bounds });
+    this.#drain = new Drain(connections, environment);
     this.node = {
       services,
       authenticator,
-      connections: new Set(),
+      connections,
+      hellos,
+      readiness: new ReadinessWatch({ bounds, connections, hellos, drain: this.#drain, lag: this.#lag, broker: brokerWatch, log, random: () => environment.random() }),
       channels,
       sessions: new Sessions(),
       memberships: new Memberships(),
       publishers: new Publishers(services, channels),
     };
-    this.#headsCheckedAt = services.environment.elapsed();
+    this.#headsCheckedAt = this.#startedAt = environment.elapsed();
     this.#scheduleSweep();
   }
 
@@ -46,17 +58,17 @@ export class Hub {
     return bytes;
   }
 
-  /** Whether new connections are taken. */
-  get isOpen(): boolean {
-    return !this.#isDraining && this.node.connections.size < this.node.services.bounds.connectionsMax;
+  get health(): Health {
+    const { services, hellos } = this.node;
+    return { status: "live", node: services.node, upMs: services.environment.elapsed() - this.#startedAt, loopLagMs: this.#lag.ms, hellosWaiting: hellos.waiting };
   }
 
   /** Takes over a connection of a transport. */
   accept(transport: ServerTransport, request?: HandshakeRequest): ConnectionEvents {
     const connection = new Connection({ ordinal: this.#acceptedCount++, node: this.node, transport, request });
-    const isOpen = this.isOpen;
+    const refusal = this.node.readiness.refusal();
     this.node.connections.add(connection);
-    if (!isOpen) connection.fail(this.#isDraining ? this.#draining(0) : new TuttiError("UNAVAILABLE", { message: "the server is full" }));
+    if (refusal !== undefined) connection.fail(refusal);
     return connection;
   }
 
@@ -69,36 +81,21 @@ export class Hub {
     for (const connection of this.node.sessions.of(target)) connection.fail(new TuttiError("KICKED", { message: reason }), "leave");
   }
 
-  /** Takes no more connections and sends away those that are there, spread over `withinMs`. Resolves when all were told to go. */
-  async drain(withinMs: number): Promise<void> {
-    const { environment } = this.node.services;
-    this.#isDraining = true;
-    const until = environment.elapsed() + SETTLE_MS_MAX;
-    // Acks of what is being appended go out before the connections end.
-    while (this.#hasUnanswered() && environment.elapsed() < until) {
-      await new Promise<void>((resolve) => void environment.after(SETTLE_STEP_MS, resolve));
-    }
-    for (const connection of this.node.connections) connection.fail(this.#draining(withinMs));
+  /** Takes no more connections, and sends away those that are there. Resolves when they are gone. */
+  drain(options: DrainOptions): Promise<void> {
+    return this.#drain.start(options);
   }
 
   async close(): Promise<void> {
     this.#cancelSweep();
-    await this.drain(0);
+    await this.#drain.hurry();
     await this.node.channels.close();
   }
 
-  #hasUnanswered(): boolean {
-    for (const { requests } of this.node.connections) if (requests !== undefined && !requests.isIdle) return true;
-    return false;
-  }
-
-  #draining(withinMs: number): TuttiError {
-    const retryAfterMs = Math.floor(this.node.services.environment.random() * withinMs);
-    return new TuttiError("SERVER_DRAINING", { message: "the server is about to stop", retryAfterMs });
-  }
-
   #scheduleSweep(): void {
-    this.#cancelSweep = this.node.services.environment.after(SWEEP_MS, () => {
+    const { environment } = this.node.services;
+    this.#sweepDueAt = environment.elapsed() + SWEEP_MS;
+    this.#cancelSweep = environment.after(SWEEP_MS, () => {
       this.#sweep();
       this.#scheduleSweep();
     });
@@ -106,13 +103,17 @@ export class Hub {
 
   /** One timer for all connections and channels. */
   #sweep(): void {
-    const { environment, bounds } = this.node.services;
+    const { environment, bounds, brokerWatch } = this.node.services;
     const now = environment.elapsed();
+    this.#lag.note(now - this.#sweepDueAt);
     // Silence is counted in sweeps: a loop that stands still hears nothing, and does not sweep either.
     const silentSweepsMax = Math.ceil(bounds.silenceMsMax / SWEEP_MS);
     for (const connection of this.node.connections) connection.sweep(now, silentSweepsMax);
     this.node.channels.closeIdle();
     this.node.publishers.sweep();
+    this.node.hellos.sweep(now);
+    brokerWatch.look();
+    this.node.readiness.look();
     if (now - this.#headsCheckedAt < bounds.headCheckMs) return;
     this.#headsCheckedAt = now;
     void this.node.channels.checkHeads();

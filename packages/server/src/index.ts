@@ -1,5 +1,7 @@
 export { createServer, type PublishOptions, type Server, type ServerChannel, type ServerStats } from "./server.js";
 export { closeOnSignals } from "./close-on-signals.js";
+export type { DrainOptions } from "./drain.js";
+export type { Health, NotReadyReason, Readiness } from "./readiness.js";
 export { defaultBounds, type Bounds, type NamespacePolicy, type ServerGuards, type ServerOptions } from "./options.js";
 export type {
   Action,

@@ -1,8 +1,10 @@
 import type { Authenticator } from "./admission.js";
 import type { Channels } from "./channels.js";
 import type { Connection } from "./connection.js";
+import type { HelloGate } from "./hello-gate.js";
 import type { Memberships } from "./memberships.js";
 import type { Publishers } from "./publishers.js";
+import type { ReadinessWatch } from "./readiness.js";
 import type { Services } from "./services.js";
 import type { Sessions } from "./sessions.js";
 
@@ -12,6 +14,9 @@ export interface NodeState {
   readonly authenticator: Authenticator;
   /** All of them, from the first byte to the end; each takes itself out. */
   readonly connections: Set<Connection>;
+  /** Where hellos wait for their turn. */
+  readonly hellos: HelloGate;
+  readonly readiness: ReadinessWatch;
   readonly channels: Channels;
   readonly sessions: Sessions;
   readonly memberships: Memberships;

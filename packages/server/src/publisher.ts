@@ -175,7 +175,7 @@ export class Publisher {
   }
 
   #append(count: PublisherCount, prepared: PreparedEvent, job: Job): void {
-    const { broker, environment } = this.#services;
+    const { broker, brokerWatch, environment } = this.#services;
     const { user } = job.source.caller;
     const { type, payload } = prepared;
     const event = { eventId: eventIdOf(count), type, payload, timestamp: environment.now(), ...(user !== undefined && { user: user.id }) };
@@ -190,6 +190,7 @@ export class Publisher {
     this.#appending.set(n, jobs);
     broker.append(this.#policy.name, { event, publisher: count, ...(retention !== undefined && { retention }) }).then(
       (outcome) => {
+        brokerWatch.worked();
         this.#appending.delete(n);
         if (outcome.outcome === "out-of-order") failed();
         else this.#prepared.forget(n);
@@ -197,6 +198,7 @@ export class Publisher {
         for (const each of jobs) void this.#answer(outcome, each, prepared);
       },
       (cause: unknown) => {
+        brokerWatch.failed(this.#policy.name, cause);
         this.#appending.delete(n);
         failed();
         for (const each of jobs) each.reply.fail(this.#told(cause, each));

@@ -15,10 +15,12 @@ import {
   type UntypedContract,
 } from "@tutti/protocol";
 import { Authenticator } from "./admission.js";
+import { BrokerWatch } from "./broker-watch.js";
 import { Bus } from "./bus.js";
 import { ChannelHandle } from "./channel-handle.js";
 import type { ConnectionMetadata } from "./connection.js";
 import { consoleLog } from "./console-log.js";
+import type { DrainOptions } from "./drain.js";
 import type { UntypedCall, UntypedHandlers, User } from "./handlers.js";
 import { Hub } from "./hub.js";
 import { memoryBroker } from "./memory-broker.js";
@@ -27,6 +29,7 @@ import { nodeEnvironment } from "./node-environment.js";
 import { boundsOf, type ServerOptions } from "./options.js";
 import { Policy } from "./policy.js";
 import type { Published } from "./publisher.js";
+import type { Health, Readiness } from "./readiness.js";
 import type { Services } from "./services.js";
 import { Turn } from "./turn.js";
 import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "./transport.js";
@@ -88,9 +91,17 @@ export interface Server<C extends Contract = Contract> {
   /** Ends connections with `KICKED`; the clients do not come back by themselves. */
   disconnect(target: Target, reason: string): void;
   stats(): ServerStats;
-  /** Takes no more connections and sends clients away, to come back spread over `withinMs` (10 s). */
-  drain(options?: { readonly withinMs?: number }): Promise<void>;
-  /** Drains at once, then frees everything, the broker included. */
+  /** That it lives, with a few figures for operators. It answers for as long as the event loop turns. */
+  health(): Health;
+  /** Whether clients should be sent here, and if not, why. {@link Server.attach} serves both over HTTP. */
+  readiness(): Readiness;
+  /**
+   * Takes leave, as before a deploy: readiness fails and newcomers are refused at once; after `noticeMs` clients are told to come back, to another
+   * node, and are closed with `SERVER_DRAINING`, each answered first, spread over `withinMs`. Resolves when all are gone. Rejects with `CONTRACT_INVALID`
+   * for a number that is none.
+   */
+  drain(options?: DrainOptions): Promise<void>;
+  /** Drains at once, also what is left of a drain that is under way, then frees everything, the broker included. */
   close(): Promise<void>;
 }
 
@@ -117,6 +128,7 @@ export function createServer<const C extends Contract = UntypedContract, U exten
     bounds,
     codecs: options.codecs ?? [jsonCodec],
     broker,
+    brokerWatch: new BrokerWatch({ environment, broker, bounds }),
     bus: new Bus({ node, environment, broker, log }),
     policy: new Policy(options.contract, handlers, calls, options.namespaces ?? {}),
     turn: new Turn({ environment, log, bounds }),
@@ -138,7 +150,9 @@ export function createServer<const C extends Contract = UntypedContract, U exten
     connections: () => hub.connections(),
     disconnect: (target, reason) => hub.disconnect(target, reason),
     stats: () => statsOf(hub),
-    drain: ({ withinMs = 10_000 } = {}) => hub.drain(withinMs),
+    health: () => hub.health,
+    readiness: () => hub.node.readiness.now(),
+    drain: (drainOptions = {}) => hub.drain(drainOptions),
     async close() {
       for (const each of detach) each();
       await hub.close();

@@ -1,4 +1,5 @@
 import type { Codec, Environment } from "@tutti/protocol";
+import type { BrokerWatch } from "./broker-watch.js";
 import type { Broker } from "./broker.js";
 import type { Bus } from "./bus.js";
 import type { Log } from "./log.js";
@@ -15,6 +16,8 @@ export interface Services {
   /** What connections may speak. */
   readonly codecs: readonly Codec[];
   readonly broker: Broker;
+  /** Is told what became of appends and of looks at heads. */
+  readonly brokerWatch: BrokerWatch;
   /** What nodes tell each other. */
   readonly bus: Bus;
   readonly policy: Policy;

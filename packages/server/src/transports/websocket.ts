@@ -1,7 +1,7 @@
 import { STATUS_CODES, type IncomingMessage, type Server as HttpServer } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { TuttiError, errorPolicies, jsonCodec, wireErrorOf, type Codec, type ErrorCode } from "@tutti/protocol";
+import { TuttiError, errorPolicies, jsonCodec, wireErrorOf, type Codec } from "@tutti/protocol";
 import { WebSocket, WebSocketServer, type RawData } from "ws";
 import type { Hub } from "../hub.js";
 import type { Packet } from "../packet.js";
@@ -11,7 +11,6 @@ import { websocketFrame } from "./websocket-frame.js";
 
 /** How long a client may take to answer a close frame. */
 const CLOSE_TIMEOUT_MS = 2_000;
-const RETRY_AFTER_S = 5;
 const REASON_BYTES_MAX = 123;
 const NOTHING = Buffer.alloc(0);
 
@@ -48,7 +47,8 @@ export function attachWebSocket(http: HttpServer, hub: Hub, { path = "/v1/connec
     if (!isOurs) return refuse(socket, 404, "ROOM_NOT_FOUND");
     if (!isAllowedOrigin(request, origins)) return refuse(socket, 403, "ORIGIN_FORBIDDEN");
     if (subprotocols.choose(offeredBy(request)) === undefined) return refuse(socket, 400, "VERSION_UNSUPPORTED");
-    if (!hub.isOpen) return refuse(socket, 503, "UNAVAILABLE");
+    const refusal = hub.node.readiness.refusal();
+    if (refusal !== undefined) return refuse(socket, 503, refusal.code, refusal.retryAfterMs);
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       const codec = subprotocols.codecOf(webSocket.protocol);
       if (codec === undefined) turnAway(webSocket, subprotocols);
@@ -190,11 +190,11 @@ function offeredBy(request: IncomingMessage): readonly string[] {
   return offered.split(",").map((name) => name.trim());
 }
 
-/** Answers a handshake that is not to be, with the code of the reason as its body. */
-function refuse(socket: Duplex, status: number, code: ErrorCode): void {
+/** Answers a handshake that is not to be, with the code of the reason as its body. A load balancer goes on to the next node at a 503. */
+function refuse(socket: Duplex, status: number, code: string, retryAfterMs?: number): void {
   // An error without a listener ends the process.
   socket.on("error", () => socket.destroy());
-  const retry = status === 503 ? `Retry-After: ${RETRY_AFTER_S}\r\n` : "";
+  const retry = retryAfterMs === undefined ? "" : `Retry-After: ${Math.ceil(retryAfterMs / 1000)}\r\n`;
   socket.once("finish", () => socket.destroy());
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n${retry}Content-Type: text/plain\r\nContent-Length: ${code.length}\r\n\r\n${code}`,
