@@ -1,13 +1,20 @@
-import { TuttiError, count, jsonCodec, limits, record, text, type Shape, type ValueOf } from "@tutti/protocol";
+import { TuttiError, count, jsonCodec, limits, optional, record, text, type Shape, type ValueOf } from "@tutti/protocol";
+import { presenceDigest, presenceShapes } from "./presence-messages.js";
 
 /** What nodes tell each other, by `kind`. Fields that are not here are passed over: a newer node may send more. */
 const shapes = {
   /** The node lives. */
-  "node:heartbeat": record({ /** Since when the node is there, Unix ms by its own clock. */ since: count }),
+  "node:heartbeat": record({
+    /** Since when the node is there, Unix ms by its own clock. */
+    since: count,
+    /** Left out where it owns no member. */
+    presence: optional(presenceDigest),
+  }),
   /** The node stops. */
   "node:goodbye": record({}),
   /** The node that hears this was taken for dead in the incarnation that is named. */
   "node:dead": record({ incarnation: count }),
+  ...presenceShapes,
 } satisfies Readonly<Record<string, Shape<object>>>;
 
 type Shapes = typeof shapes;

@@ -105,15 +105,17 @@ export class Bus {
       return this.#complain("what came from another node cannot be read", { topic, error });
     }
     if (told.sender.node === this.node) return;
-    for (const listener of listeners) this.#hand(listener, told, topic);
+    this.hand(listeners, told);
   }
 
-  /** What fails in one listener is no reason to leave out the others, nor the broker's affair. */
-  #hand(listener: BusListener, { message, sender }: Told, topic: Topic): void {
-    try {
-      listener(message, sender);
-    } catch (error) {
-      this.#log.error("a message of another node could not be handled", { topic, kind: message.kind, error });
+  /** Hands a message to all of them: what fails in one is no reason to leave out the others, nor the broker's affair. */
+  hand(listeners: Iterable<BusListener>, { message, sender }: Told): void {
+    for (const listener of listeners) {
+      try {
+        listener(message, sender);
+      } catch (error) {
+        this.#log.error("a message of another node could not be handled", { kind: message.kind, node: sender.node, error });
+      }
     }
   }
 

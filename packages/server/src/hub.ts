@@ -46,6 +46,7 @@ export class Hub {
     };
     this.#headsCheckedAt = this.#startedAt = environment.elapsed();
     this.#scheduleSweep();
+    services.nodes.start();
   }
 
   get connectionCount(): number {
@@ -90,6 +91,7 @@ export class Hub {
     this.#cancelSweep();
     await this.#drain.hurry();
     await this.node.channels.close();
+    await this.node.services.nodes.stop();
   }
 
   #scheduleSweep(): void {

@@ -18,6 +18,7 @@ export type {
 } from "./handlers.js";
 export type { AttachOptions } from "./transports/websocket.js";
 export type { ConnectionMetadata } from "./connection.js";
+export type { NodeInfo } from "./nodes.js";
 export type { Target } from "./memberships.js";
 export type { Published } from "./publisher.js";
 export { silentLog, type Log, type LogFields } from "./log.js";

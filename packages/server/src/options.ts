@@ -65,6 +65,20 @@ export const defaultBounds = {
   brokerFailingMsMax: 5_000,
   /** How long a member whose connection broke is shown as away before it leaves. */
   presenceGraceMs: 10_000,
+  /** How long the list of a channel's members may be incomplete because other nodes have not answered yet. */
+  presenceCompleteMs: 500,
+  /** How many members of one channel are taken from one other node; those beyond are not seen here. */
+  presenceMembersMax: 10_000,
+  /** How many members nodes tell each other in one message. */
+  presencePartMax: 500,
+  /** How many channels a heartbeat names with the numbers of their presence, in turn: it bounds the heartbeat, and how soon a lost change is found. */
+  presenceDigestMax: 512,
+  /** How often a node tells the others that it lives. */
+  nodeHeartbeatMs: 1_000,
+  /** After how much silence another node is taken for dead; at least two heartbeats. */
+  nodeSilenceMsMax: 5_000,
+  /** How many other nodes are known; one beyond is not heard. */
+  nodesMax: 256,
   /** How often the head of a quiet channel is compared with the broker's. */
   headCheckMs: 10_000,
   /** How long a channel without subscribers is kept in memory. */
@@ -75,6 +89,18 @@ export const defaultBounds = {
   preparedBytesMax: 16 * 1024 * 1024,
   /** How long what a handler made of a publish that could not be appended is kept for the repeat. */
   preparedMs: 60_000,
+  /** How long a command (`kick`, `add`, …) waits for the other nodes to have taken it; `UNAVAILABLE` after it. */
+  commandTimeoutMs: 10_000,
+  /** How many commands may wait for other nodes at once; `LIMIT_EXCEEDED` beyond. */
+  commandsMax: 1_024,
+  /** How many entries of users and sessions into channels by `add` there may be, on all nodes together; `LIMIT_EXCEEDED` beyond. */
+  membershipsMax: 100_000,
+  /** For how long a session token is good. */
+  sessionTokenMs: 24 * 3_600_000,
+  /** How long what came for a connection at another node waits for that node's answer; `SESSION_MOVED` after it. */
+  forwardTimeoutMs: 2_000,
+  /** How many such messages may wait at once; `UNAVAILABLE` beyond. */
+  forwardsMax: 1_024,
   /** How many events apart the snapshots of a channel with state are. */
   snapshotEvery: 500,
 };
@@ -103,6 +129,11 @@ export interface ServerOptions<C extends Contract = Contract, U extends User = U
   readonly channels?: Handlers<C, U>;
   readonly calls?: GlobalCallHandlers<C, U>;
   readonly namespaces?: Readonly<Record<string, NamespacePolicy>>;
+  /**
+   * What session tokens are signed with: the first signs, all verify, so that keys can be changed one node after the other. Each of at least 32 bytes,
+   * and the same at all nodes. Without them each process draws its own, which is enough for one.
+   */
+  readonly sessionKeys?: readonly (string | Uint8Array)[];
   /** The log and bus; `memoryBroker()` unless given. */
   readonly broker?: Broker;
   /**
@@ -117,7 +148,7 @@ export interface ServerOptions<C extends Contract = Contract, U extends User = U
 }
 
 /** Bounds that are timers, or that the client is told: neither knows an endless one. */
-const FINITE = ["presenceGraceMs", "heartbeatIntervalMs", "heartbeatTimeoutMs", "messageBytesMax"] as const;
+const FINITE = ["presenceGraceMs", "presenceCompleteMs", "nodeHeartbeatMs", "nodeSilenceMsMax", "heartbeatIntervalMs", "heartbeatTimeoutMs", "messageBytesMax"] as const;
 /** What a timer can wait for at most. Node takes anything longer for a millisecond. */
 const DELAY_MS_MAX = 2_147_483_647;
 
@@ -127,6 +158,10 @@ export function boundsOf(options: Partial<Bounds>): Bounds {
   for (const name of Object.keys(bounds) as (keyof Bounds)[]) bounds[name] = options[name] ?? bounds[name];
   assertCounts(bounds);
   for (const name of FINITE) assertDelay(bounds[name], name);
+  for (const name of ["nodeHeartbeatMs", "presencePartMax", "presenceDigestMax"] as const) {
+    if (bounds[name] < 1) throw invalid(name, "is less than 1", bounds[name]);
+  }
+  if (bounds.nodeSilenceMsMax < 2 * bounds.nodeHeartbeatMs) throw invalid("nodeSilenceMsMax", "is less than two heartbeats", bounds.nodeSilenceMsMax);
   if (bounds.hellosAtOnceMax < 1) throw invalid("hellosAtOnceMax", "lets nobody in", bounds.hellosAtOnceMax);
   return bounds;
 }

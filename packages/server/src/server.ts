@@ -26,6 +26,7 @@ import { Hub } from "./hub.js";
 import { memoryBroker } from "./memory-broker.js";
 import type { Target } from "./memberships.js";
 import { nodeEnvironment } from "./node-environment.js";
+import { Nodes, type NodeInfo } from "./nodes.js";
 import { boundsOf, type ServerOptions } from "./options.js";
 import { Policy } from "./policy.js";
 import type { Published } from "./publisher.js";
@@ -66,6 +67,8 @@ export interface ServerChannel<C extends Contract, P extends PatternOf<C>> {
 }
 
 export interface ServerStats {
+  /** How many nodes are known to live, this one included. */
+  readonly nodes: number;
   readonly connections: number;
   readonly sessions: number;
   readonly channels: number;
@@ -88,6 +91,8 @@ export interface Server<C extends Contract = Contract> {
   /** The channel of a pattern. @throws TuttiError `CHANNEL_INVALID` */
   channel<P extends PatternOf<C>>(pattern: P, params: ParamsOf<P>): ServerChannel<C, P>;
   connections(): readonly ConnectionMetadata[];
+  /** The nodes that are known to live and share the broker, this one first. One that died is there until it was silent for `nodeSilenceMsMax`. */
+  nodes(): readonly NodeInfo[];
   /** Ends connections with `KICKED`; the clients do not come back by themselves. */
   disconnect(target: Target, reason: string): void;
   stats(): ServerStats;
@@ -122,6 +127,7 @@ export function createServer<const C extends Contract = UntypedContract, U exten
   const bounds = boundsOf(options);
   const node = environment.id();
   const broker = options.broker ?? memoryBroker({ environment });
+  const bus = new Bus({ node, environment, broker, log });
   const services: Services = {
     node,
     environment,
@@ -129,7 +135,8 @@ export function createServer<const C extends Contract = UntypedContract, U exten
     codecs: options.codecs ?? [jsonCodec],
     broker,
     brokerWatch: new BrokerWatch({ environment, broker, bounds }),
-    bus: new Bus({ node, environment, broker, log }),
+    bus,
+    nodes: new Nodes({ bus, environment, bounds, log, isShared: options.broker !== undefined }),
     policy: new Policy(options.contract, handlers, calls, options.namespaces ?? {}),
     turn: new Turn({ environment, log, bounds }),
     log,
@@ -148,6 +155,7 @@ export function createServer<const C extends Contract = UntypedContract, U exten
       return new ChannelHandle(hub.node, channelName(pattern, params)) as unknown as ServerChannel<C, typeof pattern>;
     },
     connections: () => hub.connections(),
+    nodes: () => services.nodes.all(),
     disconnect: (target, reason) => hub.disconnect(target, reason),
     stats: () => statsOf(hub),
     health: () => hub.health,
@@ -169,6 +177,7 @@ function statsOf(hub: Hub): ServerStats {
     reducerErrors += channel.reducerErrors;
   }
   return {
+    nodes: hub.node.services.nodes.size,
     connections: hub.connectionCount,
     sessions: hub.node.sessions.size,
     channels: hub.node.channels.size,

@@ -3,6 +3,7 @@ import type { BrokerWatch } from "./broker-watch.js";
 import type { Broker } from "./broker.js";
 import type { Bus } from "./bus.js";
 import type { Log } from "./log.js";
+import type { Nodes } from "./nodes.js";
 import type { Bounds, ServerGuards } from "./options.js";
 import type { Policy } from "./policy.js";
 import type { Turn } from "./turn.js";
@@ -20,6 +21,8 @@ export interface Services {
   readonly brokerWatch: BrokerWatch;
   /** What nodes tell each other. */
   readonly bus: Bus;
+  /** Which nodes live. */
+  readonly nodes: Nodes;
   readonly policy: Policy;
   readonly turn: Turn;
   readonly log: Log;
