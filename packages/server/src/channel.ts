@@ -1,5 +1,5 @@
 import { samePosition, type Codec, type LastSeen, type Position, type SubscriptionStart, type TuttiError, type WireSignal } from "@tutti/protocol";
-import type { EventRun, LoggedEvent } from "./broker.js";
+import type { EventRun, Head, LoggedEvent } from "./broker.js";
 import { eventsFrame } from "./events-frame.js";
 import { FanOuts } from "./fan-outs.js";
 import { Follower } from "./follower.js";
@@ -112,8 +112,14 @@ export class Channel implements TurnTask {
     if (view !== undefined) await this.#snapshots?.save(view);
   }
 
-  async checkHead(): Promise<void> {
-    await this.#follower.checkHead();
+  /** Whether a look at the log's head is due: nothing came since this was asked last, and nothing is being read. */
+  beginLook(): boolean {
+    return this.#follower.beginLook();
+  }
+
+  /** Reads the log where its head is another than ours; what is returned never rejects. */
+  endLook(head: Head): Promise<void> | undefined {
+    return this.#follower.endLook(head);
   }
 
   get hasState(): boolean {

@@ -1,10 +1,8 @@
 import type { Position } from "@tutti/protocol";
 import { Channel } from "./channel.js";
+import { HeadCheck } from "./head-check.js";
 import type { ChannelPolicy } from "./policy.js";
 import type { Services } from "./services.js";
-
-/** How many channels' heads are asked for in a turn: half a millisecond's work. */
-const CHECKED_A_TURN = 64;
 
 interface Opened {
   readonly channel: Channel;
@@ -15,12 +13,12 @@ interface Opened {
 export class Channels {
   readonly #services: Services;
   readonly #opened = new Map<string, Opened>();
-  /** A look at the heads of all channels is under way. */
-  #isChecking = false;
+  readonly #headCheck: HeadCheck;
   #isClosed = false;
 
   constructor(services: Services) {
     this.#services = services;
+    this.#headCheck = new HeadCheck(services);
   }
 
   get size(): number {
@@ -86,24 +84,10 @@ export class Channels {
     }
   }
 
-  /** Looks whether quiet channels missed their last event: some in each turn, since there may be a hundred thousand. */
+  /** Looks whether quiet channels missed their last event. */
   async checkHeads(): Promise<void> {
-    const { guards, turn } = this.#services;
-    if (guards.headCheck === false || this.#isChecking) return;
-    this.#isChecking = true;
-    let count = 0;
-    for (const opened of this.#opened.values()) {
-      this.#checkHead(opened);
-      if (++count % CHECKED_A_TURN === 0) await turn.next();
-      if (this.#isClosed) break;
-    }
-    this.#isChecking = false;
-  }
-
-  #checkHead({ channel, ready }: Opened): void {
-    ready
-      .then(() => channel.checkHead())
-      .catch((error: unknown) => this.#services.log.warn("checking a channel's head failed", { channel: channel.name, error }));
+    // Where the node closes there are none left, and the look is over.
+    if (this.#services.guards.headCheck !== false) await this.#headCheck.look(this);
   }
 
   async close(): Promise<void> {

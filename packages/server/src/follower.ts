@@ -1,5 +1,5 @@
 import { TuttiError, isFinal, samePosition, type Cancel, type LastSeen, type Position } from "@tutti/protocol";
-import { lastSeen, type Broker, type EventRun, type LoggedEvent, type Page } from "./broker.js";
+import { lastSeen, type Broker, type EventRun, type Head, type LoggedEvent, type Page } from "./broker.js";
 import type { ChannelPolicy } from "./policy.js";
 import type { Services } from "./services.js";
 import { View } from "./view.js";
@@ -7,6 +7,9 @@ import { View } from "./view.js";
 const PAGE_COUNT = 256;
 const RETRY_MS = 1_000;
 const LOAD_ATTEMPTS = 5;
+
+/** Whose log is followed, and how its state is reduced, where it has one. */
+type Followed = Pick<ChannelPolicy, "name" | "definition">;
 
 export interface FollowerEvents {
   /** The next events, in order. */
@@ -19,9 +22,11 @@ export interface FollowerEvents {
 
 type Gap = Extract<Page, { readonly outcome: "gap" }>;
 
+const FOLLOWING = { name: "following" } as const;
+
 type Phase =
   | { readonly name: "opening" }
-  | { readonly name: "following" }
+  | typeof FOLLOWING
   /** Reading from the log. What the bus brings meanwhile is not taken, since the log has it too. `done` never rejects. */
   | { readonly name: "catching-up"; readonly done: Promise<void> }
   /** Reading failed; it goes on after a pause. */
@@ -39,7 +44,7 @@ export function resumeAfter(last: Position, gap: Gap): Position {
  */
 export class Follower {
   readonly #services: Services;
-  readonly #policy: ChannelPolicy;
+  readonly #policy: Followed;
   readonly #events: FollowerEvents;
   #phase: Phase = { name: "opening" };
   /** Whether the bus brought something that was not taken. */
@@ -50,7 +55,7 @@ export class Follower {
   #view: View | undefined;
   #unsubscribe: (() => Promise<void>) | undefined;
 
-  constructor(services: Services, policy: ChannelPolicy, events: FollowerEvents) {
+  constructor(services: Services, policy: Followed, events: FollowerEvents) {
     this.#services = services;
     this.#policy = policy;
     this.#events = events;
@@ -77,21 +82,27 @@ export class Follower {
       throw error;
     }
     if (this.#missed) await this.#catchUp();
-    else this.#phase = { name: "following" };
+    else this.#phase = FOLLOWING;
   }
 
-  /** Compares the head of a quiet channel with the log's: a lost last event is followed by nothing that would show the hole. */
-  async checkHead(): Promise<void> {
+  /** Whether a look at the log's head is due: nothing was taken since this was asked last, and nothing is being read. */
+  beginLook(): boolean {
     const wasQuiet = this.#isQuiet;
     this.#isQuiet = true;
-    if (wasQuiet && this.#phase.name === "following") await this.refresh();
+    return wasQuiet && this.#phase.name === "following";
+  }
+
+  /** Reads the log where its head, asked for when the look began, is another than ours; what is returned never rejects. */
+  endLook(head: Head): Promise<void> | undefined {
+    // What was taken meanwhile is not in that head, and has shown by itself whether it follows.
+    const isOver = !this.#isQuiet || this.#phase.name !== "following";
+    return isOver || this.#isAt(head) ? undefined : this.#catchUp();
   }
 
   /** Takes what the log holds and was not taken yet. Rejects where that cannot be had now. */
   async refresh(): Promise<void> {
     const head = await this.#broker.head(this.#policy.name);
-    const isOther = head.eventId !== undefined && this.#last.eventId !== undefined && head.eventId !== this.#last.eventId;
-    if (samePosition(head.position, this.#last) && !isOther) return;
+    if (this.#isAt(head)) return;
     await this.#reachHead(this.#phase);
     if (this.#is("pausing")) throw new TuttiError("UNAVAILABLE", { message: `the log of ${this.#policy.name} cannot be read now` });
   }
@@ -121,6 +132,12 @@ export class Follower {
     const unsubscribe = this.#unsubscribe;
     this.#unsubscribe = undefined;
     await unsubscribe?.();
+  }
+
+  /** Whether it is the head that was seen last, and the same event stands there. */
+  #isAt({ position, eventId }: Head): boolean {
+    const isOther = eventId !== undefined && this.#last.eventId !== undefined && eventId !== this.#last.eventId;
+    return samePosition(position, this.#last) && !isOther;
   }
 
   get #broker(): Broker {
@@ -170,7 +187,7 @@ export class Follower {
       if (page.outcome === "gap") await this.#restart(page);
       else if (page.run.events.length > 0) this.#take(page.run);
       else if (!this.#missed) {
-        this.#phase = { name: "following" };
+        this.#phase = FOLLOWING;
         return;
       }
     }

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { memoryBroker, type AppendRequest, type Broker, type EventRun } from "@tutti/server";
 import { boundBroker } from "@tutti/testkit";
 import { following, room, text, textsOf } from "./support/following.js";
@@ -26,68 +26,6 @@ describe("what the bus loses", () => {
     await publish("two");
     await world.settle();
     expect(textsOf(peer)).toEqual(["one", "two"]);
-  });
-
-  it("REC-5 is found within headCheckMs where it was the last event of a quiet channel", async () => {
-    const { peer, lose, pass } = await following();
-    await pass(5_000);
-    await lose("one");
-    await pass(4_000);
-    expect(textsOf(peer)).toEqual([]);
-    await pass(7_000);
-    expect(textsOf(peer)).toEqual(["one"]);
-  });
-
-  it("REC-5 is found in the time after where the channel was busy until then", async () => {
-    const { peer, publish, lose, pass } = await following();
-    await pass(9_500);
-    await publish("one");
-    await lose("two");
-    await pass(21_000);
-    expect(textsOf(peer)).toEqual(["one", "two"]);
-  });
-
-  it("REC-5 asks for the head of quiet channels alone, once in headCheckMs", async () => {
-    const { world, publish, pass } = await following({ headCheckMs: 2_000 });
-    await pass(2_000);
-    const before = world.broker.countOf("head");
-    const reads = world.broker.countOf("read");
-    await pass(4_000);
-    expect(world.broker.countOf("head")).toBe(before + 2);
-    expect(world.broker.countOf("read")).toBe(reads);
-    for (let round = 0; round < 4; round++) {
-      await publish("busy");
-      await pass(1_000);
-    }
-    expect(world.broker.countOf("head")).toBe(before + 2);
-  });
-
-  it("REC-5 asks for the heads of many channels in several turns", async () => {
-    const { world, peer, pass } = await following({ headCheckMs: 2_000 });
-    for (let id = 2; id <= 200; id++) await peer.subscribe(`room:${id}`);
-    await pass(4_000);
-    const { environment, broker } = world;
-    const counts = [broker.countOf("head")];
-    const tick = environment.tick.bind(environment);
-    vi.spyOn(environment, "tick").mockImplementation(async () => {
-      await tick();
-      counts.push(broker.countOf("head"));
-    });
-    await pass(2_000);
-    const inATurn = counts.slice(1).map((count, index) => count - (counts[index] ?? 0));
-    expect(inATurn.reduce((sum, count) => sum + count)).toBe(200);
-    // What is asked for when the time comes, and at the end of the same turn.
-    expect(Math.max(...inATurn)).toBeLessThanOrEqual(2 * 64);
-  });
-
-  it("REC-5 goes on after a failed look at the head", async () => {
-    const { world, peer, lose, pass } = await following();
-    await lose("one");
-    world.broker.failNext("head");
-    await pass(11_000);
-    expect(textsOf(peer)).toEqual([]);
-    await pass(10_000);
-    expect(textsOf(peer)).toEqual(["one"]);
   });
 
   it("REC-5 is read again after a pause where the log cannot be read", async () => {
