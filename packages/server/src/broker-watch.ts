@@ -44,12 +44,20 @@ export class BrokerWatch {
   }
 
   health(): BrokerHealth {
-    const own = this.#broker.health?.();
-    if (own?.status === "unavailable") return own;
+    const own = this.#own();
+    if (own.status === "unavailable") return own;
     const failing = this.#failing;
     const failingMs = failing === undefined ? 0 : failing.latestMs - failing.sinceMs;
     if (failing === undefined || failingMs < this.#failingMsMax) return { status: "ready" };
     return { status: "unavailable", reason: `nothing has worked for ${Math.round(failingMs)} ms` };
+  }
+
+  #own(): BrokerHealth {
+    try {
+      return this.#broker.health?.() ?? { status: "ready" };
+    } catch (error) {
+      return { status: "unavailable", reason: `it cannot say how it is: ${String(error)}` };
+    }
   }
 
   /**

@@ -17,6 +17,7 @@ export type {
   User,
 } from "./handlers.js";
 export type { AttachOptions } from "./transports/websocket.js";
+export type { HealthPaths } from "./transports/health.js";
 export type { ConnectionMetadata } from "./connection.js";
 export type { NodeInfo } from "./nodes.js";
 export type { Target } from "./memberships.js";

@@ -34,6 +34,7 @@ import type { Health, Readiness } from "./readiness.js";
 import type { Services } from "./services.js";
 import { Turn } from "./turn.js";
 import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "./transport.js";
+import { attachHealth } from "./transports/health.js";
 import { attachWebSocket, type AttachOptions } from "./transports/websocket.js";
 
 export interface PublishOptions {
@@ -84,7 +85,10 @@ export interface ServerStats {
 }
 
 export interface Server<C extends Contract = Contract> {
-  /** Serves WebSockets at `path` of an HTTP server, beside what it serves already. Works with whatever ends in `node:http`. */
+  /**
+   * Serves WebSockets at `path` of an HTTP server, and how this node is at `/healthz` and `/readyz`, beside what it serves already: whoever listens to its
+   * requests should do so before. Works with whatever ends in `node:http`.
+   */
   attach(http: HttpServer, options?: AttachOptions): void;
   /** Takes over a connection of any transport. @param request what opened it, over HTTP: for `authenticate` */
   accept(transport: ServerTransport, request?: HandshakeRequest): ConnectionEvents;
@@ -147,7 +151,9 @@ export function createServer<const C extends Contract = UntypedContract, U exten
 
   return {
     attach(http, attachOptions = {}) {
+      const { health = {} } = attachOptions;
       detach.push(attachWebSocket(http, hub, attachOptions));
+      if (health !== false) detach.push(attachHealth(http, hub, health));
     },
     accept: (transport, request) => hub.accept(transport, request),
     channel(pattern, params) {

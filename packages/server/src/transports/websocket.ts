@@ -6,6 +6,8 @@ import { WebSocket, WebSocketServer, type RawData } from "ws";
 import type { Hub } from "../hub.js";
 import type { Packet } from "../packet.js";
 import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "../transport.js";
+import type { HealthPaths } from "./health.js";
+import { pathOf } from "./request-path.js";
 import { Subprotocols } from "./subprotocols.js";
 import { websocketFrame } from "./websocket-frame.js";
 
@@ -22,6 +24,11 @@ export interface AttachOptions {
    * Clients that are no browsers send no `Origin` and are let in.
    */
   readonly origins?: readonly string[] | "any";
+  /**
+   * Where `GET` is told how this node is, ahead of who listens to the server's requests; `/healthz` and `/readyz`. `false` leaves both paths to others:
+   * `server.health()` and `server.readiness()` say the same.
+   */
+  readonly health?: HealthPaths | false;
 }
 
 /** Serves WebSockets on an HTTP server. Returns what undoes it. */
@@ -166,11 +173,6 @@ class WebSocketTransport implements ServerTransport {
 function bytesOf(data: RawData): Buffer {
   if (Array.isArray(data)) return Buffer.concat(data);
   return Buffer.isBuffer(data) ? data : Buffer.from(data);
-}
-
-function pathOf(request: IncomingMessage): string {
-  const [path = ""] = (request.url ?? "").split("?", 1);
-  return path;
 }
 
 function requestOf({ url = "", headers }: IncomingMessage): HandshakeRequest {
