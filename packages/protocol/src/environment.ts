@@ -6,7 +6,7 @@ export type Cancel = () => void;
  * timer or randomness, so a simulation can run them from a seed.
  */
 export interface Environment {
-  /** Wall-clock time in Unix milliseconds. May jump; only for people and for tokens. */
+  /** Wall-clock time in Unix milliseconds. May jump; only for people, for tokens, and for a guess that heals itself where it was wrong. */
   now(): number;
   /** Monotonic milliseconds since some start. For every delay and deadline. */
   elapsed(): number;

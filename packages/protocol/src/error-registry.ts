@@ -27,6 +27,7 @@ const categories = {
   SLOW_CONSUMER: "connection",
   SERVER_DRAINING: "connection",
   SESSION_REPLACED: "connection",
+  SESSION_MOVED: "connection",
   RETRIES_EXHAUSTED: "connection",
   CLIENT_CLOSED: "connection",
   NOT_CONNECTED: "connection",
@@ -78,8 +79,15 @@ const categories = {
 /** A code of the registry. */
 export type ErrorCode = keyof typeof categories;
 
+/**
+ * Policies that a client follows without knowing the code: a close code that it does not know is a lost connection to it. They stand here, so that
+ * no page loads them.
+ */
+const unlisted: ReadonlyMap<string, ErrorPolicy> = new Map([["SESSION_MOVED", { retry: "reconnect", closeCode: 4104 }]]);
+
 function entryOf([code, category]: readonly [string, ErrorCategory]): readonly [string, ErrorEntry] {
-  return [code, { category, retry: retryOf(code), ...present({ closeCode: closeCodeOf(code) }) }];
+  const { retry = retryOf(code), closeCode = closeCodeOf(code) }: ErrorPolicy = unlisted.get(code) ?? {};
+  return [code, { category, retry, ...present({ closeCode }) }];
 }
 
 const entries: ReadonlyMap<string, ErrorEntry> = new Map(Object.entries(categories).map(entryOf));

@@ -58,5 +58,5 @@ export { clientShapes, readClientFrame, type ClientFrame, type ClientFrameOf } f
 export { publishResult, readServerFrame, serverShapes, subscribeResult, type ServerFrame, type ServerFrameOf } from "./server-frames.js";
 export type { Member, PresenceChange, Rewind, SubscriptionStart, WireEvent, WireSignal } from "./common-shapes.js";
 export { LIST_MAX, member, wireError, wireSignal } from "./common-shapes.js";
-export { anything, count, flag, list, oneField, oneOf, optional, record, text, type RecordOf, type Shape, type ValueOf } from "./shape.js";
+export { anything, count, flag, list, oneField, oneOf, optional, record, text, type OptionalShape, type RecordOf, type Shape, type ValueOf } from "./shape.js";
 export { PROTOCOL_VERSION, subprotocolOf } from "./version.js";

@@ -8,6 +8,7 @@ export const remedies: Readonly<Record<ErrorCode, string>> = {
   SLOW_CONSUMER: "The client read too slowly and was cut off; it reconnects and recovers what it missed. Publish less, or raise `outboxBytesMax`.",
   SERVER_DRAINING: "The server is about to stop; the client comes back after `retryAfterMs`.",
   SESSION_REPLACED: "The same session connected elsewhere, for example a duplicated tab. Create a client of its own for each tab.",
+  SESSION_MOVED: "The connection of the session is not there any more, or another one has come elsewhere; the client opens again by itself, with its positions.",
   RETRIES_EXHAUSTED: "Offer the user a button that calls `connect()`.",
   CLIENT_CLOSED: "The application closed the client. Create another one, or call `connect()`.",
   NOT_CONNECTED: "Calls and signals need a connection; wait for the status `connected`.",

@@ -2,6 +2,8 @@ import { closeCodeOf, codeOfClose, errorEntry, errorPolicies, errorRegistry, isF
 import { describe, expect, it } from "vitest";
 
 const codes = Object.keys(errorRegistry) as ErrorCode[];
+/** Without the one that a client follows without knowing it. */
+const listed = codes.filter((code) => code !== "SESSION_MOVED");
 
 describe("the registry of errors", () => {
   it.each(codes)("ERR-1: %s has a category, a retry and a remedy that is a sentence", (code) => {
@@ -12,7 +14,7 @@ describe("the registry of errors", () => {
   });
 
   it("ERR-1: it says of retries and close codes what a client goes by", () => {
-    for (const code of codes) expect(errorEntry(code)).toMatchObject({ retry: "never", ...(errorPolicies as Partial<Record<ErrorCode, object>>)[code] });
+    for (const code of listed) expect(errorEntry(code)).toMatchObject({ retry: "never", ...(errorPolicies as Partial<Record<ErrorCode, object>>)[code] });
     expect(codes).toEqual(expect.arrayContaining(Object.keys(errorPolicies)));
   });
 
@@ -21,13 +23,19 @@ describe("the registry of errors", () => {
   });
 
   it("ERR-1: a close code belongs to one code, and leads back to it", () => {
-    for (const code of codes) {
+    for (const code of listed) {
       const { closeCode } = errorEntry(code);
       if (closeCode === undefined) continue;
       expect(codeOfClose(closeCode)).toBe(code);
       // Browsers and `ws` let an application use 4000 to 4999 alone; 1009 is the standard's own for a message that is too big.
       expect(closeCode === 1009 || (closeCode >= 4000 && closeCode <= 4999)).toBe(true);
     }
+  });
+
+  it("ERR-1: the close code of SESSION_MOVED is nobody else's, and a client that does not know it does what the registry says", () => {
+    const { closeCode = 0, retry } = errorEntry("SESSION_MOVED");
+    expect(codes.filter((code) => errorEntry(code).closeCode === closeCode)).toEqual(["SESSION_MOVED"]);
+    expect(errorEntry(codeOfClose(closeCode)).retry).toBe(retry);
   });
 
   it("ERR-1: a range of close codes has one category", () => {

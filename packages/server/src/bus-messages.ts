@@ -1,6 +1,8 @@
 import { TuttiError, count, jsonCodec, limits, optional, record, text, type Shape, type ValueOf } from "@tutti/protocol";
 import { presenceDigest, presenceShapes } from "./presence-messages.js";
 
+import { forwardShapes } from "./forwarding.js";
+import { claimShapes } from "./session-claims.js";
 /** What nodes tell each other, by `kind`. Fields that are not here are passed over: a newer node may send more. */
 const shapes = {
   /** The node lives. */
@@ -16,6 +18,9 @@ const shapes = {
   "node:dead": record({ incarnation: count }),
   ...presenceShapes,
 } satisfies Readonly<Record<string, Shape<object>>>;
+  ...claimShapes,
+  ...forwardShapes,
+  ...commandShapes,
 
 type Shapes = typeof shapes;
 export type BusMessage = { [Kind in keyof Shapes]: { readonly kind: Kind } & ValueOf<Shapes[Kind]> }[keyof Shapes];

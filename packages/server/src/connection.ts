@@ -3,6 +3,7 @@ import {
   closeCodeOf,
   correlationIdOf,
   errorPolicies,
+  errorRegistry,
   jsonCodec,
   limits,
   readClientFrame,
@@ -59,6 +60,8 @@ export interface ConnectionParts {
 /** One protocol lifetime over one transport: from the first byte to the end, whichever side brings it. */
 export class Connection implements ConnectionEvents, Newcomer, Replier {
   readonly ordinal: number;
+  /** What it claims its session with, at other nodes: the connection of the largest claim is the latest one. */
+  readonly claim: number;
   readonly outbox: Outbox;
   readonly #node: NodeState;
   readonly #transport: ServerTransport;
@@ -71,6 +74,7 @@ export class Connection implements ConnectionEvents, Newcomer, Replier {
   constructor({ ordinal, node, transport, request }: ConnectionParts) {
     const { environment, bounds } = node.services;
     this.ordinal = ordinal;
+    this.claim = node.claims.next();
     this.#node = node;
     this.#transport = transport;
     this.outbox = new Outbox(transport, bounds.outboxBytesMax);
@@ -100,6 +104,11 @@ export class Connection implements ConnectionEvents, Newcomer, Replier {
       remoteAddress: this.#transport.remoteAddress,
       since,
     };
+  }
+
+  /** When it was welcomed, Unix ms. */
+  get openedAt(): number | undefined {
+    return this.#phase.name === "open" ? this.#phase.since : undefined;
   }
 
   get requests(): SessionRequests | undefined {
@@ -161,6 +170,18 @@ export class Connection implements ConnectionEvents, Newcomer, Replier {
     this.outbox.flush();
     this.#finish(members);
     this.#transport.close(closeCodeOf(wire.code) ?? 1011, wire.code);
+  }
+
+  /**
+   * A connection of its session has opened at another node, and this one ends. Where it is proven that the other one is the later, it ends for good;
+   * else the client, if this is the one that it has, comes back.
+   */
+  replaced({ isProven }: { readonly isProven: boolean }): void {
+    if (this.#phase.name === "closed") return;
+    if (isProven) return this.fail(new TuttiError("SESSION_REPLACED"));
+    this.outbox.flush();
+    this.#finish("away");
+    this.#transport.close(errorRegistry.SESSION_MOVED.closeCode ?? 1011, "SESSION_MOVED");
   }
 
   /**
@@ -291,6 +312,7 @@ export class Connection implements ConnectionEvents, Newcomer, Replier {
     const requests = new SessionRequests(this.#node, { session, user }, this);
     this.#phase = { name: "open", requests, client: hello.client, since: environment.now() };
     this.#node.sessions.add(this, requests.caller);
+    this.#node.claims.tell(session, this);
     this.send({
       op: "welcome",
       version: admission.version,

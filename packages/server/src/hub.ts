@@ -4,11 +4,13 @@ import { Channels } from "./channels.js";
 import { Connection, type ConnectionMetadata } from "./connection.js";
 import { Drain, type DrainOptions } from "./drain.js";
 import { HelloGate } from "./hello-gate.js";
+import { Forwarder } from "./forwarding.js";
 import { LoopLag } from "./loop-lag.js";
 import { Memberships, type Target } from "./memberships.js";
 import type { NodeState } from "./node-state.js";
 import { Publishers } from "./publishers.js";
 import { ReadinessWatch, type Health } from "./readiness.js";
+import { SessionClaims } from "./session-claims.js";
 import type { Services } from "./services.js";
 import { Sessions } from "./sessions.js";
 import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "./transport.js";
@@ -33,6 +35,7 @@ export class Hub {
     const connections = new Set<Connection>();
     const hellos = new HelloGate({ environment, bounds });
     this.#drain = new Drain(connections, environment);
+    const sessions = new Sessions();
     this.node = {
       services,
       authenticator,
@@ -40,8 +43,10 @@ export class Hub {
       hellos,
       readiness: new ReadinessWatch({ bounds, connections, hellos, drain: this.#drain, lag: this.#lag, broker: brokerWatch, log, random: () => environment.random() }),
       channels,
-      sessions: new Sessions(),
-      memberships: new Memberships(),
+      sessions,
+      claims: new SessionClaims({ environment, bounds, bus, nodes, sessions }),
+      forwarder: new Forwarder(services),
+      commands: new Commands(services, sessions, services.nodes),
       publishers: new Publishers(services, channels),
     };
     this.#headsCheckedAt = this.#startedAt = environment.elapsed();

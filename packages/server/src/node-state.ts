@@ -2,10 +2,12 @@ import type { Authenticator } from "./admission.js";
 import type { Channels } from "./channels.js";
 import type { Connection } from "./connection.js";
 import type { HelloGate } from "./hello-gate.js";
+import type { Forwarder } from "./forwarding.js";
 import type { Memberships } from "./memberships.js";
 import type { Publishers } from "./publishers.js";
 import type { ReadinessWatch } from "./readiness.js";
 import type { Services } from "./services.js";
+import type { SessionClaims } from "./session-claims.js";
 import type { Sessions } from "./sessions.js";
 
 /** What the connections of one node share. */
@@ -19,6 +21,11 @@ export interface NodeState {
   readonly readiness: ReadinessWatch;
   readonly channels: Channels;
   readonly sessions: Sessions;
-  readonly memberships: Memberships;
+  /** Which sessions have opened at which node last. */
+  readonly claims: SessionClaims;
+  /** Brings what comes with a session token to the connection that it names. */
+  readonly forwarder: Forwarder;
+  /** What the application does to people, here and at other nodes. */
+  readonly commands: Commands;
   readonly publishers: Publishers;
 }

@@ -32,6 +32,7 @@ import { Policy } from "./policy.js";
 import type { Published } from "./publisher.js";
 import type { Health, Readiness } from "./readiness.js";
 import type { Services } from "./services.js";
+import { SessionTokens } from "./session-token.js";
 import { Turn } from "./turn.js";
 import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "./transport.js";
 import { attachHealth } from "./transports/health.js";
@@ -163,6 +164,7 @@ export function createServer<const C extends Contract = UntypedContract, U exten
     connections: () => hub.connections(),
     nodes: () => services.nodes.all(),
     disconnect: (target, reason) => hub.disconnect(target, reason),
+    tokens: new SessionTokens({ node, environment, keys: options.sessionKeys, ageMsMax: bounds.sessionTokenMs }),
     stats: () => statsOf(hub),
     health: () => hub.health,
     readiness: () => hub.node.readiness.now(),

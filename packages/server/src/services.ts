@@ -6,6 +6,7 @@ import type { Log } from "./log.js";
 import type { Nodes } from "./nodes.js";
 import type { Bounds, ServerGuards } from "./options.js";
 import type { Policy } from "./policy.js";
+import type { SessionTokens } from "./session-token.js";
 import type { Turn } from "./turn.js";
 
 /** What every part of one node shares. */
@@ -23,6 +24,7 @@ export interface Services {
   readonly bus: Bus;
   /** Which nodes live. */
   readonly nodes: Nodes;
+  readonly tokens: SessionTokens;
   readonly policy: Policy;
   readonly turn: Turn;
   readonly log: Log;

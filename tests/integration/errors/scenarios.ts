@@ -1,7 +1,7 @@
 import { defineContract, TuttiError, type ErrorCode } from "@tutti/protocol";
 import { memoryStorage, storedSessions, type HeldSession } from "@tutti/client";
 import { lmdbBroker } from "@tutti/lmdb";
-import type { User } from "@tutti/server";
+import { memoryBroker, type User } from "@tutti/server";
 import { handshake } from "../handshake.js";
 import { connected, hello, reason, rejection, surfaced, told, type Stage } from "../stage.js";
 
@@ -102,6 +102,17 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
     storage.abandon();
     await connected(stage.guests.client(url, { storage }));
     return lost;
+  },
+  async SESSION_MOVED(stage) {
+    const broker = memoryBroker();
+    const [one, other] = [await stage.serve({ broker }), await stage.serve({ broker })];
+    const late = await stage.raw(one.url);
+    const living = await stage.raw(other.url);
+    const greeting = hello();
+    living.send(greeting);
+    await living.next(({ op }) => op === "welcome");
+    late.send(greeting);
+    return (await late.closed()).reason;
   },
   async RETRIES_EXHAUSTED(stage) {
     const proxy = await stage.proxy((await stage.serve()).port);
