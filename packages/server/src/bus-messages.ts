@@ -1,8 +1,9 @@
 import { TuttiError, count, jsonCodec, limits, optional, record, text, type Shape, type ValueOf } from "@tutti/protocol";
+import { commandShapes } from "./command-answers.js";
 import { presenceDigest, presenceShapes } from "./presence-messages.js";
-
 import { forwardShapes } from "./forwarding.js";
 import { claimShapes } from "./session-claims.js";
+
 /** What nodes tell each other, by `kind`. Fields that are not here are passed over: a newer node may send more. */
 const shapes = {
   /** The node lives. */
@@ -17,10 +18,10 @@ const shapes = {
   /** The node that hears this was taken for dead in the incarnation that is named. */
   "node:dead": record({ incarnation: count }),
   ...presenceShapes,
-} satisfies Readonly<Record<string, Shape<object>>>;
   ...claimShapes,
   ...forwardShapes,
   ...commandShapes,
+} satisfies Readonly<Record<string, Shape<object>>>;
 
 type Shapes = typeof shapes;
 export type BusMessage = { [Kind in keyof Shapes]: { readonly kind: Kind } & ValueOf<Shapes[Kind]> }[keyof Shapes];

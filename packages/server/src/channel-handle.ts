@@ -1,5 +1,5 @@
 import { TuttiError, type Member, type Position } from "@tutti/protocol";
-import type { Target } from "./memberships.js";
+import type { Target } from "./target.js";
 import { eventIdOfKey } from "./digest.js";
 import type { NodeState } from "./node-state.js";
 import type { ChannelPolicy } from "./policy.js";
@@ -60,32 +60,29 @@ export class ChannelHandle {
     return { position: { epoch, seq }, state: channel.snapshot()?.state };
   }
 
-  kick(target: Target, reason: string): void {
-    this.#node.memberships.remove(target, this.name);
-    this.#evict(target, new TuttiError("KICKED", { message: reason }));
+  kick(target: Target, reason: string): Promise<void> {
+    return this.#node.commands.evict(this.name, target, "KICKED", reason);
   }
 
-  revoke(target: Target, reason = "the permission was withdrawn"): void {
-    this.#node.memberships.remove(target, this.name);
-    this.#evict(target, new TuttiError("SUBSCRIPTION_REVOKED", { message: reason }));
+  revoke(target: Target, reason = "the permission was withdrawn"): Promise<void> {
+    return this.#node.commands.evict(this.name, target, "SUBSCRIPTION_REVOKED", reason);
   }
 
   async add(target: Target): Promise<void> {
     this.#policy();
-    this.#node.memberships.add(target, this.name);
-    await Promise.all(this.#node.sessions.of(target).flatMap(({ requests }) => (requests === undefined ? [] : [requests.join(this.name)])));
+    return this.#node.commands.add(this.name, target);
   }
 
-  remove(target: Target, reason = "removed from the channel"): void {
-    this.kick(target, reason);
+  remove(target: Target, reason = "removed from the channel"): Promise<void> {
+    return this.kick(target, reason);
   }
 
-  close(): void {
-    const { policy } = this.#node.services;
-    policy.close(this.name);
-    this.#node.memberships.removeChannel(this.name);
-    const error = new TuttiError("ROOM_NOT_FOUND", { message: `${this.name} was closed` });
-    for (const connection of this.#node.sessions.all()) connection.requests?.evict(this.name, error);
+  close(): Promise<void> {
+    return this.#node.commands.closeChannel(this.name);
+  }
+
+  reopen(): Promise<void> {
+    return this.#node.commands.reopenChannel(this.name);
   }
 
   /** @throws TuttiError `ROOM_NOT_FOUND` */
@@ -93,9 +90,5 @@ export class ChannelHandle {
     const policy = this.#node.channels.policyOf(this.name);
     policy.assertOpen();
     return policy;
-  }
-
-  #evict(target: Target, error: TuttiError): void {
-    for (const connection of this.#node.sessions.of(target)) connection.requests?.evict(this.name, error);
   }
 }

@@ -1,18 +1,18 @@
-import { TuttiError } from "@tutti/protocol";
 import type { Authenticator } from "./admission.js";
 import { Channels } from "./channels.js";
+import { Commands } from "./commands.js";
 import { Connection, type ConnectionMetadata } from "./connection.js";
 import { Drain, type DrainOptions } from "./drain.js";
 import { HelloGate } from "./hello-gate.js";
 import { Forwarder } from "./forwarding.js";
 import { LoopLag } from "./loop-lag.js";
-import { Memberships, type Target } from "./memberships.js";
 import type { NodeState } from "./node-state.js";
 import { Publishers } from "./publishers.js";
 import { ReadinessWatch, type Health } from "./readiness.js";
-import { SessionClaims } from "./session-claims.js";
 import type { Services } from "./services.js";
+import { SessionClaims } from "./session-claims.js";
 import { Sessions } from "./sessions.js";
+import type { Target } from "./target.js";
 import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "./transport.js";
 
 const SWEEP_MS = 1_000;
@@ -30,7 +30,7 @@ export class Hub {
   #acceptedCount = 0;
 
   constructor(services: Services, authenticator: Authenticator) {
-    const { environment, bounds, brokerWatch, log } = services;
+    const { environment, bounds, brokerWatch, bus, nodes, log } = services;
     const channels = new Channels(services);
     const connections = new Set<Connection>();
     const hellos = new HelloGate({ environment, bounds });
@@ -83,8 +83,8 @@ export class Hub {
   }
 
   /** Ends connections for good: the clients do not come back by themselves. */
-  disconnect(target: Target, reason: string): void {
-    for (const connection of this.node.sessions.of(target)) connection.fail(new TuttiError("KICKED", { message: reason }), "leave");
+  disconnect(target: Target, reason: string): Promise<void> {
+    return this.node.commands.disconnect(target, reason);
   }
 
   /** Takes no more connections, and sends away those that are there. Resolves when they are gone. */
@@ -96,6 +96,7 @@ export class Hub {
     this.#cancelSweep();
     await this.#drain.hurry();
     await this.node.channels.close();
+    await this.node.commands.close();
     await this.node.services.nodes.stop();
   }
 
@@ -110,7 +111,7 @@ export class Hub {
 
   /** One timer for all connections and channels. */
   #sweep(): void {
-    const { environment, bounds, brokerWatch } = this.node.services;
+    const { environment, bounds, brokerWatch, guards } = this.node.services;
     const now = environment.elapsed();
     this.#lag.note(now - this.#sweepDueAt);
     // Silence is counted in sweeps: a loop that stands still hears nothing, and does not sweep either.
@@ -124,5 +125,6 @@ export class Hub {
     if (now - this.#headsCheckedAt < bounds.headCheckMs) return;
     this.#headsCheckedAt = now;
     void this.node.channels.checkHeads();
+    if (guards.headCheck !== false) void this.node.commands.checkHead();
   }
 }

@@ -20,7 +20,7 @@ export type { AttachOptions } from "./transports/websocket.js";
 export type { HealthPaths } from "./transports/health.js";
 export type { ConnectionMetadata } from "./connection.js";
 export type { NodeInfo } from "./nodes.js";
-export type { Target } from "./memberships.js";
+export type { Target } from "./target.js";
 export type { Published } from "./publisher.js";
 export { silentLog, type Log, type LogFields } from "./log.js";
 export { consoleLog } from "./console-log.js";

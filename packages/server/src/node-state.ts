@@ -1,9 +1,9 @@
 import type { Authenticator } from "./admission.js";
 import type { Channels } from "./channels.js";
+import type { Commands } from "./commands.js";
 import type { Connection } from "./connection.js";
-import type { HelloGate } from "./hello-gate.js";
 import type { Forwarder } from "./forwarding.js";
-import type { Memberships } from "./memberships.js";
+import type { HelloGate } from "./hello-gate.js";
 import type { Publishers } from "./publishers.js";
 import type { ReadinessWatch } from "./readiness.js";
 import type { Services } from "./services.js";

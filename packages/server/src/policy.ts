@@ -70,9 +70,24 @@ export class Policy {
     });
   }
 
-  /** From now on the channel is not found. */
-  close(name: string): void {
+  /** The channels that the application closed, the last one last. */
+  get closed(): ReadonlySet<string> {
+    return this.#closed;
+  }
+
+  /** From now on the channel is not found; of those that were closed `countMax` are remembered, the last ones. */
+  close(name: string, countMax: number): void {
+    this.#closed.delete(name);
     this.#closed.add(name);
+    for (const oldest of this.#closed) {
+      if (this.#closed.size <= countMax) return;
+      this.#closed.delete(oldest);
+    }
+  }
+
+  /** Takes back {@link close}. */
+  reopen(name: string): void {
+    this.#closed.delete(name);
   }
 
   /** What answers a call that belongs to no channel. @throws TuttiError `TYPE_UNKNOWN` */

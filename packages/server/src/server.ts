@@ -24,7 +24,7 @@ import type { DrainOptions } from "./drain.js";
 import type { UntypedCall, UntypedHandlers, User } from "./handlers.js";
 import { Hub } from "./hub.js";
 import { memoryBroker } from "./memory-broker.js";
-import type { Target } from "./memberships.js";
+import type { Target } from "./target.js";
 import { nodeEnvironment } from "./node-environment.js";
 import { Nodes, type NodeInfo } from "./nodes.js";
 import { boundsOf, type ServerOptions } from "./options.js";
@@ -45,7 +45,15 @@ export interface PublishOptions {
   readonly expected?: Position;
 }
 
-/** What an application does with a channel from its own code. */
+/**
+ * What an application does with a channel from its own code, at whatever node.
+ *
+ * `kick`, `revoke`, `add`, `remove`, `close` and `reopen` are commands: each is logged by the broker, and taken by all nodes in one order, whatever the bus
+ * loses. What ends something ends it on this node at once. The promise resolves when every node that is known to live has taken the command, and
+ * rejects with `UNAVAILABLE` where the log could not be written (it may have been), or where `commandTimeoutMs` are over: `data.nodes` names those that
+ * have not answered, and that take it once they can read the log. Repeating a command is harmless. Wait for one before the next where their order
+ * matters and they come from different nodes. Nobody has to wait: a rejection that nobody hears is logged.
+ */
 export interface ServerChannel<C extends Contract, P extends PatternOf<C>> {
   readonly name: string;
   /** Validates, appends and fans out. @throws TuttiError `TYPE_UNKNOWN`, `PAYLOAD_INVALID`, `CONDITION_FAILED`, `UNAVAILABLE` */
@@ -56,16 +64,27 @@ export interface ServerChannel<C extends Contract, P extends PatternOf<C>> {
   members(): readonly Member[];
   /** The state and its position. */
   state(): Promise<{ readonly position: Position; readonly state: StateOf<C, P> }>;
-  /** Ends subscriptions with `KICKED`; the clients do not come back by themselves. */
-  kick(target: Target, reason: string): void;
-  /** Ends subscriptions with `SUBSCRIPTION_REVOKED`. Withdraw the permission that `authorize` looks at first. */
-  revoke(target: Target, reason?: string): void;
-  /** Puts a user, with all present and coming connections, or a session into the channel. Nobody is asked for permission. */
+  /** Ends subscriptions with `KICKED`; the clients do not come back by themselves. Whom {@link add} put in is taken out. */
+  kick(target: Target, reason: string): Promise<void>;
+  /**
+   * Ends subscriptions with `SUBSCRIPTION_REVOKED`, those included that are on their way. Withdraw the permission that `authorize` looks at first: it is
+   * asked at every subscribe, and nothing is remembered of a revoke that finds nobody.
+   */
+  revoke(target: Target, reason?: string): Promise<void>;
+  /**
+   * Puts a user, with all present and coming connections, or a session into the channel, at whatever node they are. Nobody is asked for permission. It
+   * holds until {@link remove}, `kick`, `revoke` or {@link close}, for as long as the broker keeps its log: also where this node dies. Resolves when those
+   * who are at this node are in, and every other node has begun to put its own in.
+   *
+   * Rejects with `ROOM_NOT_FOUND` where the channel is closed, `LIMIT_EXCEEDED` beyond `membershipsMax`.
+   */
   add(target: Target): Promise<void>;
-  /** Takes back {@link add}. */
-  remove(target: Target, reason?: string): void;
-  /** Ends the channel on this node: subscriptions end with `ROOM_NOT_FOUND`, and so do later requests. */
-  close(): void;
+  /** Takes back {@link add}, with `KICKED`. */
+  remove(target: Target, reason?: string): Promise<void>;
+  /** Ends the channel: subscriptions end with `ROOM_NOT_FOUND`, and so do later requests, until {@link reopen}. Nobody is a member any more. */
+  close(): Promise<void>;
+  /** Takes back {@link close}; who was in is not put in again. */
+  reopen(): Promise<void>;
 }
 
 export interface ServerStats {
@@ -98,8 +117,11 @@ export interface Server<C extends Contract = Contract> {
   connections(): readonly ConnectionMetadata[];
   /** The nodes that are known to live and share the broker, this one first. One that died is there until it was silent for `nodeSilenceMsMax`. */
   nodes(): readonly NodeInfo[];
-  /** Ends connections with `KICKED`; the clients do not come back by themselves. */
-  disconnect(target: Target, reason: string): void;
+  /**
+   * Ends the connections of a user or a session with `KICKED`, at all nodes; the clients do not come back by themselves. A command, as {@link ServerChannel}
+   * describes them.
+   */
+  disconnect(target: Target, reason: string): Promise<void>;
   stats(): ServerStats;
   /** That it lives, with a few figures for operators. It answers for as long as the event loop turns. */
   health(): Health;
@@ -142,6 +164,7 @@ export function createServer<const C extends Contract = UntypedContract, U exten
     brokerWatch: new BrokerWatch({ environment, broker, bounds }),
     bus,
     nodes: new Nodes({ bus, environment, bounds, log, isShared: options.broker !== undefined }),
+    tokens: new SessionTokens({ node, environment, keys: options.sessionKeys, ageMsMax: bounds.sessionTokenMs }),
     policy: new Policy(options.contract, handlers, calls, options.namespaces ?? {}),
     turn: new Turn({ environment, log, bounds }),
     log,
@@ -164,7 +187,6 @@ export function createServer<const C extends Contract = UntypedContract, U exten
     connections: () => hub.connections(),
     nodes: () => services.nodes.all(),
     disconnect: (target, reason) => hub.disconnect(target, reason),
-    tokens: new SessionTokens({ node, environment, keys: options.sessionKeys, ageMsMax: bounds.sessionTokenMs }),
     stats: () => statsOf(hub),
     health: () => hub.health,
     readiness: () => hub.node.readiness.now(),

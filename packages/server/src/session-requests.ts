@@ -71,7 +71,7 @@ export class SessionRequests implements PublishSource {
   /** Puts the session into the channels that the application chose for it. */
   enterMemberships(): void {
     const { session, user } = this.#caller;
-    for (const channel of this.#node.memberships.channels(session, user?.id)) void this.join(channel);
+    for (const channel of this.#node.commands.memberships.channels(session, user?.id)) void this.join(channel);
   }
 
   /** The server puts the session into a channel. Never rejects: what goes wrong is told to the client. */

@@ -1,6 +1,6 @@
 import type { Connection } from "./connection.js";
 import type { Caller } from "./handlers.js";
-import type { Target } from "./memberships.js";
+import type { Target } from "./target.js";
 
 /** The connections that have said hello, by session and by user. */
 export class Sessions {

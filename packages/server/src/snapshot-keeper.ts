@@ -2,6 +2,9 @@ import type { Retention } from "./broker.js";
 import type { Services } from "./services.js";
 import type { View } from "./view.js";
 
+/** What is saved: a state, at a position of its log. */
+type Saved = Pick<View, "position" | "version" | "state">;
+
 /** Saves the view of a channel from time to time, and trims the log up to a saved snapshot; the broker leaves what history should keep. */
 export class SnapshotKeeper {
   readonly #services: Services;
@@ -17,13 +20,13 @@ export class SnapshotKeeper {
   }
 
   /** Counts events that the view has reduced; saves when there are enough. */
-  count(events: number, view: View): void {
+  count(events: number, view: Saved): void {
     this.#unsaved += events;
     if (this.#unsaved >= this.#services.bounds.snapshotEvery) void this.save(view);
   }
 
   /** Saves what is unsaved. A failure is logged and costs the next start some time, nothing else. */
-  async save(view: View): Promise<void> {
+  async save(view: Saved): Promise<void> {
     if (this.#unsaved === 0 || this.#isSaving) return;
     const { broker, log } = this.#services;
     const { position, version, state } = view;

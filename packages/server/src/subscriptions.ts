@@ -135,6 +135,9 @@ export class Subscriptions {
   }
 
   async #permit(policy: ChannelPolicy): Promise<void> {
+    // Who is revoked while this node does not hear of it is not to be let in on an older permission.
+    const { loading } = this.#node.commands;
+    if (loading !== undefined) await loading;
     await policy.assertExists();
     if (this.#isInvited(policy)) return;
     try {
@@ -147,7 +150,7 @@ export class Subscriptions {
 
   /** Whether the application itself put the session in: nobody is asked for permission. */
   #isInvited({ name }: ChannelPolicy): boolean {
-    return this.#node.memberships.has(this.#caller.session, this.#caller.user?.id, name);
+    return this.#node.commands.memberships.has(this.#caller.session, this.#caller.user?.id, name);
   }
 
   async #changePresence(slot: Slot, channel: string, member: unknown): Promise<void> {
