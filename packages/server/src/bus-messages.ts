@@ -20,7 +20,6 @@ const shapes = {
   ...presenceShapes,
   ...claimShapes,
   ...forwardShapes,
-  ...commandShapes,
 } satisfies Readonly<Record<string, Shape<object>>>;
 
 type Shapes = typeof shapes;

@@ -25,7 +25,6 @@ export interface NodeState {
   readonly claims: SessionClaims;
   /** Brings what comes with a session token to the connection that it names. */
   readonly forwarder: Forwarder;
-  /** What the application does to people, here and at other nodes. */
-  readonly commands: Commands;
+  readonly memberships: Memberships;
   readonly publishers: Publishers;
 }
