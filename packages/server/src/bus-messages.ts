@@ -20,6 +20,7 @@ const shapes = {
   ...presenceShapes,
   ...claimShapes,
   ...forwardShapes,
+  ...commandShapes,
 } satisfies Readonly<Record<string, Shape<object>>>;
 
 type Shapes = typeof shapes;

@@ -46,7 +46,7 @@ export class Hub {
       sessions,
       claims: new SessionClaims({ environment, bounds, bus, nodes, sessions }),
       forwarder: new Forwarder(services),
-      memberships: new Memberships(),
+      commands: new Commands(services, sessions, services.nodes),
       publishers: new Publishers(services, channels),
     };
     this.#headsCheckedAt = this.#startedAt = environment.elapsed();

@@ -25,6 +25,7 @@ export interface NodeState {
   readonly claims: SessionClaims;
   /** Brings what comes with a session token to the connection that it names. */
   readonly forwarder: Forwarder;
-  readonly memberships: Memberships;
+  /** What the application does to people, here and at other nodes. */
+  readonly commands: Commands;
   readonly publishers: Publishers;
 }
