@@ -2,10 +2,13 @@ import { TuttiError, type Environment } from "@tutti/protocol";
 import type { Broker, BrokerHealth } from "./broker.js";
 import type { Bounds } from "./options.js";
 
+/** What a broker is asked for all the time. One may fail without the other: a full disk can be read. */
+type Asked = "append" | "heads";
+
+/** It fails: since when, and when last, on the monotonic clock. */
 interface Failing {
   readonly sinceMs: number;
-  /** When it failed last; both on the monotonic clock. */
-  latestMs: number;
+  readonly latestMs: number;
   /** What was asked for: asking for it again makes nothing new. */
   readonly channel: string;
 }
@@ -21,7 +24,7 @@ export class BrokerWatch {
   readonly #environment: Environment;
   readonly #broker: Broker;
   readonly #failingMsMax: number;
-  #failing: Failing | undefined;
+  readonly #failing = new Map<Asked, Failing>();
   #isAsking = false;
 
   constructor({ environment, broker, bounds }: BrokerWatchParts) {
@@ -30,26 +33,47 @@ export class BrokerWatch {
     this.#failingMsMax = bounds.brokerFailingMsMax;
   }
 
-  /** It did what it was asked. */
-  worked(): void {
-    this.#failing = undefined;
+  worked(asked: Asked): void {
+    if (this.#failing.size > 0) this.#failing.delete(asked);
   }
 
-  /** It did not, for this channel. What is the channel's own fault does not count. */
-  failed(channel: string, cause: unknown): void {
+  /** What is the request's own fault does not count. */
+  failed(asked: Asked, channel: string, cause: unknown): void {
     if (cause instanceof TuttiError && cause.code !== "UNAVAILABLE") return;
-    const now = this.#environment.elapsed();
-    if (this.#failing === undefined) this.#failing = { sinceMs: now, latestMs: now, channel };
-    else this.#failing.latestMs = now;
+    const latestMs = this.#environment.elapsed();
+    this.#failing.set(asked, { sinceMs: this.#failing.get(asked)?.sinceMs ?? latestMs, latestMs, channel });
   }
 
   health(): BrokerHealth {
     const own = this.#own();
     if (own.status === "unavailable") return own;
-    const failing = this.#failing;
-    const failingMs = failing === undefined ? 0 : failing.latestMs - failing.sinceMs;
-    if (failing === undefined || failingMs < this.#failingMsMax) return { status: "ready" };
-    return { status: "unavailable", reason: `nothing has worked for ${Math.round(failingMs)} ms` };
+    for (const [asked, { sinceMs, latestMs }] of this.#failing) {
+      const failingMs = latestMs - sinceMs;
+      if (failingMs >= this.#failingMsMax) return { status: "unavailable", reason: `${asked} failed for ${Math.round(failingMs)} ms` };
+    }
+    return { status: "ready" };
+  }
+
+  /**
+   * Called once in a while. What failed, and was not asked for again since, is taken for mended once the head of its channel can be had: nobody
+   * may ask at a node that is not ready.
+   */
+  look(): void {
+    const quietSince = this.#environment.elapsed() - this.#failingMsMax;
+    for (const [asked, { latestMs, channel }] of this.#failing) {
+      if (latestMs <= quietSince && !this.#isAsking) void this.#ask(asked, channel);
+    }
+  }
+
+  async #ask(asked: Asked, channel: string): Promise<void> {
+    this.#isAsking = true;
+    try {
+      await this.#broker.head(channel);
+      this.worked(asked);
+    } catch (error) {
+      this.failed(asked, channel, error);
+    }
+    this.#isAsking = false;
   }
 
   #own(): BrokerHealth {
@@ -58,22 +82,5 @@ export class BrokerWatch {
     } catch (error) {
       return { status: "unavailable", reason: `it cannot say how it is: ${String(error)}` };
     }
-  }
-
-  /**
-   * Called once in a while. Where it failed, and nobody has asked it for anything since, it is asked: nobody may ask at a node that is not
-   * ready. Never while others ask, since a log that cannot be written to may still be read.
-   */
-  look(): void {
-    const failing = this.#failing;
-    if (failing === undefined || this.#isAsking || this.#environment.elapsed() - failing.latestMs < this.#failingMsMax) return;
-    this.#isAsking = true;
-    this.#broker
-      .head(failing.channel)
-      .then(
-        () => this.worked(),
-        (cause: unknown) => this.failed(failing.channel, cause),
-      )
-      .finally(() => (this.#isAsking = false));
   }
 }

@@ -1,3 +1,4 @@
+import type { Head } from "./broker.js";
 import type { Channel } from "./channel.js";
 import type { Services } from "./services.js";
 
@@ -35,8 +36,9 @@ export class HeadCheck {
   }
 
   async #compare(quiet: readonly Channel[]): Promise<void> {
-    if (quiet.length === 0) return;
-    const heads = await this.#services.broker.heads(quiet.map(({ name }) => name));
+    const [first] = quiet;
+    if (first === undefined) return;
+    const heads = await this.#headsOf(quiet, first.name);
     const reads: Promise<void>[] = [];
     for (let index = 0; index < quiet.length; index++) {
       const head = heads[index];
@@ -44,6 +46,18 @@ export class HeadCheck {
       if (read !== undefined) reads.push(read);
     }
     if (reads.length > 0) await Promise.all(reads);
+  }
+
+  async #headsOf(quiet: readonly Channel[], first: string): Promise<readonly Head[]> {
+    const { broker, brokerWatch } = this.#services;
+    try {
+      const heads = await broker.heads(quiet.map(({ name }) => name));
+      brokerWatch.worked("heads");
+      return heads;
+    } catch (error) {
+      brokerWatch.failed("heads", first, error);
+      throw error;
+    }
   }
 }
 

@@ -190,7 +190,7 @@ export class Publisher {
     this.#appending.set(n, jobs);
     broker.append(this.#policy.name, { event, publisher: count, ...(retention !== undefined && { retention }) }).then(
       (outcome) => {
-        brokerWatch.worked();
+        brokerWatch.worked("append");
         this.#appending.delete(n);
         if (outcome.outcome === "out-of-order") failed();
         else this.#prepared.forget(n);
@@ -198,7 +198,7 @@ export class Publisher {
         for (const each of jobs) void this.#answer(outcome, each, prepared);
       },
       (cause: unknown) => {
-        brokerWatch.failed(this.#policy.name, cause);
+        brokerWatch.failed("append", this.#policy.name, cause);
         this.#appending.delete(n);
         failed();
         for (const each of jobs) each.reply.fail(this.#told(cause, each));
