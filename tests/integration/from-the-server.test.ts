@@ -62,7 +62,7 @@ describe("from the application's own code", () => {
     const proxy = await stage.proxy(port);
     const [ada, bob] = [await enter(proxy.url, "ada"), await enter(url, "bob")];
     const error = surfaced(ada.client);
-    room.kick({ user: "ada" }, "house rules");
+    void room.kick({ user: "ada" }, "house rules");
     await room.publish("line:add", { id: "after" });
     expect(await error).toBe("KICKED");
     expect(ada.status()).toMatchObject({ status: "left", error: { code: "KICKED", message: "house rules" } });
@@ -85,7 +85,7 @@ describe("from the application's own code", () => {
     const session = phone.client.connection.getSnapshot().session ?? "";
     const error = surfaced(phone.client);
     await room.publish("line:add", { id: "before" });
-    room.revoke({ session });
+    void room.revoke({ session });
     await room.publish("line:add", { id: "after" });
     expect(await error).toBe("SUBSCRIPTION_REVOKED");
     await vi.waitFor(() => expect(laptop.lines).toEqual(["before", "after"]), patience);
@@ -112,7 +112,7 @@ describe("from the application's own code", () => {
       expect(entered.state.getSnapshot()).toEqual(["before", "a"]);
     }
 
-    room.remove({ user: "ada" }, "moved on");
+    void room.remove({ user: "ada" }, "moved on");
     for (const { status } of [phone, laptop]) await vi.waitFor(() => expect(status()).toMatchObject({ status: "left", error: { message: "moved on" } }), patience);
     const tablet = watch(stage.guests.client(url, { token: "ada" }));
     await connected(tablet.client);
@@ -124,7 +124,7 @@ describe("from the application's own code", () => {
   it("SUB-7: a channel that is closed ends for everybody, and is not found again", async () => {
     const { room, url } = await start();
     const guests = [await enter(url, "ada"), await enter(url, "bob")];
-    room.close();
+    void room.close();
     for (const { status } of guests) await vi.waitFor(() => expect(status()).toMatchObject({ status: "left", error: { code: "ROOM_NOT_FOUND" } }), patience);
     for (const guest of guests) expect(await rejection(guest.room.subscribe())).toBe("ROOM_NOT_FOUND");
   });
@@ -144,7 +144,7 @@ describe("from the application's own code", () => {
   it("SRV-3: disconnect ends all connections of a user, who does not come back unasked", async () => {
     const { server, url } = await start();
     const guests = [await enter(url, "ada"), await enter(url, "ada"), await enter(url, "bob")];
-    server.disconnect({ user: "ada" }, "signed out everywhere");
+    void server.disconnect({ user: "ada" }, "signed out everywhere");
     for (const { client } of guests.slice(0, 2)) {
       await vi.waitFor(() => expect(client.connection.getSnapshot()).toMatchObject({ status: "disconnected", reason: { code: "KICKED", message: "signed out everywhere" }, retryAt: undefined }), patience);
     }

@@ -140,13 +140,13 @@ export class ServerNode {
 
   /** Ends the subscriptions of a user to a channel. */
   revoke(user: string, channel: string): void {
-    this.server.channel(...placeOf(channel)).revoke({ user });
+    void this.server.channel(...placeOf(channel)).revoke({ user });
   }
 
   /** Sends a user away, from one channel or from all. */
   kick(user: string, channel: string | undefined): void {
-    if (channel === undefined) this.server.disconnect({ user }, "sent away");
-    else this.server.channel(...placeOf(channel)).kick({ user }, "sent away");
+    if (channel === undefined) void this.server.disconnect({ user }, "sent away");
+    else void this.server.channel(...placeOf(channel)).kick({ user }, "sent away");
   }
 
   #turn(state: NodeState): void {

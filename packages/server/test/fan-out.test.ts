@@ -83,7 +83,7 @@ describe("a fan-out", () => {
     const last = members.at(-1)!;
     await publish("one");
     last.forget();
-    handle.kick({ session: world.sessionOf(members[0]!) }, "off");
+    void handle.kick({ session: world.sessionOf(members[0]!) }, "off");
     last.drop();
     await world.settle();
     await publish("two");

@@ -114,19 +114,19 @@ describe("a connection", () => {
   it("SRV-3 of a user ends on all devices, with KICKED and the reason", async () => {
     const world = new World({ authenticate: byToken });
     const [phone, laptop, bob] = [await world.peer({ token: "ada" }), await world.peer({ token: "ada" }), await world.peer({ token: "bob" })];
-    world.server.disconnect({ user: "ada" }, "Your account was closed.");
+    void world.server.disconnect({ user: "ada" }, "Your account was closed.");
     for (const peer of [phone, laptop]) {
       expect(peer.of("error")).toEqual([{ op: "error", error: { code: "KICKED", message: "Your account was closed." } }]);
       expect(peer.closeCode).toBe(4400);
     }
     expect(bob.closeCode).toBeUndefined();
-    world.server.disconnect({ user: "constructor" }, "nobody");
+    void world.server.disconnect({ user: "constructor" }, "nobody");
   });
 
   it("SRV-3 of a session ends alone", async () => {
     const world = new World({ authenticate: byToken });
     const [phone, laptop] = [await world.peer({ token: "ada" }), await world.peer({ token: "ada" })];
-    world.server.disconnect({ session: world.sessionOf(phone) }, "off");
+    void world.server.disconnect({ session: world.sessionOf(phone) }, "off");
     expect(phone.closeCode).toBe(4400);
     expect(laptop.closeCode).toBeUndefined();
   });
@@ -138,7 +138,7 @@ describe("a connection", () => {
     for (let count = 0; count < 40; count++) ada.send({ op: "ping" });
     await world.settle();
     expect(ada.closeCode).toBeUndefined();
-    world.server.disconnect({ user: "ada" }, "r".repeat(500));
+    void world.server.disconnect({ user: "ada" }, "r".repeat(500));
     expect(ada.closeCode).toBe(4400);
   });
 

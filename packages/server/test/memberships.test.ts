@@ -75,7 +75,7 @@ describe("whom the application puts in", () => {
     const world = closedRooms();
     const ada = await world.peer({ token: "ada" });
     await handleOf(world).add({ user: "ada" });
-    handleOf(world).remove({ user: "ada" });
+    void handleOf(world).remove({ user: "ada" });
     await handleOf(world).publish("note:add", text("x"));
     await world.settle();
     expect(ada.of("left")).toMatchObject([{ channel: room, error: { code: "KICKED" } }]);

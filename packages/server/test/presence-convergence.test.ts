@@ -55,7 +55,7 @@ describe("whoever watches", () => {
             const peer = peers[each.who]!;
             await act(each.act, peer, `${index}`);
             if (each.act === "return") peers[each.who] = await world.peer({ secret: secrets[each.who]! });
-            if (each.act === "kick") handle.kick({ session: world.sessionOf(peer) }, "off");
+            if (each.act === "kick") void handle.kick({ session: world.sessionOf(peer) }, "off");
           }
         }
         watcher.transport.drain(watcher.events);

@@ -102,8 +102,8 @@ describe("a member", () => {
     const { world } = await watched();
     const [first, second] = [await world.peer(), await world.peer()];
     for (const peer of [first, second]) await peer.subscribe(room, { member: ada });
-    handleOf(world).kick({ session: world.sessionOf(first) }, "off");
-    world.server.disconnect({ session: world.sessionOf(second) }, "off");
+    void handleOf(world).kick({ session: world.sessionOf(first) }, "off");
+    void world.server.disconnect({ session: world.sessionOf(second) }, "off");
     expect(handleOf(world).members()).toEqual([]);
   });
 

@@ -174,7 +174,7 @@ describe("a repeat", () => {
     const before = await world.peer({ secret });
     const first = await before.ask(before.publishing(room, 1, text("one")));
     before.drop();
-    world.server.channel("room:{id}", { id: "1" }).close();
+    void world.server.channel("room:{id}", { id: "1" }).close();
     const after = await world.peer({ secret });
     expect((await after.ask(after.publishing(room, 1, text("one"), { retry: true }))).data).toEqual({ ...Object(first.data), repeat: true });
   });
@@ -305,7 +305,7 @@ describe("a refusal", () => {
   it("PUB-4 of a closed room is remembered", async () => {
     const { world } = handling();
     const peer = await world.peer();
-    world.server.channel("room:{id}", { id: "1" }).close();
+    void world.server.channel("room:{id}", { id: "1" }).close();
     expect(await peer.codeOf(peer.publishing(room, 1, text("x")))).toBe("ROOM_NOT_FOUND");
     expect(await world.broker.inner.lookup(room, { session: world.sessionOf(peer), n: 1, settled: 0 })).toMatchObject({ outcome: "refused" });
   });

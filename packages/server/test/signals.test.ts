@@ -260,7 +260,7 @@ describe("a signal that waits for permission", () => {
     const { world, sender, receiver } = await two(options);
     sender.send(at(1));
     await world.settle();
-    world.server.channel("room:{id}", { id: "1" }).kick({ session: world.sessionOf(sender) }, "off");
+    void world.server.channel("room:{id}", { id: "1" }).kick({ session: world.sessionOf(sender) }, "off");
     answers[0]?.(true);
     await world.settle();
     expect(receiver.of("signals")).toEqual([]);

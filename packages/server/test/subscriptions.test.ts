@@ -233,7 +233,7 @@ describe("shutting out", () => {
     const world = withAda();
     const [phone, laptop, bob] = [await world.peer({ token: "ada" }), await world.peer({ token: "ada" }), await world.peer({ token: "bob" })];
     for (const peer of [phone, laptop, bob]) await peer.subscribe(room, { presence: true, member: { name: "x" } });
-    handleOf(world).kick({ user: "ada" }, "Please be kind.");
+    void handleOf(world).kick({ user: "ada" }, "Please be kind.");
     for (const peer of [phone, laptop]) peer.forget();
     await handleOf(world).publish("note:add", text("secret"));
     await handleOf(world).signal("cursor:move", { x: 1 });
@@ -252,7 +252,7 @@ describe("shutting out", () => {
     const [phone, laptop] = [await world.peer({ token: "ada" }), await world.peer({ token: "ada" })];
     await phone.subscribe(room);
     await laptop.subscribe(room);
-    handleOf(world).kick({ session: world.sessionOf(phone) }, "off");
+    void handleOf(world).kick({ session: world.sessionOf(phone) }, "off");
     await world.settle();
     expect(phone.of("left").length).toBe(1);
     expect(laptop.of("left")).toEqual([]);
@@ -264,7 +264,7 @@ describe("shutting out", () => {
     await ada.subscribe(room);
     const publishing = handleOf(world).publish("note:add", text("secret"));
     await Promise.resolve();
-    handleOf(world).kick({ user: "ada" }, "now");
+    void handleOf(world).kick({ user: "ada" }, "now");
     await publishing;
     await world.settle();
     expect(ada.of("events")).toEqual([]);
@@ -275,7 +275,7 @@ describe("shutting out", () => {
     const world = withAda();
     const ada = await world.peer({ token: "ada" });
     await ada.subscribe(room);
-    handleOf(world).revoke({ user: "ada" });
+    void handleOf(world).revoke({ user: "ada" });
     await handleOf(world).publish("note:add", text("secret"));
     await world.settle();
     expect(ada.of("left").map(({ error }) => error.code)).toEqual(["SUBSCRIPTION_REVOKED"]);
@@ -294,7 +294,7 @@ describe("shutting out", () => {
     const id = peer.request({ op: "subscribe", channel: room, since: { epoch: "x", seq: 0 }, presence: true, member: { name: "Ada" } });
     await world.settle();
     const handle = world.server.channel("room:{id}", { id: "1" });
-    handle.kick({ session: world.sessionOf(peer) }, "Please be kind.");
+    void handle.kick({ session: world.sessionOf(peer) }, "Please be kind.");
     release();
     await world.settle();
     await handle.publish("note:add", text("secret"));
@@ -311,7 +311,7 @@ describe("shutting out", () => {
     const peer = await world.peer();
     await peer.subscribe(room);
     await peer.subscribe("room:2");
-    handleOf(world).close();
+    void handleOf(world).close();
     await world.settle();
     expect(peer.of("left")).toMatchObject([{ channel: room, error: { code: "ROOM_NOT_FOUND" } }]);
     expect(await peer.codeOf({ op: "subscribe", channel: room })).toBe("ROOM_NOT_FOUND");
@@ -326,7 +326,7 @@ describe("shutting out", () => {
     const peer = await world.peer();
     const ids = [peer.request({ op: "subscribe", channel: room }), peer.request(peer.publishing(room, 1, text("x")))];
     await world.settle();
-    world.server.channel("room:{id}", { id: "1" }).close();
+    void world.server.channel("room:{id}", { id: "1" }).close();
     decide(true);
     decide(true);
     await world.settle();
@@ -336,7 +336,7 @@ describe("shutting out", () => {
   it("SUB-7 close forgets who had been put in", async () => {
     const world = withAda();
     await handleOf(world).add({ user: "ada" });
-    handleOf(world).close();
+    void handleOf(world).close();
     const ada = await world.peer({ token: "ada" });
     expect(ada.frames.map(({ op }) => op)).toEqual(["welcome"]);
     await expect(handleOf(world).add({ user: "ada" })).rejects.toMatchObject({ code: "ROOM_NOT_FOUND" });

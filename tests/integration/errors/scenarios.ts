@@ -172,7 +172,7 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
     const client = stage.guests.client(url);
     await client.channel("room:{id}", one).subscribe();
     const error = surfaced(client);
-    server.channel("room:{id}", one).revoke({ user: "ada" });
+    void server.channel("room:{id}", one).revoke({ user: "ada" });
     return error;
   },
   async KICKED(stage) {
@@ -180,7 +180,7 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
     const client = stage.guests.client(url);
     await connected(client);
     const lost = reason(client);
-    server.disconnect({ user: "ada" }, "house rules");
+    void server.disconnect({ user: "ada" }, "house rules");
     return lost;
   },
 
