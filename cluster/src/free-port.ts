@@ -15,7 +15,8 @@ export async function freePort(): Promise<number> {
   throw new Error(`no free port among ${attemptsMax} between ${lowest} and ${highest}`);
 }
 
-async function isFree(port: number): Promise<boolean> {
+/** Whether nobody listens at a port of the loopback address. */
+export async function isFree(port: number): Promise<boolean> {
   const server = createServer();
   try {
     await once(server.listen(port, "127.0.0.1"), "listening");

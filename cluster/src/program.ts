@@ -108,9 +108,10 @@ export class Program {
     this.#process.kill(signal);
   }
 
-  /** Resolves once it has ended, by force where it does not end by itself in 10 s. */
+  /** Resolves once it has ended, by force where it does not end by itself in 10 s. One that was stopped wakes up to it. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<End> {
     this.signal(signal);
+    this.signal("SIGCONT");
     const timer = setTimeout(() => killGroup(this.#pid), stopMsMax);
     const end = await this.ended;
     clearTimeout(timer);

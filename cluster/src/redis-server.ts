@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { programPath } from "./found-programs.js";
 import { freePort } from "./free-port.js";
-import { Program } from "./program.js";
+import { Program, type End } from "./program.js";
 import { redisCommand } from "./redis-cli.js";
 import { until } from "./until.js";
 
@@ -40,6 +40,8 @@ export interface RedisServer {
   readonly pid: number;
   /** What it printed last. */
   readonly output: string;
+  /** How the process that runs, or ran last, ended. */
+  readonly ended: Promise<End>;
   /** Sends one command. @returns the answer as text, as `redis-cli` prints it */
   command(...command: readonly string[]): Promise<string>;
   stop(signal?: NodeJS.Signals): Promise<void>;
@@ -96,6 +98,10 @@ class LocalRedis implements RedisServer {
     return this.#started().pid;
   }
 
+  get ended(): Promise<End> {
+    return this.#started().ended;
+  }
+
   get output(): string {
     return this.#program?.output ?? "";
   }
@@ -123,9 +129,7 @@ class LocalRedis implements RedisServer {
   }
 
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
-    if (this.#program?.isRunning !== true) return;
-    this.thaw();
-    await this.#program.stop(signal);
+    if (this.#program?.isRunning === true) await this.#program.stop(signal);
   }
 
   async restart({ data = "kept", signal = "SIGTERM" }: Restart = {}): Promise<void> {
