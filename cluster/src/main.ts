@@ -25,7 +25,7 @@ interface Part {
   start(): Promise<void>;
 }
 
-let isEnding = false;
+const ending = new AbortController();
 const startedAt = performance.now();
 const say = (text: string): void => console.log(`${((performance.now() - startedAt) / 1000).toFixed(1).padStart(7)} s  ${text}`);
 
@@ -33,10 +33,10 @@ const say = (text: string): void => console.log(`${((performance.now() - started
 async function keep(part: Part): Promise<void> {
   for (;;) {
     const { code, signal } = await part.ended;
-    if (isEnding) return;
+    if (ending.signal.aborted) return;
     say(`${part.name} ended (${signal ?? `exit code ${code}`}); it is started again in ${restartAfterMs / 1000} s`);
     await pause(restartAfterMs);
-    if (isEnding) return;
+    if (ending.signal.aborted) return;
     try {
       await part.start();
       say(`${part.name} is back, as process ${part.pid}`);
@@ -49,7 +49,7 @@ async function keep(part: Part): Promise<void> {
 /** Says where people are, whenever that changes. */
 async function watch(nodes: readonly CanvasNode[]): Promise<void> {
   let said = "";
-  while (!isEnding) {
+  while (!ending.signal.aborted) {
     const text = nodes.map(({ connections }, index) => `node ${index + 1}: ${connections}`).join("   ");
     if (text !== said && nodes.some(({ connections }) => connections > 0)) say(`connected to ${text}`);
     said = text;
@@ -88,7 +88,7 @@ async function main(): Promise<void> {
   const nodes = await Promise.all(Array.from({ length: nodeCount }, async () => new CanvasNode({ port: await freePort(), redisUrl: redis.url })));
   let nginx: Nginx | undefined;
   const end = async (): Promise<void> => {
-    isEnding = true;
+    ending.abort();
     await Promise.all([nginx?.remove(), ...nodes.map((node) => node.kill()), redis.remove()]);
     process.exit();
   };
