@@ -95,6 +95,7 @@ export class Hub {
   async close(): Promise<void> {
     this.#cancelSweep();
     await this.#drain.hurry();
+    this.node.forwarder.close();
     await this.node.channels.close();
     await this.node.commands.close();
     await this.node.services.nodes.stop();

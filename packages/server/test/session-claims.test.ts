@@ -19,13 +19,16 @@ class FakeConnection {
   ending: Ending | undefined;
   requests: object | undefined;
   openedAt: number | undefined;
+  readonly id: string;
+  readonly claim: number;
+  readonly #sessions: Sessions;
   #leave = (): void => {};
 
-  constructor(
-    readonly id: string,
-    readonly claim: number,
-    private readonly sessions: Sessions,
-  ) {}
+  constructor(id: string, claim: number, sessions: Sessions) {
+    this.id = id;
+    this.claim = claim;
+    this.#sessions = sessions;
+  }
 
   /** It says hello. */
   open(claims: SessionClaims, openedAt: number, of = session): void {
@@ -34,8 +37,8 @@ class FakeConnection {
     // Claims ask it for nothing else.
     const whole = this as unknown as Connection;
     const caller = { session: of, user: undefined };
-    this.sessions.add(whole, caller);
-    this.#leave = () => this.sessions.remove(whole, caller);
+    this.#sessions.add(whole, caller);
+    this.#leave = () => this.#sessions.remove(whole, caller);
     claims.tell(of, this);
   }
 
@@ -54,14 +57,11 @@ class FakeNode {
   /** Another node comes to be known. */
   meet = (_change: NodeChange): void => {};
   readonly #environment: ManualEnvironment;
+  readonly #name: string;
   #count = 0;
 
-  constructor(
-    readonly name: string,
-    environment: ManualEnvironment,
-    broker: Broker,
-    aheadMs = 0,
-  ) {
+  constructor(name: string, environment: ManualEnvironment, broker: Broker, aheadMs = 0) {
+    this.#name = name;
     this.#environment = environment;
     this.bus = new Bus({ node: name, environment, broker, log: silentLog });
     this.bus.isAlone = false;
@@ -81,7 +81,7 @@ class FakeNode {
 
   /** A connection comes, and has not said hello. */
   accept(): FakeConnection {
-    return new FakeConnection(`${this.name}-${this.#count++}`, this.claims.next(), this.sessions);
+    return new FakeConnection(`${this.#name}-${this.#count++}`, this.claims.next(), this.sessions);
   }
 
   /** A connection comes and says hello. */
@@ -196,7 +196,7 @@ describe("claims of sessions between nodes", () => {
       else if (second.ending === "moved") second = b.open();
       else break;
     }
-    expect([first.ending, second.ending].toSorted()).toEqual(["replaced", undefined]);
+    expect([first.ending, second.ending].filter((ending) => ending !== "replaced")).toEqual([undefined]);
     expect(hops).toBeLessThan(3);
   });
 

@@ -69,7 +69,7 @@ describe("a session token", () => {
     const token = a.issue(place);
     const spot = fc.nat({ max: token.length - 1 });
     fc.assert(
-      fc.property(spot, fc.constantFrom(..."ABCDabcd0123-_.= é"), fc.constantFrom("change", "add", "leave out"), (at, character, how) => {
+      fc.property(spot, fc.constantFrom(..."ABCDabcd0123-_.= é".split("")), fc.constantFrom("change", "add", "leave out"), (at, character, how) => {
         const changed = token.slice(0, at) + (how === "leave out" ? "" : character) + token.slice(how === "add" ? at : at + 1);
         expect(codeOf(a, changed)).toBe(changed === token ? undefined : "SESSION_MOVED");
       }),
@@ -78,7 +78,8 @@ describe("a session token", () => {
 
   it("SES-6 is refused where it is none", () => {
     const a = nodes().tokens("a", first);
-    fc.assert(fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[\w-]{0,80}(\.[\w-]{0,44}){0,3}$/)), (token) => void expect(codeOf(a, token)).toBe("SESSION_MOVED")));
+    const nearly = fc.stringMatching(/^[\w-]{0,80}(\.[\w-]{0,44}){0,3}$/);
+    fc.assert(fc.property(fc.oneof(fc.string(), nearly), (token) => codeOf(a, token) === "SESSION_MOVED"));
     expect(codeOf(a, `${"a".repeat(100_000)}.${"b".repeat(43)}`)).toBe("SESSION_MOVED");
   });
 
