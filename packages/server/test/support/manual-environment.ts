@@ -87,6 +87,11 @@ export class ManualEnvironment implements Environment {
     await this.settle();
   }
 
+  /** Time passes while something works: no timer comes, and no turn ends. */
+  pass(ms: number): void {
+    this.#passTo(this.#elapsedMs + ms);
+  }
+
   /** The event loop stands still for so long: what is due comes late, and nothing that was sent meanwhile has been read. */
   async standStill(ms: number): Promise<void> {
     const until = this.#elapsedMs + ms;
