@@ -42,9 +42,9 @@ export interface Health {
 interface ReadinessParts {
   readonly bounds: Pick<Bounds, "connectionsMax" | "loopLagMsMax">;
   readonly connections: { readonly size: number };
-  readonly drain: Drain;
-  readonly hellos: HelloGate;
-  readonly lag: LoopLag;
+  readonly drain: Pick<Drain, "isUnderWay">;
+  readonly hellos: Pick<HelloGate, "isLoaded" | "waiting" | "longestMs">;
+  readonly lag: Pick<LoopLag, "ms">;
   readonly broker: Pick<BrokerWatch, "health">;
   readonly log: Log;
   /** From 0 up to, not including, 1. */

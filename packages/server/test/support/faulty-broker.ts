@@ -2,6 +2,7 @@ import { TuttiError, type LastSeen, type Position, type Rewind, type WireError }
 import type {
   AppendRequest,
   Broker,
+  BrokerHealth,
   EventRun,
   Head,
   IdempotencyKey,
@@ -13,10 +14,12 @@ import type {
   StoredSnapshot,
 } from "@tutti/server";
 
-type Operation = Exclude<keyof Broker, "close">;
+type Operation = Exclude<keyof Broker, "close" | "health">;
 
 interface Fault {
   readonly operation: Operation;
+  /** The one log of Tutti's own that it is about; without it the application's. */
+  readonly own?: string;
   /** Settles when the operation may go on; rejects where it fails. */
   readonly before?: Promise<void>;
   /** Settles when the answer may come back, after the operation has taken effect; rejects where the answer is lost. */
@@ -29,6 +32,8 @@ export class FaultyBroker implements Broker {
   inner: Broker;
   /** Which runs the bus loses. */
   loses: (run: EventRun) => boolean = () => false;
+  /** What it says of itself. */
+  health: () => BrokerHealth = () => ({ status: "ready" });
   /** What was asked of it, in order. */
   readonly calls: Operation[] = [];
   #faults: Fault[] = [];
@@ -55,6 +60,18 @@ export class FaultyBroker implements Broker {
   /** The next such operation fails, and nothing has happened. */
   failNext(operation: Operation): void {
     this.#faults.push({ operation, before: failure() });
+  }
+
+  /** The same, for a log of Tutti's own. */
+  failNextOf(own: string, operation: Operation): void {
+    this.#faults.push({ operation, own, before: failure() });
+  }
+
+  /** The same as {@link holdNext}, for a log of Tutti's own. */
+  holdNextOf(own: string, operation: Operation): () => void {
+    const { gate, open } = newGate();
+    this.#faults.push({ operation, own, before: gate });
+    return open;
   }
 
   /** The next such operation takes effect, and its answer is lost. */
@@ -147,9 +164,9 @@ export class FaultyBroker implements Broker {
   }
 
   #do<Result>(operation: Operation, act: () => Promise<Result>, channel = ""): Promise<Result> {
-    if (isOwn(channel)) return act();
-    this.calls.push(operation);
-    const fault = this.#faults.find((each) => each.operation === operation);
+    const own = isOwn(channel) ? channel : undefined;
+    if (own === undefined) this.calls.push(operation);
+    const fault = this.#faults.find((each) => each.operation === operation && each.own === own);
     if (fault === undefined) return act();
     this.#faults = this.#faults.filter((each) => each !== fault);
     return this.#doWith(fault, act);
