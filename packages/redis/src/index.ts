@@ -1,1 +1,2 @@
-export {};
+export { redisBroker } from "./redis-broker.js";
+export type { RedisBrokerOptions, RedisPlace } from "./options.js";

@@ -1,0 +1,69 @@
+import { SERVER_DEPTH_MAX, jsonCodec } from "@tutti/protocol";
+import type { EventRun, LoggedEvent, NewEvent } from "@tutti/server";
+
+/** What stands for an event id where texts are taken apart at spaces: itself, unless that has some, or is not ASCII. */
+const PLAIN = /^[!-$&-~]+$/;
+
+/** The id of an event as a token of a line; empty for none. */
+export function encodeId(eventId: string | undefined): string {
+  if (eventId === undefined || PLAIN.test(eventId)) return eventId ?? "";
+  return `%${Buffer.from(eventId, "utf16le").toString("base64url")}`;
+}
+
+export function decodeId(token: string): string {
+  return token.startsWith("%") ? Buffer.from(token.slice(1), "base64url").toString("utf16le") : token;
+}
+
+/**
+ * An event as JSON, made once: Redis stores it, delivers it and never looks into it. Its place is not in it, since Redis assigns that.
+ *
+ * @throws TuttiError `PAYLOAD_INVALID`, `MESSAGE_TOO_DEEP`
+ */
+export function encodeEvent({ eventId, type, payload, timestamp, user }: NewEvent): string {
+  return jsonCodec.encode([{ eventId, type, payload, timestamp, user }], SERVER_DEPTH_MAX);
+}
+
+/** `undefined` where it is no event. */
+export function decodeEvent(text: string, seq: number, prev: number): LoggedEvent | undefined {
+  const value = parsed(text);
+  if (typeof value !== "object" || value === null) return undefined;
+  const { eventId, type, payload, timestamp, user } = value as Partial<Record<keyof NewEvent, unknown>>;
+  if (typeof eventId !== "string" || typeof type !== "string" || typeof timestamp !== "number") return undefined;
+  if (user !== undefined && typeof user !== "string") return undefined;
+  return { seq, prev, eventId, type, payload, timestamp, ...(user !== undefined && { user }) };
+}
+
+/** A run as it was delivered, and the id of the event before it, where Redis named it. */
+export interface Delivery {
+  readonly run: EventRun;
+  readonly event: LoggedEvent;
+  readonly before: string | undefined;
+}
+
+/** `<epoch> <seq> <prev> <id of the one before>`, a line feed, and the event. `undefined` for anything else. */
+export function decodeDelivery(message: string): Delivery | undefined {
+  const end = message.indexOf("\n");
+  const [epoch, seqText, prevText, before, ...others] = message.slice(0, Math.max(end, 0)).split(" ");
+  if (epoch === undefined || epoch === "" || before === undefined || others.length > 0) return undefined;
+  const seq = placeOf(seqText);
+  const prev = placeOf(prevText);
+  if (seq === undefined || prev === undefined || prev >= seq) return undefined;
+  const event = decodeEvent(message.slice(end + 1), seq, prev);
+  return event && { run: { epoch, events: [event] }, event, before: before === "" ? undefined : decodeId(before) };
+}
+
+/** A place in the log: a whole number that is counted exactly. */
+export function placeOf(text: string | undefined): number | undefined {
+  if (text === undefined || !/^\d{1,16}$/.test(text)) return undefined;
+  const place = Number(text);
+  return Number.isSafeInteger(place) ? place : undefined;
+}
+
+function parsed(text: string): unknown {
+  try {
+    const values = jsonCodec.decode(text, SERVER_DEPTH_MAX);
+    return values.length === 1 ? values[0] : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,159 @@
+import type { Environment } from "@tutti/protocol";
+import type { EventRun, Log, LoggedEvent } from "@tutti/server";
+import { decodeDelivery } from "./event-text.js";
+import type { Topics } from "./topics.js";
+
+/** So many channels are looked at in one go after something may have been missed, so that those in use are not held up. */
+const SLICE_COUNT = 64;
+
+type Listener = (run: EventRun) => void;
+
+/** What was delivered last of a channel. */
+export interface Seen {
+  readonly epoch: string;
+  readonly seq: number;
+  readonly eventId: string;
+}
+
+interface Feed {
+  readonly listeners: Set<Listener>;
+  seen: Seen | undefined;
+  /** The message that was read last, and what it says: each listener is told by itself. */
+  message: string;
+  run: EventRun | undefined;
+}
+
+interface FeedParts {
+  readonly environment: Environment;
+  readonly log: Log;
+  readonly topics: Topics;
+  /** The topic of a channel. */
+  nameOf(channel: string): string;
+  /**
+   * The last event in the log, told what was seen last; `isBroken` where that does not stand in the log any more. The log begins a new epoch then, where it
+   * can have lost something.
+   */
+  lastEvent(channel: string, seen: Seen | undefined, isBroken: boolean): Promise<EventRun | undefined>;
+}
+
+/** What is heard of channels: parsed, in order, and compared with what was heard before. */
+export class Feeds {
+  readonly #parts: FeedParts;
+  readonly #feeds = new Map<string, Feed>();
+  /** Whether all are being looked at, or will be again after that. */
+  #looking: "no" | "once" | "again" = "no";
+
+  constructor(parts: FeedParts) {
+    this.#parts = parts;
+  }
+
+  async subscribe(channel: string, listener: Listener): Promise<() => Promise<void>> {
+    const feed = this.#feeds.get(channel) ?? { listeners: new Set(), seen: undefined, message: "", run: undefined };
+    this.#feeds.set(channel, feed);
+    const hear = (run: EventRun): void => listener(run);
+    feed.listeners.add(hear);
+    const leave = (): void => {
+      feed.listeners.delete(hear);
+      if (feed.listeners.size === 0 && this.#feeds.get(channel) === feed) this.#feeds.delete(channel);
+    };
+    try {
+      const end = await this.#parts.topics.listen(this.#parts.nameOf(channel), (message) => {
+        const run = this.#read(channel, feed, message);
+        if (run !== undefined) hear(run);
+      });
+      return () => {
+        leave();
+        return end();
+      };
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  seen(channel: string): Seen | undefined {
+    return this.#feeds.get(channel)?.seen;
+  }
+
+  /** Hands everybody the last event of each channel, which shows those a hole who missed something. */
+  look(): void {
+    if (this.#looking !== "no") {
+      this.#looking = "again";
+      return;
+    }
+    this.#looking = "once";
+    void this.#lookAtAll();
+  }
+
+  clear(): void {
+    this.#feeds.clear();
+  }
+
+  #read(channel: string, feed: Feed, message: string): EventRun | undefined {
+    if (message === feed.message) return feed.run;
+    feed.message = message;
+    feed.run = undefined;
+    const delivery = decodeDelivery(message);
+    if (delivery === undefined) {
+      this.#parts.log.warn("a delivery of Redis cannot be read and is dropped", { channel });
+      return undefined;
+    }
+    const { run, event, before } = delivery;
+    if (isOtherLog(feed.seen, run.epoch, event, before)) {
+      // What stood where we are is not there any more. To go on here would show nobody that something was taken back.
+      void this.#look(channel, feed, true);
+      return undefined;
+    }
+    feed.seen = { epoch: run.epoch, seq: event.seq, eventId: event.eventId };
+    feed.run = run;
+    return run;
+  }
+
+  async #lookAtAll(): Promise<void> {
+    do {
+      this.#looking = "once";
+      const feeds = [...this.#feeds];
+      for (let index = 0; index < feeds.length; index += SLICE_COUNT) {
+        await Promise.all(feeds.slice(index, index + SLICE_COUNT).map(([channel, feed]) => this.#look(channel, feed, false)));
+      }
+    } while (this.#isLookingAgain);
+    this.#looking = "no";
+  }
+
+  get #isLookingAgain(): boolean {
+    return this.#looking === "again";
+  }
+
+  async #look(channel: string, feed: Feed, isBroken: boolean): Promise<void> {
+    const { seen } = feed;
+    try {
+      const run = await this.#parts.lastEvent(channel, seen, isBroken);
+      const event = run?.events.at(-1);
+      // Where something was delivered since, it shows the hole itself.
+      if (run === undefined || event === undefined || feed.seen !== seen) return;
+      if (seen?.epoch === run.epoch && event.seq <= seen.seq) return;
+      feed.seen = { epoch: run.epoch, seq: event.seq, eventId: event.eventId };
+      for (const listener of feed.listeners) this.#tell(listener, run);
+    } catch (error) {
+      // The node finds it by the head of the channel, at the latest.
+      this.#parts.log.warn("a channel could not be looked at", { channel, error: String(error) });
+    }
+  }
+
+  #tell(listener: Listener, run: EventRun): void {
+    try {
+      listener(run);
+    } catch (error) {
+      this.#parts.environment.defer(() => {
+        throw error;
+      });
+    }
+  }
+}
+
+/** Whether an event cannot have come after what was seen, though its epoch and its place say so: the log lost what was seen and went on. */
+function isOtherLog(seen: Seen | undefined, epoch: string, event: LoggedEvent, before: string | undefined): boolean {
+  if (seen === undefined || seen.epoch !== epoch || event.seq > seen.seq + 1) return false;
+  if (event.seq === seen.seq + 1) return before !== undefined && before !== seen.eventId;
+  return event.seq < seen.seq || event.eventId !== seen.eventId;
+}

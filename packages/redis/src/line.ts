@@ -1,0 +1,134 @@
+import { TuttiError, type Cancel, type Environment } from "@tutti/protocol";
+import type { Log } from "@tutti/server";
+import type { Connect, Link } from "./link.js";
+import { unavailable } from "./redis-error.js";
+
+const PAUSE_MS_MIN = 50;
+const PAUSE_MS_MAX = 2_000;
+
+interface LineParts {
+  readonly environment: Environment;
+  readonly log: Log;
+  /** What it is for, as people read it. */
+  readonly name: string;
+  readonly connect: Connect;
+  /** What has to be done on a new link before anybody uses it. Where it fails, so has the link. */
+  prepare(link: Link): Promise<void>;
+  /** It is up again after it was down, or a part of it was. */
+  resumed(): void;
+}
+
+type Phase =
+  | { readonly name: "down"; readonly reason: string }
+  | { readonly name: "connecting"; readonly reason: string }
+  | { readonly name: "pausing"; readonly reason: string; readonly cancel: Cancel }
+  | { readonly name: "up"; readonly link: Link }
+  | { readonly name: "closed" };
+
+/** Keeps a link to Redis: makes another where one is lost, or is thrown away, until it is closed. */
+export class Line {
+  readonly #parts: LineParts;
+  #phase: Phase = { name: "down", reason: "it was not opened" };
+  /** How often making a link failed since one stood. */
+  #failures = 0;
+
+  constructor(parts: LineParts) {
+    this.#parts = parts;
+  }
+
+  /** Makes the first link. Rejects where that fails, with `UNAVAILABLE`. */
+  async open(): Promise<void> {
+    try {
+      await this.#connect();
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  /** @throws TuttiError `UNAVAILABLE` while there is none */
+  get link(): Link {
+    if (this.#phase.name === "up") return this.#phase.link;
+    throw new TuttiError("UNAVAILABLE", { message: `Redis is not connected for ${this.#parts.name}: ${this.trouble ?? ""}` });
+  }
+
+  /** Why it is not up. */
+  get trouble(): string | undefined {
+    if (this.#phase.name === "up") return undefined;
+    return this.#phase.name === "closed" ? "the broker is closed" : this.#phase.reason;
+  }
+
+  /** Throws the link away, which rejects what is under way on it, and makes another. */
+  renew(reason: string): void {
+    if (this.#phase.name !== "up") return;
+    const { link } = this.#phase;
+    this.#parts.log.warn("the connection to Redis is made anew", { for: this.#parts.name, reason });
+    this.#phase = { name: "down", reason };
+    link.destroy();
+    this.#retry();
+  }
+
+  close(): void {
+    if (this.#phase.name === "pausing") this.#phase.cancel();
+    if (this.#phase.name === "up") this.#phase.link.destroy();
+    this.#phase = { name: "closed" };
+  }
+
+  async #connect(): Promise<void> {
+    const phase: Phase = { name: "connecting", reason: this.trouble ?? "" };
+    this.#phase = phase;
+    let lost: Error | undefined;
+    const link = await this.#parts.connect({
+      lost: (error) => {
+        lost = error;
+        this.#lose(link, error);
+      },
+      troubled: (error) => this.#parts.log.warn("a server of the Redis cluster has trouble", { for: this.#parts.name, error: error.message }),
+      resumed: () => {
+        if (this.#phase.name === "up") this.#parts.resumed();
+      },
+    });
+    try {
+      await this.#parts.prepare(link);
+      if (lost !== undefined) throw lost;
+      if (this.#phase !== phase) throw new TuttiError("UNAVAILABLE", { message: "the broker was closed" });
+    } catch (error) {
+      link.destroy();
+      throw error;
+    }
+    this.#failures = 0;
+    this.#phase = { name: "up", link };
+  }
+
+  #lose(link: Link | undefined, error: Error): void {
+    if (this.#phase.name !== "up" || this.#phase.link !== link) return;
+    this.#parts.log.warn("the connection to Redis was lost", { for: this.#parts.name, error: error.message });
+    this.#phase = { name: "down", reason: error.message };
+    link.destroy();
+    this.#retry();
+  }
+
+  #retry(): void {
+    const { environment, log, name } = this.#parts;
+    if (this.#phase.name === "closed") return;
+    const pauseMs = Math.min(PAUSE_MS_MIN * 2 ** this.#failures, PAUSE_MS_MAX) * (0.5 + environment.random() / 2);
+    const task = (): void => {
+      this.#connect().then(
+        () => {
+          log.info("Redis is connected again", { for: name });
+          this.#parts.resumed();
+        },
+        (error: unknown) => this.#fail(error),
+      );
+    };
+    this.#phase = { name: "pausing", reason: this.trouble ?? "", cancel: environment.after(pauseMs, task) };
+  }
+
+  #fail(error: unknown): void {
+    if (this.#phase.name === "closed") return;
+    const { message } = unavailable(error);
+    // The first failure is told of, and then one in a while: the pauses grow to two seconds.
+    if (this.#failures++ % 16 === 0) this.#parts.log.warn("Redis cannot be connected", { for: this.#parts.name, error: message });
+    this.#phase = { name: "down", reason: message };
+    this.#retry();
+  }
+}

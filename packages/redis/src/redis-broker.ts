@@ -1,0 +1,262 @@
+import { TuttiError, SERVER_DEPTH_MAX, jsonCodec, type Environment, type LastSeen, type Position, type Rewind, type WireError } from "@tutti/protocol";
+import {
+  nodeEnvironment,
+  type AppendRequest,
+  type Broker,
+  type BrokerHealth,
+  type EventRun,
+  type Head,
+  type IdempotencyKey,
+  type Outcome,
+  type Page,
+  type PublisherCount,
+  type ReadOptions,
+  type Retention,
+  type StoredSnapshot,
+} from "@tutti/server";
+import { appendArgs, countArgs, lifetimeMs, lookupArgs, retentionArgs } from "./arguments.js";
+import { connectCluster } from "./cluster-link.js";
+import { encodeId } from "./event-text.js";
+import { Feeds, type Seen } from "./feeds.js";
+import { Names } from "./keys.js";
+import { Line } from "./line.js";
+import type { Connect } from "./link.js";
+import { settingsOf, type RedisBrokerOptions, type Settings } from "./options.js";
+import { readFlag, readHead, readOutcome, readPage, readPosition, readSettled, readSnapshot, type HeadReply } from "./replies.js";
+import { Requests } from "./requests.js";
+import { scriptsOf, type PublishVerb, type Script, type Scripts } from "./scripts/script.js";
+import { checkServers } from "./server-check.js";
+import { connectServer } from "./server-link.js";
+import { Topics } from "./topics.js";
+import { Watchdog } from "./watchdog.js";
+
+/**
+ * The log, the bus and the shelf for snapshots of many nodes, in Redis 7 or newer: one server or a cluster. It resolves once it is connected and Redis was
+ * looked at, so that what is wrong with an address, a password or a user's rights is said when a node starts; from then on it reconnects by
+ * itself, and `health` says whether it is connected.
+ *
+ * What is acknowledged is as durable as Redis is: with `appendfsync always` and no fail-over it is on the disk; else a restart, or a replica that takes over,
+ * may lack the latest events. Channels that lost some begin a new epoch, and subscribers are told of the gap.
+ *
+ * A request that ends with `UNAVAILABLE` may still happen. Asking again with the same publisher's count or idempotency key tells, and never doubles;
+ * an event with neither may land twice when it is appended again. Nothing that was not sent when its request was rejected is sent later. On a
+ * cluster, events of a channel that are under way while its slot moves may land in another order than they were appended in, those without a
+ * publisher's count.
+ *
+ * Rejects with `UNAVAILABLE` where Redis cannot be reached or refuses its user, and `VERSION_UNSUPPORTED` where it is too old.
+ *
+ * @example
+ * const broker = await redisBroker({ url: "redis://localhost:6379" });
+ * const server = createServer({ contract, broker });
+ * server.attach(http.listen(8080));
+ * // At the end, after the server:
+ * await broker.close();
+ *
+ * @example
+ * // A cluster, with TLS and a user whose rights end at `canvas:`.
+ * await redisBroker({ cluster: ["rediss://10.0.0.1:7000", "rediss://10.0.0.2:7000"], client: { username: "canvas", password }, prefix: "canvas" });
+ */
+export async function redisBroker(options: RedisBrokerOptions): Promise<Broker> {
+  const broker = new RedisBroker(options);
+  try {
+    await broker.open();
+  } catch (error) {
+    await broker.close();
+    throw error;
+  }
+  return broker;
+}
+
+/** Event ids, epochs and keys of one process never meet another's. */
+class EpochSource {
+  readonly #base: string;
+  #count = 0;
+
+  constructor(environment: Environment) {
+    this.#base = environment.id().slice(0, 8);
+  }
+
+  /** One for each call, since a script may need one: few do. */
+  next(): string {
+    return this.#base + (this.#count++).toString(36);
+  }
+}
+
+class RedisBroker implements Broker {
+  readonly #settings: Settings;
+  readonly #names: Names;
+  readonly #scripts: Scripts;
+  readonly #publish: PublishVerb;
+  readonly #epochs: EpochSource;
+  readonly #requestLine: Line;
+  readonly #deliveryLine: Line;
+  readonly #requests: Requests;
+  readonly #topics: Topics;
+  readonly #feeds: Feeds;
+  readonly #watchdog: Watchdog;
+  #isClosed = false;
+
+  constructor(options: RedisBrokerOptions) {
+    const settings = settingsOf(options);
+    const { environment = nodeEnvironment() } = options;
+    const { log, requestTimeoutMs, watchdogMs } = settings;
+    this.#settings = settings;
+    this.#names = new Names(settings.prefix);
+    this.#publish = options.cluster === undefined ? "PUBLISH" : "SPUBLISH";
+    this.#scripts = scriptsOf(settings, this.#publish);
+    this.#epochs = new EpochSource(environment);
+    const look = (): void => this.#feeds.look();
+    this.#requestLine = new Line({
+      environment,
+      log,
+      name: "requests",
+      connect: connectorOf(options, "requests"),
+      prepare: async (link) => void (await Promise.all(Object.values(this.#scripts).map(({ text }) => link.sendToAll(["SCRIPT", "LOAD", text])))),
+      resumed: look,
+    });
+    this.#deliveryLine = new Line({
+      environment,
+      log,
+      name: "deliveries",
+      connect: connectorOf(options, "deliveries"),
+      prepare: (link) => this.#topics.resubscribe(link),
+      resumed: look,
+    });
+    this.#requests = new Requests(environment, this.#requestLine, settings);
+    this.#topics = new Topics(environment, this.#deliveryLine, requestTimeoutMs);
+    this.#feeds = new Feeds({
+      environment,
+      log,
+      topics: this.#topics,
+      nameOf: (channel) => this.#names.runs(channel),
+      lastEvent: (channel, seen, isBroken) => this.#lastEvent(channel, seen, isBroken),
+    });
+    this.#watchdog = new Watchdog({
+      environment,
+      names: this.#names,
+      publish: this.#publish,
+      requests: this.#requests,
+      requestLine: this.#requestLine,
+      deliveryLine: this.#deliveryLine,
+      topics: this.#topics,
+      watchdogMs,
+      recovered: look,
+    });
+  }
+
+  async open(): Promise<void> {
+    await this.#requestLine.open();
+    await checkServers(this.#requestLine.link, this.#settings.log);
+    await this.#deliveryLine.open();
+    this.#watchdog.start();
+  }
+
+  async append(channel: string, request: AppendRequest): Promise<Outcome> {
+    const seen = this.#feeds.seen(channel);
+    return readSettled(await this.#run(channel, this.#scripts.append, appendArgs(request, seen, this.#settings.deduplicationMs)));
+  }
+
+  async refuse(channel: string, publisher: PublisherCount, error: WireError): Promise<Outcome> {
+    const text = jsonCodec.encode([error], SERVER_DEPTH_MAX);
+    const args = [...countArgs(publisher), text, lifetimeMs(undefined, this.#settings.deduplicationMs)];
+    return readSettled(await this.#run(channel, this.#scripts.refuse, args));
+  }
+
+  async lookup(channel: string, id: PublisherCount | IdempotencyKey): Promise<Outcome | undefined> {
+    return readOutcome(await this.#run(channel, this.#scripts.lookup, lookupArgs(id)));
+  }
+
+  async read(channel: string, after: LastSeen, { countMax }: ReadOptions): Promise<Page> {
+    const isChecked = after.eventId !== undefined;
+    const reply = await this.#run(channel, this.#scripts.read, [after.epoch, String(after.seq), encodeId(after.eventId), String(countMax), isChecked ? "1" : ""]);
+    return readPage(reply, after, countMax);
+  }
+
+  async head(channel: string): Promise<Head> {
+    const { position, eventId, floor } = await this.#head(channel, this.#feeds.seen(channel), { isBroken: false, wantsLast: false });
+    return { position, floor, ...(eventId !== undefined && { eventId }) };
+  }
+
+  heads(channels: readonly string[]): Promise<readonly Head[]> {
+    // In one write for each server.
+    return Promise.all(channels.map((channel) => this.head(channel)));
+  }
+
+  async locate(channel: string, back: Rewind): Promise<Position> {
+    const args = "count" in back ? ["count", String(back.count)] : ["age", String(back.ageMs)];
+    return readPosition(await this.#run(channel, this.#scripts.locate, args));
+  }
+
+  async trim(channel: string, { epoch, seq }: Position, keep?: Retention): Promise<void> {
+    const args = [epoch, String(seq), ...retentionArgs(keep)];
+    // Slice by slice: a script holds up everybody.
+    while (readFlag(await this.#run(channel, this.#scripts.trim, args)));
+  }
+
+  async subscribe(channel: string, listener: (run: EventRun) => void): Promise<() => Promise<void>> {
+    this.#assertOpen();
+    return this.#feeds.subscribe(channel, listener);
+  }
+
+  async broadcast(topic: string, message: string): Promise<void> {
+    this.#assertOpen();
+    const name = this.#names.topic(topic);
+    await this.#requests.send(name, [this.#publish, name, message]);
+  }
+
+  async listen(topic: string, listener: (message: string) => void): Promise<() => Promise<void>> {
+    this.#assertOpen();
+    return this.#topics.listen(this.#names.topic(topic), (message) => listener(message));
+  }
+
+  async saveSnapshot(channel: string, { position: { epoch, seq }, eventId, version, state }: StoredSnapshot): Promise<boolean> {
+    const text = jsonCodec.encode([{ version, state }], SERVER_DEPTH_MAX);
+    return readFlag(await this.#run(channel, this.#scripts.save, [epoch, String(seq), encodeId(eventId), text]));
+  }
+
+  async loadSnapshot(channel: string): Promise<StoredSnapshot | undefined> {
+    return readSnapshot(await this.#run(channel, this.#scripts.load, []));
+  }
+
+  readonly health = (): BrokerHealth => {
+    const reason = this.#requestLine.trouble ?? this.#deliveryLine.trouble ?? this.#watchdog.trouble;
+    return reason === undefined ? { status: "ready" } : { status: "unavailable", reason };
+  };
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#watchdog.stop();
+    this.#requests.close();
+    this.#requestLine.close();
+    this.#deliveryLine.close();
+    this.#feeds.clear();
+    this.#topics.clear();
+  }
+
+  /** The last event of a channel as a run, after something may have been missed. */
+  async #lastEvent(channel: string, seen: Seen | undefined, isBroken: boolean): Promise<EventRun | undefined> {
+    const { position, last } = await this.#head(channel, seen, { isBroken, wantsLast: true });
+    return last && { epoch: position.epoch, events: [last] };
+  }
+
+  async #head(channel: string, seen: Seen | undefined, { isBroken, wantsLast }: { isBroken: boolean; wantsLast: boolean }): Promise<HeadReply> {
+    const place = seen === undefined ? ["", "0", ""] : [seen.epoch, String(seen.seq), encodeId(seen.eventId)];
+    return readHead(await this.#run(channel, this.#scripts.head, [...place, isBroken ? "1" : "", wantsLast ? "1" : ""]));
+  }
+
+  #run(channel: string, script: Script, args: readonly string[]): Promise<unknown> {
+    this.#assertOpen();
+    return this.#requests.run(script, this.#names.channel(channel), [this.#epochs.next(), String(this.#settings.clockAheadMs()), ...args]);
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw new TuttiError("UNAVAILABLE", { message: "the broker is closed" });
+  }
+}
+
+/** Requests and deliveries have connections of their own, so that each can be thrown away without the other. */
+function connectorOf(options: RedisBrokerOptions, purpose: "requests" | "deliveries"): Connect {
+  const { client = {} } = options;
+  if (options.cluster === undefined) return connectServer({ ...client, url: options.url });
+  return connectCluster({ roots: options.cluster, client, addresses: options.nodeAddressMap, eager: purpose === "requests" });
+}

@@ -1,0 +1,123 @@
+import { TuttiError, type Cancel, type Environment } from "@tutti/protocol";
+import type { Line } from "./line.js";
+import type { Link } from "./link.js";
+import { redisCodeOf, unavailable } from "./redis-error.js";
+import type { Script } from "./scripts/script.js";
+
+export interface RequestLimits {
+  readonly requestTimeoutMs: number;
+  readonly requestsMax: number;
+}
+
+interface Waiting {
+  readonly dueAt: number;
+  reject(error: TuttiError): void;
+}
+
+/**
+ * What is asked of Redis, each with a deadline. All wait equally long, so they are due in the order in which they began, and one timer serves all.
+ *
+ * Where nothing at all was answered for so long, the connection is thrown away: what was written to it may still happen, and what was not never will.
+ */
+export class Requests {
+  readonly #environment: Environment;
+  readonly #line: Line;
+  readonly #limits: RequestLimits;
+  readonly #waiting = new Map<number, Waiting>();
+  #lastId = 0;
+  /** Those that timed out count for as long as the library holds them. */
+  #underWay = 0;
+  #answeredAt: number;
+  #cancel: Cancel | undefined;
+
+  constructor(environment: Environment, line: Line, limits: RequestLimits) {
+    this.#environment = environment;
+    this.#line = line;
+    this.#limits = limits;
+    this.#answeredAt = environment.elapsed();
+  }
+
+  /** Runs a script. @throws TuttiError `UNAVAILABLE`, which leaves open whether it ran */
+  run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    const [key = ""] = keys;
+    const rest = [String(keys.length), ...keys, ...args];
+    return this.#ask(async (link) => {
+      try {
+        return await link.send(key, ["EVALSHA", script.sha1, ...rest]);
+      } catch (error) {
+        // Each new connection loads them: somebody flushed the cache, or a replica took over, which does not have them.
+        if (redisCodeOf(error) !== "NOSCRIPT") throw error;
+        return link.send(key, ["EVAL", script.text, ...rest]);
+      }
+    });
+  }
+
+  send(key: string, command: readonly string[]): Promise<unknown> {
+    return this.#ask((link) => link.send(key, command));
+  }
+
+  close(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#reject(Number.POSITIVE_INFINITY, "the broker was closed");
+  }
+
+  #ask(task: (link: Link) => Promise<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      // A throw in here rejects.
+      const { link } = this.#line;
+      if (this.#underWay >= this.#limits.requestsMax) {
+        throw new TuttiError("UNAVAILABLE", { message: `requestsMax of the Redis broker is ${this.#limits.requestsMax}` });
+      }
+      const now = this.#environment.elapsed();
+      // Nothing was due while nothing was asked.
+      if (this.#underWay === 0) this.#answeredAt = now;
+      const id = ++this.#lastId;
+      this.#underWay++;
+      this.#waiting.set(id, { dueAt: now + this.#limits.requestTimeoutMs, reject });
+      this.#cancel ??= this.#environment.after(this.#limits.requestTimeoutMs, () => this.#expire());
+      task(link).then(
+        (reply) => {
+          this.#answered(id);
+          resolve(reply);
+        },
+        (error: unknown) => {
+          this.#answered(id);
+          if (redisCodeOf(error) === "READONLY") this.#line.renew("it is a replica now");
+          reject(unavailable(error));
+        },
+      );
+    });
+  }
+
+  #answered(id: number): void {
+    this.#underWay--;
+    this.#waiting.delete(id);
+    this.#answeredAt = this.#environment.elapsed();
+  }
+
+  #expire(): void {
+    const now = this.#environment.elapsed();
+    const { requestTimeoutMs } = this.#limits;
+    this.#cancel = undefined;
+    if (this.#reject(now, `Redis did not answer within ${requestTimeoutMs} ms`) && now - this.#answeredAt >= requestTimeoutMs) {
+      this.#line.renew(`nothing was answered for ${requestTimeoutMs} ms`);
+    }
+    for (const { dueAt } of this.#waiting.values()) {
+      this.#cancel = this.#environment.after(Math.max(1, dueAt - now), () => this.#expire());
+      return;
+    }
+  }
+
+  /** Rejects what is due by then. Whether there was any. */
+  #reject(dueBy: number, message: string): boolean {
+    let isAny = false;
+    for (const [id, { dueAt, reject }] of this.#waiting) {
+      if (dueAt > dueBy) break;
+      this.#waiting.delete(id);
+      reject(new TuttiError("UNAVAILABLE", { message }));
+      isAny = true;
+    }
+    return isAny;
+  }
+}

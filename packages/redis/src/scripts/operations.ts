@@ -1,0 +1,142 @@
+/**
+ * Appends. Arguments: the event as JSON, its id; the expected epoch, or none, its seq and the id that was seen there; how long the channel stays;
+ * a retention; and `publisher`, session, n and settled, or `key`, the key's digest, or nothing.
+ */
+export const appendBody = `
+local event, tip, ttl, kind, member = ARGV[3], ARGV[4], tonumber(ARGV[8]), ARGV[13], ARGV[14]
+open()
+local record
+if kind == "publisher" then
+  local known
+  known, record = check_count(member, tonumber(ARGV[15]), tonumber(ARGV[16]))
+  if known then return known end
+elseif kind == "key" then
+  local seq = recall(YOUNG_KEYS, OLD_KEYS, member)
+  if seq then return { "repeat", log.epoch, tonumber(seq) } end
+end
+if ARGV[5] ~= "" then
+  local is_head = ARGV[5] == log.epoch and tonumber(ARGV[6]) == log.seq
+  local is_same = ARGV[7] == "" or log.tip == "" or ARGV[7] == log.tip
+  if not (is_head and is_same) then
+    heal(ARGV[5], tonumber(ARGV[6]), ARGV[7], false)
+    return { "conflict", log.epoch, log.seq }
+  end
+end
+
+local seq, tip_before = log.seq + 1, log.tip
+local at = math.max(log.at, now)
+redis.call("XADD", EVENTS, seq .. "-" .. at, "start", log.total, "event", event)
+log.seq, log.at, log.total = seq, at, log.total + #event
+redis.call("HSET", META, "seq", seq, "tip", tip, "at", at, "total", log.total)
+keep_for(ttl)
+if kind == "publisher" then settle(member, tonumber(ARGV[15]), record, seq) end
+if kind == "key" then remember("keys", YOUNG_KEYS, OLD_KEYS, member, seq) end
+
+local keep = retention_of(9)
+if keep then
+  local behind = seq - (log.floor + SLACK_COUNT)
+  local is_due = log.total - log.below > keep.bytes_max * 1.125 or behind >= keep.count_max
+  if not is_due and behind > 0 and behind >= keep.count_min then
+    if log.edge < 0 then
+      log.edge = mark(log.floor + SLACK_COUNT)
+      redis.call("HSET", META, "edge", log.edge)
+    end
+    is_due = now - log.edge >= keep.age_min
+  end
+  if is_due then forget_spare(keep, seq - 1) end
+end
+redis.call(PUBLISH, TOPIC, message(seq, tip_before, event))
+return { "appended", log.epoch, seq }
+`;
+
+/** Arguments: session, n, settled, the error as JSON, how long a channel stays that nobody wrote to. */
+export const refuseBody = `
+open()
+local known, record = check_count(ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]))
+if known then return known end
+if log.expires ~= 0 then keep_for(tonumber(ARGV[7])) end
+settle(ARGV[3], tonumber(ARGV[4]), record, nil, ARGV[6])
+return { "refused", ARGV[6] }
+`;
+
+/** Arguments: `publisher`, session, n, or `key`, the key's digest. */
+export const lookupBody = `
+if redis.call("EXISTS", META) == 0 then return { "none" } end
+open()
+if ARGV[3] == "key" then
+  local seq = recall(YOUNG_KEYS, OLD_KEYS, ARGV[4])
+  return seq and { "repeat", log.epoch, tonumber(seq) } or { "none" }
+end
+local record = recall(YOUNG, OLD, ARGV[4])
+if not record then return { now <= log.doubt and "unknown" or "none" } end
+local n = tonumber(ARGV[5])
+return n <= tonumber(string.match(record, "^%d+")) and answer_of(record, n) or { "none" }
+`;
+
+/** Arguments: epoch, seq and event id of the last that was seen; how many events; `1` where the event at that place is to come too. */
+export const readBody = `
+local epoch, after, count = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[6])
+open()
+heal(epoch, after, ARGV[5], false)
+local gap = { "gap", log.epoch, log.seq, log.floor }
+if epoch ~= log.epoch or after < log.floor or after > log.seq then return gap end
+local first = after + 1
+if ARGV[7] == "1" and after > log.floor then
+  first, count = after, count + 1
+end
+if first > log.seq then return { "page", log.epoch, log.seq, log.floor, {} } end
+local entries = redis.call("XRANGE", EVENTS, first, "+", "COUNT", count)
+local found = entries[1] and tonumber(string.match(entries[1][1], "^%d+"))
+if found ~= first then
+  -- Somebody evicted or deleted the events, and not the rest.
+  forget(log.seq)
+  return { "gap", log.epoch, log.seq, log.floor }
+end
+return { "page", log.epoch, log.seq, log.floor, entries }
+`;
+
+/** Arguments: epoch, seq and event id of the last that was seen, or none; `1` where it is known that the log was another; `1` for the last event too. */
+export const headBody = `
+open()
+if ARGV[3] ~= "" then heal(ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6] == "1") end
+return { log.epoch, log.seq, log.floor, log.tip, ARGV[7] == "1" and last_event() or "" }
+`;
+
+/** Arguments: `count` or `age`, and how many events or ms. */
+export const locateBody = `
+open()
+local back = tonumber(ARGV[4])
+if ARGV[3] == "count" then return { log.epoch, math.max(log.floor, log.seq - back) } end
+local since = now - back
+return { log.epoch, last_where(log.floor, log.seq, function(seq) return mark(seq) < since end) }
+`;
+
+/** Arguments: epoch, seq, retention. Answers with 1 where there is more to forget. */
+export const trimBody = `
+open()
+if ARGV[3] ~= log.epoch then return 0 end
+local up_to = math.min(tonumber(ARGV[4]), log.seq)
+if up_to <= log.floor then return 0 end
+return forget_spare(retention_of(5), up_to) and 1 or 0
+`;
+
+/** Arguments: epoch, seq, event id, version and state as JSON. Answers with 1 where it, or a newer one, is kept. */
+export const saveBody = `
+open()
+local seq = tonumber(ARGV[4])
+if ARGV[3] ~= log.epoch or seq > log.seq then return 0 end
+if seq == log.seq and ARGV[5] ~= "" and log.tip ~= "" and ARGV[5] ~= log.tip then return 0 end
+local kept = redis.call("HGET", SNAPSHOT, "seq")
+if kept and tonumber(kept) > seq then return 1 end
+redis.call("HSET", SNAPSHOT, "seq", seq, "tip", ARGV[5], "state", ARGV[6])
+keep_with_log(SNAPSHOT)
+return 1
+`;
+
+/** Answers with epoch, seq, event id, and version and state as JSON, or with nothing. */
+export const loadBody = `
+local epoch = redis.call("HGET", META, "epoch")
+local kept = redis.call("HMGET", SNAPSHOT, "seq", "tip", "state")
+if not epoch or not kept[1] then return {} end
+return { epoch, tonumber(kept[1]), kept[2], kept[3] }
+`;

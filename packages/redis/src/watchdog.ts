@@ -1,0 +1,123 @@
+import type { Cancel, Environment } from "@tutti/protocol";
+import type { Names } from "./keys.js";
+import type { Line } from "./line.js";
+import type { Requests } from "./requests.js";
+import type { PublishVerb } from "./scripts/script.js";
+import type { Topics } from "./topics.js";
+
+/** So many rounds in a row a server may not take a call before connections are made anew: the library follows a fail-over by itself. */
+const UNCALLED_MAX = 2;
+
+interface WatchdogParts {
+  readonly environment: Environment;
+  readonly names: Names;
+  readonly publish: PublishVerb;
+  readonly requests: Requests;
+  readonly requestLine: Line;
+  readonly deliveryLine: Line;
+  readonly topics: Topics;
+  readonly watchdogMs: number;
+  /** Deliveries are heard that were not. */
+  recovered(): void;
+}
+
+/** What became of a call to one server. */
+type Call = "calling" | "uncalled" | "unheard" | "heard";
+
+/**
+ * Calls itself through each server of Redis: a connection that stands and delivers nothing looks healthy to everybody else. Where a call is not
+ * heard until the next one is due, the connection for deliveries is made anew.
+ */
+export class Watchdog {
+  readonly #parts: WatchdogParts;
+  readonly #node: string;
+  readonly #ends = new Map<string, Promise<() => Promise<void>>>();
+  #calls = new Map<string, Call>();
+  #round = 0;
+  #uncalledRounds = 0;
+  #trouble: string | undefined;
+  #cancel: Cancel | undefined;
+
+  constructor(parts: WatchdogParts) {
+    this.#parts = parts;
+    this.#node = parts.environment.id();
+  }
+
+  /** Why deliveries cannot be relied on. */
+  get trouble(): string | undefined {
+    return this.#trouble;
+  }
+
+  start(): void {
+    this.#call();
+    this.#cancel = this.#parts.environment.after(this.#parts.watchdogMs, () => {
+      this.#judge();
+      this.start();
+    });
+  }
+
+  stop(): void {
+    this.#cancel?.();
+  }
+
+  #judge(): void {
+    const { requestLine, deliveryLine, watchdogMs, recovered } = this.#parts;
+    const calls = [...this.#calls.values()];
+    const silent = calls.filter((call) => call === "unheard").length;
+    const uncalled = calls.filter((call) => call === "uncalled" || call === "calling").length;
+    const before = this.#trouble;
+    this.#uncalledRounds = uncalled > 0 ? this.#uncalledRounds + 1 : 0;
+    this.#trouble = silent + uncalled === 0 ? undefined : `${silent + uncalled} of ${calls.length} servers of Redis deliver nothing`;
+    if (before !== undefined && this.#trouble === undefined && calls.length > 0) recovered();
+    if (silent > 0) deliveryLine.renew(`${silent} of ${calls.length} servers delivered nothing for ${watchdogMs} ms`);
+    if (this.#uncalledRounds < UNCALLED_MAX) return;
+    this.#uncalledRounds = 0;
+    requestLine.renew(`${uncalled} of ${calls.length} servers take no requests`);
+    deliveryLine.renew(`${uncalled} of ${calls.length} servers take no requests`);
+  }
+
+  #call(): void {
+    const { deliveryLine, names } = this.#parts;
+    const round = String(++this.#round);
+    const calls = new Map<string, Call>();
+    this.#calls = calls;
+    // Who is not connected is not ready anyhow.
+    if (deliveryLine.trouble !== undefined) return;
+    const wanted = new Set(deliveryLine.link.tags().map((tag) => names.echo(tag, this.#node)));
+    for (const [name, end] of this.#ends) if (!wanted.has(name)) this.#forget(name, end);
+    for (const name of wanted) void this.#callThrough(name, round, calls);
+  }
+
+  async #callThrough(name: string, round: string, calls: Map<string, Call>): Promise<void> {
+    const { requests, publish } = this.#parts;
+    calls.set(name, "calling");
+    try {
+      await this.#listen(name);
+      await requests.send(name, [publish, name, round]);
+      if (calls.get(name) === "calling") calls.set(name, "unheard");
+    } catch {
+      calls.set(name, "uncalled");
+    }
+  }
+
+  async #listen(name: string): Promise<void> {
+    const end = this.#ends.get(name) ?? this.#parts.topics.listen(name, (message) => this.#hear(name, message));
+    this.#ends.set(name, end);
+    try {
+      await end;
+    } catch (error) {
+      if (this.#ends.get(name) === end) this.#ends.delete(name);
+      throw error;
+    }
+  }
+
+  #hear(name: string, message: string): void {
+    if (message === String(this.#round)) this.#calls.set(name, "heard");
+  }
+
+  /** A server that is no part of the cluster any more. */
+  #forget(name: string, end: Promise<() => Promise<void>>): void {
+    this.#ends.delete(name);
+    end.then((leave) => leave()).catch(() => {});
+  }
+}
