@@ -34,6 +34,8 @@ export class Channel implements TurnTask {
   /** Subscriptions that have seen more than was fanned out: up to this `seq`. */
   readonly #ahead = new Map<Subscription, number>();
   readonly #watchers = new Set<Subscription>();
+  /** Who is owed a complete list of members. */
+  readonly #unlisted = new Set<Subscription>();
   /** What came since the last fan-out, all of one epoch. */
   #batch: LoggedEvent[] = [];
   #batchEpoch = "";
@@ -57,7 +59,7 @@ export class Channel implements TurnTask {
     this.#signalFanOuts = new FanOuts(services.turn, 1);
     const endTurn = (): void => services.turn.addChannel(this);
     this.#signals = new Signals({ environment, channel: policy.name, flushMs: policy.namespace.signalFlushMs ?? 0, onDue: endTurn });
-    this.presence = new Presence(environment, policy.name, bounds.presenceGraceMs, endTurn);
+    this.presence = new Presence({ environment, channel: policy.name, graceMs: bounds.presenceGraceMs, exchange: services.presence, onChange: endTurn });
     this.#snapshots = policy.definition.state === undefined ? undefined : new SnapshotKeeper(services, policy.name, policy.history);
     this.#follower = new Follower(services, policy, {
       taken: (run) => this.#take(run),
@@ -90,7 +92,7 @@ export class Channel implements TurnTask {
 
   /** Since when nobody is here, on the monotonic clock; `undefined` while somebody is. */
   get emptySince(): number | undefined {
-    const isEmpty = !this.#isOpening && this.#live.size === 0 && this.#ahead.size === 0 && this.#replays === 0 && this.presence.size === 0;
+    const isEmpty = !this.#isOpening && this.#live.size === 0 && this.#ahead.size === 0 && this.#replays === 0 && this.presence.ownCount === 0;
     return isEmpty ? this.#emptySince : undefined;
   }
 
@@ -106,7 +108,7 @@ export class Channel implements TurnTask {
 
   async close(): Promise<void> {
     this.#signals.clear();
-    this.presence.clear();
+    this.presence.close();
     await this.#follower.close();
     const { view } = this.#follower;
     if (view !== undefined) await this.#snapshots?.save(view);
@@ -173,16 +175,24 @@ export class Channel implements TurnTask {
     else this.#ahead.set(subscription, seq);
   }
 
-  /** The subscription hears who is here, and who comes and goes. */
-  watch(subscription: Subscription): void {
+  /**
+   * The subscription hears who is here, and who comes and goes. While other nodes have not told yet who is there, that is a part of them, and all
+   * follow; to somebody who comes back and knows who was there, a part would look as if the others had left.
+   */
+  watch(subscription: Subscription, isReturning: boolean): void {
+    const list = this.presence.list();
+    const { isComplete } = this.presence;
+    if (!isComplete) this.#unlisted.add(subscription);
+    if (!isComplete && isReturning) return;
     this.#watchers.add(subscription);
-    subscription.deliver(this.presence.list());
+    subscription.deliver(list);
   }
 
   remove(subscription: Subscription): void {
     this.#live.delete(subscription);
     this.#ahead.delete(subscription);
     this.#watchers.delete(subscription);
+    this.#unlisted.delete(subscription);
     this.#touch();
   }
 
@@ -228,10 +238,21 @@ export class Channel implements TurnTask {
 
   /** Whether there was anything. */
   #fanOutChanges(): boolean {
+    const hasListed = this.presence.isComplete && this.#unlisted.size > 0;
+    if (hasListed) this.#deliverLists();
     const changes = this.presence.takeChanges();
-    if (changes === undefined) return false;
+    if (changes === undefined) return hasListed;
     for (const subscription of this.#watchers) subscription.deliverPresence(changes);
     return true;
+  }
+
+  #deliverLists(): void {
+    const list = this.presence.list();
+    for (const subscription of this.#unlisted) {
+      this.#unlisted.delete(subscription);
+      this.#watchers.add(subscription);
+      subscription.deliver(list);
+    }
   }
 
   /** Whether there was anything that may leave now. */
@@ -307,6 +328,7 @@ export class Channel implements TurnTask {
     for (const subscription of [...this.#live, ...this.#ahead.keys()]) subscription.fail(error);
     this.#signals.clear();
     this.presence.clear();
+    this.presence.close();
   }
 
   #touch(): void {

@@ -98,6 +98,7 @@ export class Hub {
     this.node.forwarder.close();
     await this.node.channels.close();
     await this.node.commands.close();
+    this.node.services.presence.close();
     await this.node.services.nodes.stop();
   }
 

@@ -29,6 +29,7 @@ import { nodeEnvironment } from "./node-environment.js";
 import { Nodes, type NodeInfo } from "./nodes.js";
 import { boundsOf, type ServerOptions } from "./options.js";
 import { Policy } from "./policy.js";
+import { PresenceExchange } from "./presence-exchange.js";
 import type { Published } from "./publisher.js";
 import type { Health, Readiness } from "./readiness.js";
 import type { Services } from "./services.js";
@@ -155,6 +156,8 @@ export function createServer<const C extends Contract = UntypedContract, U exten
   const node = environment.id();
   const broker = options.broker ?? memoryBroker({ environment });
   const bus = new Bus({ node, environment, broker, log });
+  const nodes = new Nodes({ bus, environment, bounds, log, isShared: options.broker !== undefined });
+  const turn = new Turn({ environment, log, bounds });
   const services: Services = {
     node,
     environment,
@@ -163,10 +166,11 @@ export function createServer<const C extends Contract = UntypedContract, U exten
     broker,
     brokerWatch: new BrokerWatch({ environment, broker, bounds }),
     bus,
-    nodes: new Nodes({ bus, environment, bounds, log, isShared: options.broker !== undefined }),
+    nodes,
+    presence: new PresenceExchange({ environment, bounds, bus, nodes, turn, log }),
     tokens: new SessionTokens({ node, environment, keys: options.sessionKeys, ageMsMax: bounds.sessionTokenMs }),
     policy: new Policy(options.contract, handlers, calls, options.namespaces ?? {}),
-    turn: new Turn({ environment, log, bounds }),
+    turn,
     log,
     guards: options.guards ?? {},
   };
@@ -185,7 +189,7 @@ export function createServer<const C extends Contract = UntypedContract, U exten
       return new ChannelHandle(hub.node, channelName(pattern, params)) as unknown as ServerChannel<C, typeof pattern>;
     },
     connections: () => hub.connections(),
-    nodes: () => services.nodes.all(),
+    nodes: () => nodes.all(),
     disconnect: (target, reason) => hub.disconnect(target, reason),
     stats: () => statsOf(hub),
     health: () => hub.health,

@@ -6,6 +6,7 @@ import type { Log } from "./log.js";
 import type { Nodes } from "./nodes.js";
 import type { Bounds, ServerGuards } from "./options.js";
 import type { Policy } from "./policy.js";
+import type { PresenceExchange } from "./presence-exchange.js";
 import type { SessionTokens } from "./session-token.js";
 import type { Turn } from "./turn.js";
 
@@ -24,6 +25,8 @@ export interface Services {
   readonly bus: Bus;
   /** Which nodes live. */
   readonly nodes: Nodes;
+  /** What nodes tell each other about their members. */
+  readonly presence: PresenceExchange;
   readonly tokens: SessionTokens;
   readonly policy: Policy;
   readonly turn: Turn;

@@ -27,6 +27,8 @@ const typesOf = (peer: Peer): string[] => peer.changesOf(room).map(({ type }) =>
 describe("a member", () => {
   it("PRE-1 enters with subscribe, and is listed to those who ask for presence", async () => {
     const world = newWorld();
+    // By now it would have heard of other nodes.
+    await world.advance(1_000);
     const peer = await world.peer({ token: "ada" });
     await peer.subscribe(room, { member: ada });
     const watcher = await world.peer();
@@ -150,7 +152,8 @@ describe("a member whose connection broke", () => {
 
   it("PRE-2 that is away is not away anew", async () => {
     const environment = new ManualEnvironment();
-    const presence = new Presence(environment, room, 10_000, () => {});
+    const exchange = { join: () => {}, leave: () => {}, note: () => {} };
+    const presence = new Presence({ environment, channel: room, graceMs: 10_000, exchange, onChange: () => {} });
     presence.enter({ session: "s", user: undefined, state: ada, activity: "active" });
     presence.away("s");
     await environment.advance(6_000);
