@@ -23,27 +23,26 @@ export interface ClusterOptions {
  * A master that is gone it waits for, while the others work on; commands for it fail at once.
  */
 export function connectCluster(options: ClusterOptions): Connect {
-  return async (events) => {
-    const cluster = createPlainCluster(options);
-    const link = new ClusterLink(cluster, events);
-    try {
-      await cluster.connect();
-    } catch (error) {
-      link.destroy();
-      throw error;
-    }
-    return link;
-  };
+  return (events) => new ClusterLink(createPlainCluster(options), events);
 }
 
 function createPlainCluster({ roots, client, addresses, eager }: ClusterOptions) {
   return createCluster({
     rootNodes: roots.map((url) => ({ url })),
-    defaults: { ...client, ...COMMON_OPTIONS } as NonNullable<RedisClusterOptions["defaults"]>,
+    defaults: { ...memberOptions(roots[0], client), ...COMMON_OPTIONS },
     minimizeConnections: !eager,
     topologyRefreshOnReconnectionAttemptStrategy: TOPOLOGY_REFRESH_MS,
     ...(addresses !== undefined && { nodeAddressMap: addresses }),
   });
+}
+
+/** What the url of a root says of TLS and of the user holds for all members: the library learns of the others by host and port alone. */
+function memberOptions(root: string | undefined, client: RedisClientOptions): RedisClientOptions {
+  const url = root === undefined || !URL.canParse(root) ? undefined : new URL(root);
+  if (url === undefined) return client;
+  const named = { ...(url.username && { username: decodeURIComponent(url.username) }), ...(url.password && { password: decodeURIComponent(url.password) }) };
+  const socket = url.protocol === "rediss:" ? ({ tls: true, ...client.socket } as RedisClientOptions["socket"]) : client.socket;
+  return { ...named, ...client, ...(socket !== undefined && { socket }) };
 }
 
 class ClusterLink implements Link {
@@ -56,6 +55,10 @@ class ClusterLink implements Link {
     cluster.on("node-error", troubled);
     cluster.on("sharded-channel-moved-error", troubled);
     cluster.on("node-ready", () => events.resumed());
+  }
+
+  async open(): Promise<void> {
+    await this.#cluster.connect();
   }
 
   send(key: string, command: readonly string[]): Promise<unknown> {

@@ -28,12 +28,12 @@ interface FeedParts {
   readonly log: Log;
   readonly topics: Topics;
   /** The topic of a channel. */
-  nameOf(channel: string): string;
+  readonly nameOf: (channel: string) => string;
   /**
    * The last event in the log, told what was seen last; `isBroken` where that does not stand in the log any more. The log begins a new epoch then, where it
    * can have lost something.
    */
-  lastEvent(channel: string, seen: Seen | undefined, isBroken: boolean): Promise<EventRun | undefined>;
+  readonly lastEvent: (channel: string, seen: Seen | undefined, isBroken: boolean) => Promise<EventRun | undefined>;
 }
 
 /** What is heard of channels: parsed, in order, and compared with what was heard before. */
@@ -104,8 +104,10 @@ export class Feeds {
       void this.#look(channel, feed, true);
       return undefined;
     }
-    feed.seen = { epoch: run.epoch, seq: event.seq, eventId: event.eventId };
     feed.run = run;
+    // The last event may have been looked at before it was delivered.
+    const isOld = feed.seen?.epoch === run.epoch && event.seq < feed.seen.seq;
+    if (!isOld) feed.seen = { epoch: run.epoch, seq: event.seq, eventId: event.eventId };
     return run;
   }
 
@@ -153,7 +155,7 @@ export class Feeds {
 
 /** Whether an event cannot have come after what was seen, though its epoch and its place say so: the log lost what was seen and went on. */
 function isOtherLog(seen: Seen | undefined, epoch: string, event: LoggedEvent, before: string | undefined): boolean {
-  if (seen === undefined || seen.epoch !== epoch || event.seq > seen.seq + 1) return false;
-  if (event.seq === seen.seq + 1) return before !== undefined && before !== seen.eventId;
-  return event.seq < seen.seq || event.eventId !== seen.eventId;
+  if (seen === undefined || seen.epoch !== epoch) return false;
+  if (event.seq === seen.seq) return event.eventId !== seen.eventId;
+  return event.seq === seen.seq + 1 && before !== undefined && before !== seen.eventId;
 }

@@ -12,10 +12,12 @@ interface LineParts {
   /** What it is for, as people read it. */
   readonly name: string;
   readonly connect: Connect;
+  /** For all of connecting and preparing. */
+  readonly connectTimeoutMs: number;
   /** What has to be done on a new link before anybody uses it. Where it fails, so has the link. */
-  prepare(link: Link): Promise<void>;
+  readonly prepare: (link: Link) => Promise<void>;
   /** It is up again after it was down, or a part of it was. */
-  resumed(): void;
+  readonly resumed: () => void;
 }
 
 type Phase =
@@ -74,21 +76,22 @@ export class Line {
   }
 
   async #connect(): Promise<void> {
+    const { connect, prepare, log, name, resumed } = this.#parts;
     const phase: Phase = { name: "connecting", reason: this.trouble ?? "" };
     this.#phase = phase;
     let lost: Error | undefined;
-    const link = await this.#parts.connect({
+    const link = connect({
       lost: (error) => {
         lost = error;
         this.#lose(link, error);
       },
-      troubled: (error) => this.#parts.log.warn("a server of the Redis cluster has trouble", { for: this.#parts.name, error: error.message }),
+      troubled: (error) => log.warn("a server of the Redis cluster has trouble", { for: name, error: error.message }),
       resumed: () => {
-        if (this.#phase.name === "up") this.#parts.resumed();
+        if (this.#phase.name === "up" && this.#phase.link === link) resumed();
       },
     });
     try {
-      await this.#parts.prepare(link);
+      await this.#inTime(link.open().then(() => prepare(link)));
       if (lost !== undefined) throw lost;
       if (this.#phase !== phase) throw new TuttiError("UNAVAILABLE", { message: "the broker was closed" });
     } catch (error) {
@@ -99,7 +102,16 @@ export class Line {
     this.#phase = { name: "up", link };
   }
 
-  #lose(link: Link | undefined, error: Error): void {
+  #inTime(done: Promise<void>): Promise<void> {
+    const { environment, connectTimeoutMs } = this.#parts;
+    return new Promise((resolve, reject) => {
+      const error = new TuttiError("UNAVAILABLE", { message: `Redis cannot be connected within ${connectTimeoutMs} ms` });
+      const cancel = environment.after(connectTimeoutMs, () => reject(error));
+      done.then(resolve, reject).finally(cancel);
+    });
+  }
+
+  #lose(link: Link, error: Error): void {
     if (this.#phase.name !== "up" || this.#phase.link !== link) return;
     this.#parts.log.warn("the connection to Redis was lost", { for: this.#parts.name, error: error.message });
     this.#phase = { name: "down", reason: error.message };

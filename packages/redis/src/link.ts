@@ -10,8 +10,10 @@ export interface LinkEvents {
   resumed(): void;
 }
 
-/** A way to Redis that stands, be it one server or a cluster: what the rest of the broker knows of a client library. */
+/** A way to Redis, be it one server or a cluster: what the rest of the broker knows of a client library. */
 export interface Link {
+  /** Rejects where it cannot be had now, or was destroyed. */
+  open(): Promise<void>;
   /** Sends a command to the server that has the key. In the order of the calls, those of one turn in one write; never after the link is gone. */
   send(key: string, command: readonly string[]): Promise<unknown>;
   /** Sends it to each master. */
@@ -24,5 +26,5 @@ export interface Link {
   destroy(): void;
 }
 
-/** Makes a link; rejects where it cannot be made now. */
-export type Connect = (events: LinkEvents) => Promise<Link>;
+/** Makes a link, which is to be opened. */
+export type Connect = (events: LinkEvents) => Link;

@@ -11,7 +11,7 @@ export interface RequestLimits {
 
 interface Waiting {
   readonly dueAt: number;
-  reject(error: TuttiError): void;
+  readonly reject: (error: TuttiError) => void;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { TuttiError } from "@tutti/protocol";
 import type { Log } from "@tutti/server";
 import type { Link } from "./link.js";
+import { unavailable } from "./redis-error.js";
 
 /** Scripts that write what they read of the clock, and sharded topics. */
 const VERSION_MIN = 7;
@@ -11,7 +12,10 @@ const VERSION_MIN = 7;
  * @throws TuttiError `VERSION_UNSUPPORTED` where one is too old, `UNAVAILABLE` where it does not say
  */
 export async function checkServers(link: Link, log: Log): Promise<void> {
-  for (const reply of await link.sendToAll(["INFO"])) {
+  const replies = await link.sendToAll(["INFO"]).catch((error: unknown) => {
+    throw unavailable(error);
+  });
+  for (const reply of replies) {
     const info = fieldsOf(reply);
     const version = info.get("redis_version");
     if (version === undefined) throw new TuttiError("UNAVAILABLE", { message: "what was connected does not say which Redis it is" });

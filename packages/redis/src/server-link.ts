@@ -11,17 +11,7 @@ type Client = ReturnType<typeof createPlainClient>;
  * land afterwards.
  */
 export function connectServer(options: RedisClientOptions): Connect {
-  return async (events) => {
-    const client = createPlainClient(options);
-    const link = new ServerLink(client, events);
-    try {
-      await client.connect();
-    } catch (error) {
-      link.destroy();
-      throw error;
-    }
-    return link;
-  };
+  return (events) => new ServerLink(createPlainClient(options), events);
 }
 
 /** What holds for every client of the library. Its own deadlines end as soon as a command is written, and cost a timer for each. */
@@ -29,7 +19,7 @@ export const COMMON_OPTIONS = { disableOfflineQueue: true, commandOptions: { tim
 
 function createPlainClient(options: RedisClientOptions) {
   const { socket } = options;
-  return createClient({ ...options, ...COMMON_OPTIONS, socket: { ...socket, reconnectStrategy: false } } as RedisClientOptions);
+  return createClient({ ...options, ...COMMON_OPTIONS, socket: { ...socket, reconnectStrategy: false } });
 }
 
 class ServerLink implements Link {
@@ -44,6 +34,10 @@ class ServerLink implements Link {
       this.#isOver = true;
       events.lost(error);
     });
+  }
+
+  async open(): Promise<void> {
+    await this.#client.connect();
   }
 
   send(_key: string, command: readonly string[]): Promise<unknown> {

@@ -18,7 +18,7 @@ interface WatchdogParts {
   readonly topics: Topics;
   readonly watchdogMs: number;
   /** Deliveries are heard that were not. */
-  recovered(): void;
+  readonly recovered: () => void;
 }
 
 /** What became of a call to one server. */
