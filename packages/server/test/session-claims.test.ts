@@ -182,6 +182,20 @@ describe("claims of sessions between nodes", () => {
     expect([old.ending, back.ending]).toEqual(["replaced", undefined]);
   });
 
+  it("SES-3 are no proof for a connection that came before they were heard: a late hello ends nobody for good, also where its clock is ahead", async () => {
+    const { a, b, later } = await cluster([0, 10_000, 0]);
+    const late = b.accept();
+    await later();
+    const living = a.open();
+    await later();
+    late.open(b.claims, 0);
+    await later();
+    expect(living.ending).toBe("moved");
+    const back = a.open();
+    await later();
+    expect([late.ending, back.ending]).toEqual(["replaced", undefined]);
+  });
+
   it("SES-3 let one of two copies go on, which come back as long as they may", async () => {
     const { a, b, wire, later } = await cluster();
     wire.isCut = true;
