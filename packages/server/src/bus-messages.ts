@@ -3,6 +3,7 @@ import { commandShapes } from "./command-answers.js";
 import { presenceDigest, presenceShapes } from "./presence-messages.js";
 import { forwardShapes } from "./forwarding.js";
 import { claimShapes } from "./session-claims.js";
+import { signalShapes } from "./signal-messages.js";
 
 /** What nodes tell each other, by `kind`. Fields that are not here are passed over: a newer node may send more. */
 const shapes = {
@@ -21,6 +22,7 @@ const shapes = {
   ...claimShapes,
   ...forwardShapes,
   ...commandShapes,
+  ...signalShapes,
 } satisfies Readonly<Record<string, Shape<object>>>;
 
 type Shapes = typeof shapes;

@@ -4,7 +4,7 @@ import { eventIdOfKey } from "./digest.js";
 import type { NodeState } from "./node-state.js";
 import type { ChannelPolicy } from "./policy.js";
 import type { Published } from "./publisher.js";
-import type { PublishOptions } from "./server.js";
+import type { PublishOptions, SignalOptions } from "./server.js";
 
 /** In whose name the application itself uses idempotency keys: that of no node, since another may repeat what one began. */
 const PRINCIPAL = "server";
@@ -44,10 +44,14 @@ export class ChannelHandle {
     }
   }
 
-  async signal(type: string, payload: unknown): Promise<void> {
-    const channel = this.#node.channels.get(this.name);
+  async signal(type: string, payload: unknown, { to }: SignalOptions = {}): Promise<void> {
+    const { node, signalRelay } = this.#node.services;
     const valid: unknown = await this.#policy().validateSignal(type, payload);
-    channel?.putSignal({ type, payload: valid, session: this.#node.services.node });
+    const signal = { type, payload: valid, session: node };
+    const channel = this.#node.channels.get(this.name);
+    // Where nobody here has the channel open, somebody elsewhere may.
+    if (channel === undefined) signalRelay.tell(this.name, [to === undefined ? { signal } : { signal, to }]);
+    else channel.putSignal(signal, to);
   }
 
   members(): readonly Member[] {

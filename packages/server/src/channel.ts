@@ -7,10 +7,12 @@ import { Packet, SharedPacket } from "./packet.js";
 import type { ChannelPolicy } from "./policy.js";
 import { Presence } from "./presence.js";
 import type { Services } from "./services.js";
+import type { Sessions } from "./sessions.js";
 import { SharedReplays } from "./shared-replays.js";
 import { Signals } from "./signals.js";
 import { SnapshotKeeper } from "./snapshot-keeper.js";
 import type { Subscription } from "./subscription.js";
+import type { SignalTarget } from "./target.js";
 import type { TurnTask } from "./turn.js";
 
 /** How many events are kept for those who are about to join; who needs more reads the log again. */
@@ -25,6 +27,7 @@ export class Channel implements TurnTask {
   readonly policy: ChannelPolicy;
   readonly presence: Presence;
   readonly #services: Services;
+  readonly #sessions: Sessions;
   readonly #follower: Follower;
   readonly #snapshots: SnapshotKeeper | undefined;
   readonly #signals: Signals;
@@ -47,18 +50,21 @@ export class Channel implements TurnTask {
   /** While it opens, somebody waits for it, however long that takes. */
   #isOpening = true;
   #emptySince: number;
+  /** Ends what other nodes tell of signals. */
+  #unhear = (): void => {};
   /** Why it cannot be followed any more. */
   #failure: TuttiError | undefined;
 
   /** @param onFailed hears that the channel cannot be followed any more; who wants it opens it anew */
-  constructor(services: Services, policy: ChannelPolicy, onFailed: (channel: Channel) => void) {
+  constructor(services: Services, sessions: Sessions, policy: ChannelPolicy, onFailed: (channel: Channel) => void) {
     this.#services = services;
+    this.#sessions = sessions;
     this.policy = policy;
-    const { environment, bounds } = services;
+    const { environment, bounds, bus } = services;
     this.#fanOuts = new FanOuts(services.turn, bounds.fanOutsMax);
     this.#signalFanOuts = new FanOuts(services.turn, 1);
     const endTurn = (): void => services.turn.addChannel(this);
-    this.#signals = new Signals({ environment, channel: policy.name, flushMs: policy.namespace.signalFlushMs ?? 0, onDue: endTurn });
+    this.#signals = new Signals({ environment, channel: policy.name, flushMs: policy.namespace.signalFlushMs ?? 0, bus, onDue: endTurn });
     this.presence = new Presence({ environment, channel: policy.name, graceMs: bounds.presenceGraceMs, exchange: services.presence, onChange: endTurn });
     this.#snapshots = policy.definition.state === undefined ? undefined : new SnapshotKeeper(services, policy.name, policy.history);
     this.#follower = new Follower(services, policy, {
@@ -99,6 +105,7 @@ export class Channel implements TurnTask {
   /** Resolves when the channel follows its log. */
   async open(): Promise<void> {
     await this.#follower.open();
+    this.#unhear = this.#services.signalRelay.open(this.name, this.#signals);
     this.#isOpening = false;
     this.#touch();
     // What a node before it left unsaved counts, or short lives would make the tail longer and longer.
@@ -107,6 +114,7 @@ export class Channel implements TurnTask {
   }
 
   async close(): Promise<void> {
+    this.#unhear();
     this.#signals.clear();
     this.presence.close();
     await this.#follower.close();
@@ -196,8 +204,9 @@ export class Channel implements TurnTask {
     this.#touch();
   }
 
-  putSignal(signal: WireSignal): void {
-    this.#signals.put(signal);
+  /** A signal of somebody at this node, for all or for one target alone. */
+  putSignal(signal: WireSignal, to?: SignalTarget): void {
+    this.#signals.put(signal, to);
   }
 
   /** Fans out what has come, or holds it while too many fan-outs are under way. */
@@ -263,11 +272,22 @@ export class Channel implements TurnTask {
       this.#comeAgain();
       return false;
     }
+    this.#tellSignals();
+    for (const { to, packet } of this.#signals.takeDirect()) {
+      for (const { requests } of this.#sessions.of(to)) requests?.subscriptions.get(this.name)?.deliverDroppable(packet);
+    }
     const signals = this.#signals.take();
+    if (signals === undefined) return true;
     for (const subscription of this.#live) subscription.deliverDroppable(signals);
     for (const subscription of this.#ahead.keys()) subscription.deliverDroppable(signals);
     if (this.subscriptionCount > 0) this.#signalFanOuts.note();
     return true;
+  }
+
+  /** Tells other nodes what leaves here, before it does. */
+  #tellSignals(): void {
+    const untold = this.#signals.takeUntold();
+    if (untold.length > 0) this.#services.signalRelay.tell(this.name, untold);
   }
 
   /** Whether there was anything. */
@@ -326,6 +346,7 @@ export class Channel implements TurnTask {
     this.#failure = error;
     this.#flushEvents();
     for (const subscription of [...this.#live, ...this.#ahead.keys()]) subscription.fail(error);
+    this.#unhear();
     this.#signals.clear();
     this.presence.clear();
     this.presence.close();

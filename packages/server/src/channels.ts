@@ -3,6 +3,7 @@ import { Channel } from "./channel.js";
 import { HeadCheck } from "./head-check.js";
 import type { ChannelPolicy } from "./policy.js";
 import type { Services } from "./services.js";
+import type { Sessions } from "./sessions.js";
 
 interface Opened {
   readonly channel: Channel;
@@ -12,12 +13,14 @@ interface Opened {
 /** The channels that somebody on this node is interested in, and those that need looking after. */
 export class Channels {
   readonly #services: Services;
+  readonly #sessions: Sessions;
   readonly #opened = new Map<string, Opened>();
   readonly #headCheck: HeadCheck;
   #isClosed = false;
 
-  constructor(services: Services) {
+  constructor(services: Services, sessions: Sessions) {
     this.#services = services;
+    this.#sessions = sessions;
     this.#headCheck = new HeadCheck(services);
   }
 
@@ -43,7 +46,7 @@ export class Channels {
   async open(policy: ChannelPolicy): Promise<Channel> {
     let opened = this.#opened.get(policy.name);
     if (opened === undefined) {
-      const channel = new Channel(this.#services, policy, (failed) => {
+      const channel = new Channel(this.#services, this.#sessions, policy, (failed) => {
         if (this.get(policy.name) === failed) this.#opened.delete(policy.name);
       });
       opened = { channel, ready: channel.open() };

@@ -31,11 +31,11 @@ export class Hub {
 
   constructor(services: Services, authenticator: Authenticator) {
     const { environment, bounds, brokerWatch, bus, nodes, log } = services;
-    const channels = new Channels(services);
     const connections = new Set<Connection>();
     const hellos = new HelloGate({ environment, bounds });
     this.#drain = new Drain(connections, environment);
     const sessions = new Sessions();
+    const channels = new Channels(services, sessions);
     this.node = {
       services,
       authenticator,
@@ -98,6 +98,7 @@ export class Hub {
     this.node.forwarder.close();
     await this.node.channels.close();
     await this.node.commands.close();
+    this.node.services.signalRelay.close();
     this.node.services.presence.close();
     await this.node.services.nodes.stop();
   }

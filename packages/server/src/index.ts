@@ -1,5 +1,5 @@
-export { createServer, type PublishOptions, type Server, type ServerChannel, type ServerStats } from "./server.js";
-export { closeOnSignals } from "./close-on-signals.js";
+export { createServer, type PublishOptions, type Server, type ServerChannel, type ServerStats, type SignalOptions } from "./server.js";
+export { closeOnSignals, type CloseOnSignalsOptions } from "./close-on-signals.js";
 export type { DrainOptions } from "./drain.js";
 export type { Health, NotReadyReason, Readiness } from "./readiness.js";
 export { defaultBounds, type Bounds, type NamespacePolicy, type ServerGuards, type ServerOptions } from "./options.js";
@@ -20,7 +20,7 @@ export type { AttachOptions } from "./transports/websocket.js";
 export type { HealthPaths } from "./transports/health.js";
 export type { ConnectionMetadata } from "./connection.js";
 export type { NodeInfo } from "./nodes.js";
-export type { Target } from "./target.js";
+export type { SignalTarget, Target } from "./target.js";
 export type { Published } from "./publisher.js";
 export { silentLog, type Log, type LogFields } from "./log.js";
 export { consoleLog } from "./console-log.js";

@@ -24,7 +24,7 @@ import type { DrainOptions } from "./drain.js";
 import type { UntypedCall, UntypedHandlers, User } from "./handlers.js";
 import { Hub } from "./hub.js";
 import { memoryBroker } from "./memory-broker.js";
-import type { Target } from "./target.js";
+import type { SignalTarget, Target } from "./target.js";
 import { nodeEnvironment } from "./node-environment.js";
 import { Nodes, type NodeInfo } from "./nodes.js";
 import { boundsOf, type ServerOptions } from "./options.js";
@@ -34,6 +34,7 @@ import type { Published } from "./publisher.js";
 import type { Health, Readiness } from "./readiness.js";
 import type { Services } from "./services.js";
 import { SessionTokens } from "./session-token.js";
+import { SignalRelay } from "./signal-relay.js";
 import { Turn } from "./turn.js";
 import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "./transport.js";
 import { attachHealth } from "./transports/health.js";
@@ -44,6 +45,11 @@ export interface PublishOptions {
   readonly key?: string;
   /** Publishes only where this is the head of the channel, else `CONDITION_FAILED`. */
   readonly expected?: Position;
+}
+
+export interface SignalOptions {
+  /** Whom alone it is for: a user on all their devices, a session, or a connection by the id of its metadata. Those who are not subscribed get nothing. */
+  readonly to?: SignalTarget;
 }
 
 /**
@@ -59,8 +65,12 @@ export interface ServerChannel<C extends Contract, P extends PatternOf<C>> {
   readonly name: string;
   /** Validates, appends and fans out. @throws TuttiError `TYPE_UNKNOWN`, `PAYLOAD_INVALID`, `CONDITION_FAILED`, `UNAVAILABLE` */
   publish<T extends EventTypeOf<C, P>>(type: T, payload: EventInput<C, P, T>, options?: PublishOptions): Promise<Published>;
-  /** Sends a signal to who is subscribed on this node. */
-  signal<T extends SignalTypeOf<C, P>>(type: T, payload: SignalInput<C, P, T>): Promise<void>;
+  /**
+   * Sends a signal to who is subscribed, at whatever node; with `to` to the subscriptions of that target alone. Volatile, as signals are: the latest of
+   * this node, a type and a target wins within a turn, and a slow connection, or another node that does not hear it, goes without. Resolves when it is
+   * on its way. @throws TuttiError `TYPE_UNKNOWN`, `PAYLOAD_INVALID`, `ROOM_NOT_FOUND`
+   */
+  signal<T extends SignalTypeOf<C, P>>(type: T, payload: SignalInput<C, P, T>, options?: SignalOptions): Promise<void>;
   /** Who is here. */
   members(): readonly Member[];
   /** The state and its position. */
@@ -167,6 +177,7 @@ export function createServer<const C extends Contract = UntypedContract, U exten
     brokerWatch: new BrokerWatch({ environment, broker, bounds }),
     bus,
     nodes,
+    signalRelay: new SignalRelay({ environment, bus, nodes, turn, log }),
     presence: new PresenceExchange({ environment, bounds, bus, nodes, turn, log }),
     tokens: new SessionTokens({ node, environment, keys: options.sessionKeys, ageMsMax: bounds.sessionTokenMs }),
     policy: new Policy(options.contract, handlers, calls, options.namespaces ?? {}),

@@ -8,6 +8,7 @@ import type { Bounds, ServerGuards } from "./options.js";
 import type { Policy } from "./policy.js";
 import type { PresenceExchange } from "./presence-exchange.js";
 import type { SessionTokens } from "./session-token.js";
+import type { SignalRelay } from "./signal-relay.js";
 import type { Turn } from "./turn.js";
 
 /** What every part of one node shares. */
@@ -27,6 +28,8 @@ export interface Services {
   readonly nodes: Nodes;
   /** What nodes tell each other about their members. */
   readonly presence: PresenceExchange;
+  /** Carries signals between nodes. */
+  readonly signalRelay: SignalRelay;
   readonly tokens: SessionTokens;
   readonly policy: Policy;
   readonly turn: Turn;

@@ -1,6 +1,6 @@
 import type { Connection } from "./connection.js";
 import type { Caller } from "./handlers.js";
-import type { Target } from "./target.js";
+import type { SignalTarget } from "./target.js";
 
 /** The connections that have said hello, by session and by user. */
 export class Sessions {
@@ -20,10 +20,18 @@ export class Sessions {
     return this.#bySession.get(session);
   }
 
-  of(target: Target): readonly Connection[] {
+  of(target: SignalTarget): readonly Connection[] {
+    if ("connection" in target) return this.#withId(target.connection);
     const found = "user" in target ? this.#byUser.get(target.user) : this.#bySession.get(target.session);
     if (found === undefined) return [];
     return found instanceof Set ? [...found] : [found];
+  }
+
+  /** Looked for among all: an index would cost every connection something, and this costs little beside what is sent. */
+  #withId(id: string): readonly Connection[] {
+    const ordinal = Number.parseInt(id.slice(id.lastIndexOf("-") + 1), 36);
+    for (const connection of this.#bySession.values()) if (connection.ordinal === ordinal && connection.id === id) return [connection];
+    return [];
   }
 
   add(connection: Connection, { session, user }: Caller): void {
