@@ -28,7 +28,7 @@ describe("a member", () => {
   it("PRE-1 enters with subscribe, and is listed to those who ask for presence", async () => {
     const world = newWorld();
     // By now it would have heard of other nodes.
-    await world.advance(1_000);
+    await world.advance(2_000);
     const peer = await world.peer({ token: "ada" });
     await peer.subscribe(room, { member: ada });
     const watcher = await world.peer();
