@@ -1,0 +1,144 @@
+import { hasNginx, hasRedis } from "@tutti/cluster";
+import { setTimeout as pause } from "node:timers/promises";
+import { afterEach, describe, expect, it, onTestFailed, vi } from "vitest";
+import { chanceOf, seed } from "./durable/chance.js";
+import type { Witness } from "./durable/clients.js";
+import { difference, idOf, linesOf, type Contents } from "./durable/contents.js";
+import { board, feed } from "./durable/setting.js";
+import type { Torrent } from "./durable/torrent.js";
+import { Fleet } from "./nodes/fleet.js";
+
+const patience = { timeout: 25_000, interval: 20 };
+const kills = 3;
+
+let fleet: Fleet | undefined;
+
+afterEach(async () => {
+  await fleet?.end();
+  fleet = undefined;
+});
+
+async function open(): Promise<Fleet> {
+  onTestFailed(() => console.error(`TUTTI_SEED=${seed}`));
+  fleet = await Fleet.open();
+  return fleet;
+}
+
+const publishersOf = ({ clients, port }: Fleet, width?: number): readonly Torrent[] =>
+  Array.from({ length: 4 }, (_, index) => clients.publisher(port, `publisher${index}`, "feed:{id}", width));
+
+/** One at each node at least, since nginx gives connections to them in turn. */
+const subscribersOf = ({ clients, port, nodes }: Fleet): Promise<readonly Witness[]> => Promise.all(nodes.map(() => clients.subscriber(port)));
+
+const allAcknowledge = (publishers: readonly Torrent[]): Promise<unknown> => Promise.all(publishers.map((each) => each.acknowledged()));
+
+async function contentsOf(channel: string): Promise<Contents> {
+  const [contents] = await fleet!.contents(channel);
+  return contents!;
+}
+
+/** Each publisher's events are there, all of them once and in its order. */
+function expectAllOf(publishers: readonly Torrent[], { events }: Contents): void {
+  const ids = events.map(idOf);
+  for (const { name, ids: published, failures } of publishers) {
+    expect(failures).toEqual([]);
+    expect(difference(ids.filter((id) => id.startsWith(`${name}-`)), published)).toBeUndefined();
+  }
+  expect(ids).toHaveLength(publishers.reduce((sum, { ids: published }) => sum + published.length, 0));
+}
+
+/** Everybody saw all that the log has, once, in its order, and was told of no gap. */
+async function expectSeen(subscribers: readonly Witness[], contents: Contents): Promise<void> {
+  const lines = linesOf(contents);
+  await vi.waitFor(() => expect(subscribers.map(({ seen }) => seen.at(-1))).toEqual(subscribers.map(() => lines.at(-1))), patience);
+  for (const { seen, gaps } of subscribers) {
+    expect(gaps).toEqual([]);
+    expect(difference(seen, lines)).toBeUndefined();
+  }
+}
+
+describe.skipIf(!hasRedis() || !hasNginx())("three nodes on one Redis, behind an nginx that knows nobody again (needs redis, needs nginx)", { timeout: 60_000 }, () => {
+  it(`INV-1, INV-2, INV-3, INV-4, INV-8, CON-7: whoever was at a node that is killed goes on at another, ${kills} times, misses nothing and repeats nothing`, async () => {
+    const { nodes, port, clients } = await open();
+    const chance = chanceOf("node is killed");
+    const subscribers = await subscribersOf(fleet!);
+    const state = await clients.tally(port);
+    const publishers = publishersOf(fleet!);
+    const writers = [0, 1].map((index) => clients.publisher(port, `writer${index}`, "board:{id}"));
+    for (let round = 0; round < kills; round++) {
+      await allAcknowledge([...publishers, ...writers]);
+      await pause(chance.below(200));
+      const victim = nodes[round % nodes.length]!;
+      await victim.program.kill();
+      await allAcknowledge([...publishers, ...writers]);
+      await fleet!.revive(victim);
+    }
+    await Promise.all([...publishers, ...writers].map((each) => each.end()));
+    const contents = await contentsOf(feed);
+    console.log(`${contents.events.length} events in the feed over ${kills} kills, seed ${seed}`);
+    expectAllOf(publishers, contents);
+    await expectSeen(subscribers, contents);
+    const counts = Object.fromEntries(writers.map(({ name, ids }) => [name, ids.length]));
+    await vi.waitFor(() => expect(state.canonical()).toEqual({ counts, strays: [] }), patience);
+    // It was trimmed: what is there was restored from a snapshot that one of the nodes kept.
+    expect((await contentsOf(board)).events.length).toBeLessThan(Math.max(...Object.values(counts)));
+  });
+
+  it("INV-1, INV-2, INV-3, SRV-1: a deploy, node by node, loses and repeats nothing", async () => {
+    const { nodes } = await open();
+    const subscribers = await subscribersOf(fleet!);
+    const publishers = publishersOf(fleet!);
+    for (const node of nodes) {
+      await allAcknowledge(publishers);
+      await fleet!.replace(node);
+    }
+    await allAcknowledge(publishers);
+    await Promise.all(publishers.map((each) => each.end()));
+    const contents = await contentsOf(feed);
+    expectAllOf(publishers, contents);
+    await expectSeen(subscribers, contents);
+  });
+
+  it("INV-1, INV-2, INV-3, INV-5: a Redis that is killed and comes back with what it had is waited for, and nothing is lost", async () => {
+    const { redis } = await open();
+    const subscribers = await subscribersOf(fleet!);
+    const publishers = publishersOf(fleet!);
+    for (let round = 0; round < 2; round++) {
+      await allAcknowledge(publishers);
+      await redis.restart({ signal: "SIGKILL" });
+    }
+    await allAcknowledge(publishers);
+    await Promise.all(publishers.map((each) => each.end()));
+    const contents = await contentsOf(feed);
+    expectAllOf(publishers, contents);
+    await expectSeen(subscribers, contents);
+  });
+
+  it.each(["all of it", "its last part"] as const)("INV-2, INV-5, REC-3: a Redis that lost %s is a new epoch, everybody is told of the gap, and goes on", async (lost) => {
+    const { redis } = await open();
+    const subscribers = await subscribersOf(fleet!);
+    const publishers = publishersOf(fleet!, 4);
+    await allAcknowledge(publishers);
+    const before = await contentsOf(feed);
+    const earlier = await redis.copyData();
+    await allAcknowledge(publishers);
+    await redis.restart({ signal: "SIGKILL", data: lost === "all of it" ? "lost" : earlier });
+    await allAcknowledge(publishers);
+    await Promise.all(publishers.map((each) => each.end()));
+
+    const after = await contentsOf(feed);
+    expect(after.epoch).not.toBe(before.epoch);
+    const lines = linesOf(after);
+    await vi.waitFor(() => expect(subscribers.map(({ seen }) => seen.at(-1))).toEqual(subscribers.map(() => lines.at(-1))), patience);
+    for (const { seen, gaps } of subscribers) {
+      expect(gaps).toHaveLength(1);
+      expect(new Set(seen).size).toBe(seen.length);
+      // What came in the new epoch is its end, without a hole.
+      const inNewEpoch = seen.filter((line) => line.startsWith(`${after.epoch}:`));
+      expect(difference(inNewEpoch, lines.slice(-inNewEpoch.length))).toBeUndefined();
+    }
+    const ids = after.events.map(idOf);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+});
+
