@@ -16,7 +16,7 @@ const below = {
   // The testkit reaches people as tutti/testing, and from no other door.
   tutti: ["@tutti/protocol", "@tutti/server", "@tutti/client", "@tutti/testkit"],
   // An application uses what people install, so that it shows that this is enough.
-  "@tutti/canvas": ["tutti", "@tutti/lmdb"],
+  "@tutti/canvas": ["tutti", "@tutti/lmdb", "@tutti/redis"],
   // Starts programs of others, and knows nothing of ours.
   "@tutti/cluster": [],
   "@tutti/bench": ["@tutti/protocol", "@tutti/server", "@tutti/client", "@tutti/testkit", "@tutti/lmdb"],
