@@ -63,7 +63,7 @@ function introduce(redis: RedisServer, nodes: readonly CanvasNode[], nginx: Ngin
   console.log(`
 Tutti canvas, on ${nodes.length} nodes: http://localhost:${nginx.port}
 
-${row("nginx", nginx.pid, "gives every connection to the next node, whoever it comes from")}
+${row("nginx", nginx.pid, "gives each connection to the node that has the fewest, whoever it comes from")}
 ${nodes.map((node, index) => row(`node ${index + 1}`, node.pid, `port ${node.port}`)).join("\n")}
 ${row("Redis", redis.pid, `port ${redis.port}: the log of all channels, and the bus between the nodes`)}
 

@@ -2,7 +2,7 @@
 export interface NginxConfig {
   readonly directory: string;
   readonly port: number;
-  /** Ports of the loopback address, which get connections in turn: nobody comes back to the node where he was. */
+  /** Ports of the loopback address. A connection goes to the one that has the fewest, in turn among equals: nobody comes back to the node where he was. */
   readonly upstreams: readonly number[];
 }
 
@@ -26,6 +26,7 @@ http {
 ${temporary.join("\n")}
   map $http_upgrade $connection_upgrade { default upgrade; "" ""; }
   upstream nodes {
+    least_conn;
 ${servers.join("\n")}
   }
   server {

@@ -14,7 +14,7 @@ export interface NginxOptions {
   readonly port?: number;
 }
 
-/** An nginx on the loopback address that spreads connections over nodes in turn. It does not outlive this process. */
+/** An nginx on the loopback address that spreads connections over nodes, whoever they come from. It does not outlive this process. */
 export interface Nginx {
   readonly port: number;
   readonly url: string;

@@ -50,8 +50,14 @@ async function upgraded(server: Nginx) {
     text += part;
   });
   socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
-  const has = async (expected: string) => expect.poll(() => text.split("\r\n\r\n")[1], { timeout: 5_000 }).toBe(expected);
-  return { socket, has };
+  const body = (): string => text.split("\r\n\r\n")[1] ?? "";
+  const has = async (expected: string) => expect.poll(body, { timeout: 5_000 }).toBe(expected);
+  /** The node's, which it says first. */
+  const name = async (): Promise<string> => {
+    await expect.poll(body, { timeout: 5_000 }).toContain(";");
+    return body().split(";")[0] ?? "";
+  };
+  return { socket, has, name };
 }
 
 describe.skipIf(!hasNginx())("an nginx of its own (needs nginx)", { timeout: 30_000 }, () => {
@@ -59,6 +65,19 @@ describe.skipIf(!hasNginx())("an nginx of its own (needs nginx)", { timeout: 30_
     const nodes = await Promise.all(["a", "b", "c"].map(upstream));
     const server = await nginx(nodes.map(({ port }) => port));
     expect((await answers(server, 9)).toSorted()).toEqual(["a", "a", "a", "b", "b", "b", "c", "c", "c"]);
+  });
+
+  test("gives connections that last to the node that has the fewest", async () => {
+    const nodes = await Promise.all(["a", "b", "c"].map(upstream));
+    const server = await nginx(nodes.map(({ port }) => port));
+    const names: string[] = [];
+    for (let index = 0; index < 6; index++) {
+      const { name } = await upgraded(server);
+      names.push(await name());
+      // What ends at once changes nothing.
+      await answers(server, 1);
+    }
+    expect(names.toSorted()).toEqual(["a", "a", "b", "b", "c", "c"]);
   });
 
   test("hands on what a node that is gone did not answer", async () => {
