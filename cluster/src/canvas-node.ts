@@ -36,6 +36,7 @@ export class CanvasNode {
 
   /** How many are connected to it, as it said last. */
   get connections(): number {
+    if (this.#program?.isRunning !== true) return 0;
     return Number(/.*\b(\d+) connected/s.exec(this.output)?.[1] ?? 0);
   }
 
