@@ -19,7 +19,7 @@ const below = {
   "@tutti/canvas": ["tutti", "@tutti/lmdb", "@tutti/redis"],
   // Starts programs of others, and knows nothing of ours.
   "@tutti/cluster": [],
-  "@tutti/bench": ["@tutti/protocol", "@tutti/server", "@tutti/client", "@tutti/testkit", "@tutti/lmdb"],
+  "@tutti/bench": ["@tutti/protocol", "@tutti/server", "@tutti/client", "@tutti/testkit", "@tutti/lmdb", "@tutti/redis", "@tutti/cluster"],
   "@tutti/tests": ["@tutti/protocol", "@tutti/server", "@tutti/client", "@tutti/testkit", "@tutti/lmdb", "@tutti/redis", "@tutti/cluster", "tutti", "@tutti/canvas"],
 };
 

@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
 /** The cores that this process may use, where they can be chosen: with `taskset`, on Linux. */
@@ -24,3 +24,8 @@ export function onCore(core: number | undefined, command: string, args: readonly
 
 /** The command that runs a script of Node's on one core, or anywhere. */
 export const nodeOn = (core: number | undefined, args: readonly string[]): CommandLine => onCore(core, process.execPath, args);
+
+/** Moves a process that runs already, with all its threads, to a core. */
+export function pin(pid: number, core: number | undefined): void {
+  if (core !== undefined) execFileSync("taskset", ["--all-tasks", "--cpu-list", "--pid", String(core), String(pid)], { stdio: "ignore" });
+}

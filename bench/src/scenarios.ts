@@ -1,4 +1,5 @@
 import type { Scenario } from "./scenario.js";
+import { across } from "./scenarios/across.js";
 import { acks } from "./scenarios/acks.js";
 import { connect } from "./scenarios/connect.js";
 import { cursors } from "./scenarios/cursors.js";
@@ -8,12 +9,13 @@ import { fanout } from "./scenarios/fanout.js";
 import { history } from "./scenarios/history.js";
 import { idle } from "./scenarios/idle.js";
 import { late } from "./scenarios/late.js";
+import { nodes } from "./scenarios/nodes.js";
 import { recover } from "./scenarios/recover.js";
 import { stalled } from "./scenarios/stalled.js";
 import { storm } from "./scenarios/storm.js";
 import { wide } from "./scenarios/wide.js";
 
-const all: readonly Scenario[] = [fanout, cursors, echo, acks, idle, connect, storm, wide, stalled, late, durable, recover, history];
+const all: readonly Scenario[] = [fanout, cursors, echo, acks, idle, connect, storm, wide, stalled, late, nodes, across, durable, recover, history];
 
 export const scenarioNames: readonly string[] = all.map(({ name }) => name);
 

@@ -22,14 +22,14 @@ const HISTORY: CentrifugoHistory = { countMax: 1_000, ageSMax: 300 };
 /** The names of channels that loads use begin with these. */
 const NAMESPACES = ["room", "kept"];
 
-async function start({ core, checksTokens }: ServerSetup, options: { readonly history?: CentrifugoHistory } = {}): Promise<RunningServer> {
+async function start({ core, checksTokens, redisUrl }: ServerSetup, options: { readonly history?: CentrifugoHistory } = {}): Promise<RunningServer> {
   const installed = await centrifugoBinary();
   if (installed.kind === "missing") throw new Error(installed.why);
   const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), "tutti-bench-centrifugo-"));
   try {
     const namespaces = Object.fromEntries(NAMESPACES.map((name) => [name, options]));
-    const config = installed.release.config({ port, secret: tokenSecret, checksTokens, namespaces });
+    const config = installed.release.config({ port, secret: tokenSecret, checksTokens, namespaces, ...(redisUrl !== undefined && { redisUrl }) });
     await writeFile(join(folder, "config.json"), JSON.stringify(config));
     const { command, args } = onCore(core, installed.path, ["--config", join(folder, "config.json")]);
     // What it has to say is no part of the table.

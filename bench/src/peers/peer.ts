@@ -8,6 +8,8 @@ export interface ServerSetup {
   readonly core: number | undefined;
   /** Checks the JWT of everybody who connects (HS256, {@link tokenSecret}); else tokens are taken by their look. */
   readonly checksTokens: boolean;
+  /** The Redis that it shares with other nodes; by itself, and in memory, unless given. */
+  readonly redisUrl?: string;
 }
 
 /** A server that runs in a process of its own. */

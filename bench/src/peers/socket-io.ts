@@ -55,3 +55,6 @@ const wire: Wire = {
 export const socketIo: Peer = { name: "socket.io", wire, recovers: false, start: (setup) => startNode("socket-io-server.js", setup) };
 
 export const socketIoRecovering: Peer = { name: "socket.io-recovery", wire, recovers: true, start: (setup) => startNode("socket-io-server.js", setup, { recovers: true }) };
+
+/** Nodes that share a stream of Redis's instead of its channels: what a node missed it reads later. */
+export const socketIoOnStreams: Peer = { name: "socket.io-streams", wire, recovers: false, start: (setup) => startNode("socket-io-server.js", setup, { adapter: "streams" }) };

@@ -11,6 +11,8 @@ export interface CentrifugoSetup {
   readonly secret: string;
   /** Whether the signatures of tokens are checked; they are read in any case. */
   readonly checksTokens: boolean;
+  /** The Redis that it shares with other nodes; in memory unless given. */
+  readonly redisUrl?: string;
   /** By the name in front of the colon of a channel; one without history keeps and recovers nothing. */
   readonly namespaces: Readonly<Record<string, { readonly history?: CentrifugoHistory }>>;
 }
@@ -24,14 +26,14 @@ const QUEUE_BYTES_MAX = 16 * 1024 * 1024;
 const RECOVERED_MAX = 300;
 
 /**
- * The configuration file of Centrifugo 6: the memory engine and WebSockets without compression, which is how they come. Everything that costs and that
+ * The configuration file of Centrifugo 6: the memory engine, unless nodes share a Redis, and WebSockets without compression, which is how they come. Everything that costs and that
  * nobody here uses is off; limits that would end a load are raised; the pace of writes and pings is what it is unless somebody changes it.
  */
-export function centrifugoConfig6({ port, secret, checksTokens, namespaces }: CentrifugoSetup): object {
+export function centrifugoConfig6({ port, secret, checksTokens, namespaces, redisUrl }: CentrifugoSetup): object {
   return {
     http_server: { address: "127.0.0.1", port },
     log: { level: "error" },
-    engine: { type: "memory" },
+    engine: redisUrl === undefined ? { type: "memory" } : { type: "redis", redis: { address: redisUrl } },
     client: {
       token: { hmac_secret_key: secret },
       insecure_skip_token_signature_verify: !checksTokens,
@@ -51,12 +53,12 @@ export function centrifugoConfig6({ port, secret, checksTokens, namespaces }: Ce
 }
 
 /** The same for Centrifugo 5, which says all but namespaces in one flat list. */
-export function centrifugoConfig5({ port, secret, checksTokens, namespaces }: CentrifugoSetup): object {
+export function centrifugoConfig5({ port, secret, checksTokens, namespaces, redisUrl }: CentrifugoSetup): object {
   return {
     address: "127.0.0.1",
     port,
     log_level: "error",
-    engine: "memory",
+    ...(redisUrl === undefined ? { engine: "memory" } : { engine: "redis", redis_address: redisUrl }),
     token_hmac_secret_key: secret,
     client_insecure_skip_token_signature_verify: !checksTokens,
     ping_interval: "25s",

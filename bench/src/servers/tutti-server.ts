@@ -1,5 +1,6 @@
 // The product, as an application would start it: a contract, authentication, and all defaults.
 import { defineContract } from "@tutti/protocol";
+import { redisBroker } from "@tutti/redis";
 import { createServer, silentLog, verifiedTokens, type Bounds, type NamespacePolicy } from "@tutti/server";
 import { z } from "zod";
 import { serve } from "./serve.js";
@@ -10,10 +11,12 @@ const mark = z.object({ p: z.number(), i: z.number(), t: z.number(), x: z.string
 const room = { events: { "item:add": mark }, signals: { "cursor:move": mark } };
 const contract = defineContract({ channels: { "room:{id}": room } });
 
-await serve((http, { setup, options }) => {
+await serve(async (http, { setup, options }) => {
+  const { redisUrl } = setup;
   const server = createServer({
     contract,
     log: silentLog,
+    ...(redisUrl !== undefined && { broker: await redisBroker({ url: redisUrl }) }),
     ...(options as Partial<Bounds> & { readonly namespaces?: Readonly<Record<string, NamespacePolicy>> }),
     authenticate: verifiedTokens(setup.checksTokens ? verifyToken : trustToken),
   });
