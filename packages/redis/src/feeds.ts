@@ -19,7 +19,7 @@ interface Feed {
   readonly listeners: Set<Listener>;
   seen: Seen | undefined;
   /** The message that was read last, and what it says: each listener is told by itself. */
-  message: string;
+  message: string | undefined;
   run: EventRun | undefined;
 }
 
@@ -48,7 +48,7 @@ export class Feeds {
   }
 
   async subscribe(channel: string, listener: Listener): Promise<() => Promise<void>> {
-    const feed = this.#feeds.get(channel) ?? { listeners: new Set(), seen: undefined, message: "", run: undefined };
+    const feed = this.#feeds.get(channel) ?? { listeners: new Set(), seen: undefined, message: undefined, run: undefined };
     this.#feeds.set(channel, feed);
     const hear = (run: EventRun): void => listener(run);
     feed.listeners.add(hear);

@@ -1,0 +1,89 @@
+import { hasRedis, startRedisCluster, type RedisCluster } from "@tutti/cluster";
+import type { Broker } from "@tutti/server";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { redisBroker } from "../src/index.js";
+import { RecordedLog, append, count, freshPrefix, hear, request } from "./support/redis-nodes.js";
+
+describe.skipIf(!hasRedis())("several nodes on a Redis Cluster (needs redis)", { timeout: 60_000 }, () => {
+  let cluster: RedisCluster;
+  const open: Broker[] = [];
+
+  beforeAll(async () => {
+    cluster = await startRedisCluster({ shards: 3, replicas: 1 });
+  }, 60_000);
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((broker) => broker.close()));
+  });
+  afterAll(() => cluster?.remove());
+
+  async function start(prefix: string, log = new RecordedLog()): Promise<Broker> {
+    const broker = await redisBroker({ cluster: cluster.urls.slice(0, 2), prefix, log, watchdogMs: 500, requestTimeoutMs: 2_000 });
+    open.push(broker);
+    return broker;
+  }
+
+  /** A channel for each shard. */
+  async function channels(): Promise<readonly string[]> {
+    const found: string[] = [];
+    for (let index = 0; found.filter(Boolean).length < 3; index++) found[await cluster.shardOf(`{room:${index}}`)] ??= `room:${index}`;
+    return found;
+  }
+
+  /** Redis names the master that has it; a command for another slot is answered with `MOVED`. */
+  const subscribers = async (shard: number, topic: string): Promise<string> => {
+    const master = await cluster.masterOf(shard);
+    return (await master.command("PUBSUB", "SHARDNUMSUB", topic)).split("\n").at(-1) ?? "";
+  };
+
+  test("RDS-5 hears each channel from the shard that has it, and the other shards carry none of it", async () => {
+    const prefix = freshPrefix();
+    const [one, two] = await Promise.all([start(prefix), start(prefix)]);
+    const rooms = await channels();
+    const heard = await Promise.all(rooms.map((room) => hear(one, room)));
+    for (const room of rooms) for (let index = 0; index < 5; index++) await append(two, room);
+    await expect.poll(() => heard.map(({ runs }) => runs.length)).toEqual([5, 5, 5]);
+    for (const [shard, room] of rooms.entries()) {
+      const counts = await Promise.all(rooms.map((_, other) => subscribers(other, `${prefix}:{${room}}:runs`)));
+      expect(counts.map(Number)).toEqual(rooms.map((_, other) => (other === shard ? 1 : 0)));
+    }
+    await Promise.all(heard.map(({ end }) => end()));
+    expect(await subscribers(0, `${prefix}:{${rooms[0]}}:runs`)).toBe("0");
+  });
+
+  test("RDS-9 tells the heads of channels of all shards in one call, and broadcasts to all nodes", async () => {
+    const prefix = freshPrefix();
+    const [one, two] = await Promise.all([start(prefix), start(prefix)]);
+    const rooms = await channels();
+    const positions = await Promise.all(rooms.map((room) => append(one, room)));
+    expect((await two.heads(rooms)).map(({ position }) => position)).toEqual(positions);
+    const messages: string[] = [];
+    await two.listen("nodes", (message) => messages.push(message));
+    await one.broadcast("nodes", "hello");
+    await expect.poll(() => messages).toEqual(["hello"]);
+  });
+
+  test("RDS-6 hears a channel again after its master died, is not ready meanwhile, and leaves the other shards alone", async () => {
+    const prefix = freshPrefix();
+    const [one, two] = await Promise.all([start(prefix), start(prefix)]);
+    const rooms = await channels();
+    const heard = await Promise.all(rooms.map((room) => hear(one, room)));
+    for (const room of rooms) await append(two, room, { publisher: count(1) });
+    await expect.poll(() => heard.map(({ runs }) => runs.length)).toEqual([1, 1, 1]);
+    const states = new Set<string>();
+    let isOver = false;
+    const watching = (async () => {
+      for (; !isOver; await new Promise((resolve) => setTimeout(resolve, 20))) states.add(one.health?.().status ?? "");
+    })();
+    const elsewhere: Promise<unknown>[] = [];
+    await cluster.failOver(1, { unreplicated: async () => void elsewhere.push(...rooms.filter((_, shard) => shard !== 1).map((room) => append(two, room))) });
+    expect((await Promise.allSettled(elsewhere)).map(({ status }) => status)).toEqual(["fulfilled", "fulfilled"]);
+    const again = request({ publisher: count(2) });
+    await expect.poll(async () => (await two.append(rooms[1] ?? "", again).catch(() => undefined))?.outcome, { timeout: 20_000 }).toMatch(/appended|repeat/);
+    await expect.poll(() => heard[1]?.ids().at(-1), { timeout: 20_000 }).toBe(again.event.eventId);
+    await expect.poll(() => one.health?.(), { timeout: 20_000 }).toEqual({ status: "ready" });
+    isOver = true;
+    await watching;
+    expect(states).toContain("unavailable");
+    await cluster.heal();
+  });
+});
