@@ -247,20 +247,21 @@ export class Channel implements TurnTask {
 
   /** Whether there was anything. */
   #fanOutChanges(): boolean {
-    const hasListed = this.presence.isComplete && this.#unlisted.size > 0;
-    if (hasListed) this.#deliverLists();
     const changes = this.presence.takeChanges();
-    if (changes === undefined) return hasListed;
-    for (const subscription of this.#watchers) subscription.deliverPresence(changes);
-    return true;
+    const listed = this.presence.isComplete ? [...this.#unlisted] : [];
+    if (listed.length > 0) this.#deliverLists(listed);
+    if (changes !== undefined) for (const subscription of this.#watchers) subscription.deliverPresence(changes);
+    for (const subscription of listed) if (!subscription.isEnded) this.#watchers.add(subscription);
+    return changes !== undefined || listed.length > 0;
   }
 
-  #deliverLists(): void {
+  /** To those whose list was incomplete. What changed in this turn is in the new one. */
+  #deliverLists(to: readonly Subscription[]): void {
     const list = this.presence.list();
-    for (const subscription of this.#unlisted) {
+    for (const subscription of to) {
       this.#unlisted.delete(subscription);
-      this.#watchers.add(subscription);
-      subscription.deliver(list);
+      this.#watchers.delete(subscription);
+      subscription.deliverPresence(list);
     }
   }
 

@@ -93,7 +93,7 @@ export class Presence {
   away(session: string): void {
     const entry = this.#own.get(session);
     if (entry === undefined || entry.cancelLeave !== undefined) return;
-    if (this.#isElsewhere(session)) return this.leave(session);
+    if (this.#hasMoved(session, entry)) return this.leave(session);
     const { environment, graceMs } = this.#parts;
     entry.member = { ...entry.member, away: true };
     entry.cancelLeave = environment.after(graceMs, () => this.leave(session));
@@ -197,8 +197,7 @@ export class Presence {
 
   /** A session of this node is, or was, at another one too. */
   #meet(session: string, entry: OwnEntry): void {
-    // It went there: that it is away here is nobody's concern any more.
-    if (entry.member.away === true && this.#isElsewhere(session)) return this.leave(session);
+    if (entry.member.away === true && this.#hasMoved(session, entry)) return this.leave(session);
     let { since } = entry.member;
     for (const held of this.#held.values()) since = Math.min(since, held.get(session)?.member.since ?? since);
     if (since === entry.member.since) return;
@@ -206,11 +205,11 @@ export class Presence {
     this.#parts.exchange.note(this, session);
   }
 
-  /** Whether another node has the session, and it is not away there. */
-  #isElsewhere(session: string): boolean {
+  /** Whether another node has the session, it is not away there, and it is known there since when it is here: nobody needs this node's entry. */
+  #hasMoved(session: string, { member: { since } }: Entry): boolean {
     for (const held of this.#held.values()) {
-      const entry = held.get(session);
-      if (entry !== undefined && entry.member.away !== true) return true;
+      const member = held.get(session)?.member;
+      if (member !== undefined && member.away !== true && member.since <= since) return true;
     }
     return false;
   }

@@ -15,6 +15,8 @@ const handleOf = (world: ReturnType<typeof newWorld>) => world.server.channel("r
 /** A world with somebody who watches the room. */
 async function watched() {
   const world = newWorld();
+  // By now it would have heard of other nodes.
+  await world.advance(2_000);
   const watcher = await world.peer();
   await watcher.subscribe(room, { presence: true });
   watcher.forget();

@@ -1,0 +1,483 @@
+import type { Member } from "@tutti/protocol";
+import { describe, expect, it } from "vitest";
+import { Neighbours, sessionOf, type Neighbour } from "./support/neighbours.js";
+import type { Peer } from "./support/peer.js";
+import { rooms } from "./support/rooms.js";
+
+type Node = Neighbour<typeof rooms>;
+type Options = NonNullable<ConstructorParameters<typeof Neighbours<typeof rooms>>[0]>;
+
+const room = "room:1";
+const topic = `channel:${room}`;
+const secret = "the-secret-of-a-session";
+const called = (name: string) => ({ name });
+
+/** Two nodes that have known each other for a while. */
+async function two(options: Options = {}) {
+  const nodes = new Neighbours({ contract: rooms, ...options });
+  const [here, there] = [await nodes.start(), await nodes.start()];
+  await nodes.advance(2_000);
+  /** A peer that is in the room, by its name. */
+  const enter = async (node: Node, name: string, hello: { readonly secret?: string } = {}): Promise<Peer> => {
+    const peer = await nodes.peerAt(node, hello);
+    await peer.subscribe(room, { member: called(name) });
+    await nodes.settle();
+    return peer;
+  };
+  /** A peer that looks who is in the room; what came until now is forgotten. */
+  const watcherAt = async (node: Node): Promise<Peer> => {
+    const peer = await nodes.peerAt(node);
+    await peer.subscribe(room, { presence: true });
+    await nodes.settle();
+    peer.forget();
+    return peer;
+  };
+  /** Time in which all connections live. */
+  const pass = async (ms: number, ...peers: readonly Peer[]): Promise<void> => {
+    for (let left = ms; left > 0; left -= 1_000) {
+      for (const peer of peers) peer.send({ op: "ping" });
+      await nodes.advance(Math.min(left, 1_000));
+    }
+  };
+  return { nodes, here, there, enter, watcherAt, pass };
+}
+
+const membersAt = (node: Node, id = "1"): readonly Member[] => node.server.channel("room:{id}", { id }).members();
+const namesAt = (node: Node): unknown[] => membersAt(node).map(nameOf).toSorted();
+const nameOf = ({ state, away }: Member): string => `${String(Object(state).name)}${away === true ? " away" : ""}`;
+const newsOf = (peer: Peer): string[] => peer.changesOf(room).map(({ type, member }) => `${type.slice("presence:".length)} ${nameOf(member)}`);
+
+describe("the members of a channel", () => {
+  it("PRE-7 are one list, of all nodes at each of them", async () => {
+    const { here, there, enter, watcherAt } = await two();
+    const [hither, thither] = [await watcherAt(here), await watcherAt(there)];
+    const ada = await enter(here, "Ada");
+    await enter(there, "Bob");
+    expect([namesAt(here), namesAt(there)]).toEqual([["Ada", "Bob"], ["Ada", "Bob"]]);
+    expect([newsOf(hither), newsOf(thither)]).toEqual([["join Ada", "join Bob"], ["join Ada", "join Bob"]]);
+    expect(membersAt(there).find(({ session }) => session === sessionOf(ada))).toEqual(membersAt(here).find(({ session }) => session === sessionOf(ada)));
+    await ada.ask({ op: "presence", channel: room });
+    expect([namesAt(here), namesAt(there)]).toEqual([["Bob"], ["Bob"]]);
+    expect(newsOf(thither).at(-1)).toBe("leave Ada");
+  });
+
+  it("PRE-7 are told at the end of the turn, each once, whatever happened in it", async () => {
+    const { nodes, here, there, enter, watcherAt } = await two();
+    const watcher = await watcherAt(there);
+    const [ada, bob] = [await enter(here, "Ada"), await enter(here, "Bob")];
+    const before = here.link.toldOn(topic, "presence:changes").length;
+    watcher.forget();
+    for (const name of ["a", "b", "c"]) ada.request({ op: "presence", channel: room, member: called(name) });
+    ada.send({ op: "activity", activity: "idle" });
+    bob.send({ op: "activity", activity: "idle" });
+    await nodes.settle();
+    expect(newsOf(watcher).toSorted()).toEqual(["update Bob", "update c"]);
+    expect(here.link.toldOn(topic, "presence:changes").length - before).toBeLessThanOrEqual(2);
+  });
+
+  it("PRE-7 are told to nobody while no other node lives", async () => {
+    const nodes = new Neighbours({ contract: rooms });
+    const alone = await nodes.start();
+    await nodes.advance(2_000);
+    const [ada, watcher] = [await nodes.peerAt(alone), await nodes.peerAt(alone)];
+    await watcher.subscribe(room, { presence: true });
+    await ada.subscribe(room, { member: called("Ada") });
+    ada.drop();
+    await nodes.advance(20_000);
+    expect(new Set(alone.link.told.map(({ topic: about }) => about))).toEqual(new Set(["nodes"]));
+    expect(alone.link.told.every(({ message }) => message.includes(`"kind":"node:heartbeat"`))).toBe(true);
+  });
+
+  it("PRE-7 are known to a node that starts, and those of one that was alone", async () => {
+    const nodes = new Neighbours({ contract: rooms });
+    const first = await nodes.start();
+    await nodes.advance(2_000);
+    const ada = await nodes.peerAt(first);
+    await ada.subscribe(room, { member: called("Ada") });
+    ada.request({ op: "presence", channel: room, member: called("Ada L.") });
+    const second = await nodes.start();
+    const bob = await nodes.peerAt(second);
+    await bob.subscribe(room, { member: called("Bob") });
+    await nodes.settle();
+    expect([namesAt(first), namesAt(second)]).toEqual([["Ada L.", "Bob"], ["Ada L.", "Bob"]]);
+  });
+
+  it("PRE-7 are of one list for the application, which asks by that", async () => {
+    const { nodes, here, there, enter } = await two();
+    await enter(here, "Ada");
+    const reader = await nodes.peerAt(there);
+    await reader.subscribe(room);
+    await nodes.settle();
+    expect(there.link.toldOn("nodes", "presence:ask")).toEqual([]);
+    expect(membersAt(there)).toEqual([]);
+    await nodes.settle();
+    expect(namesAt(there)).toEqual(["Ada"]);
+  });
+});
+
+describe("a change that the bus lost", () => {
+  it("PRE-8 is found by the number of the next one", async () => {
+    const { nodes, here, there, enter, watcherAt } = await two();
+    const watcher = await watcherAt(there);
+    await enter(here, "Ada");
+    here.link.losesBroadcast = (about) => about === topic;
+    await enter(here, "Bob");
+    here.link.losesBroadcast = () => false;
+    expect(namesAt(there)).toEqual(["Ada"]);
+    await enter(here, "Cy");
+    expect(namesAt(there)).toEqual(["Ada", "Bob", "Cy"]);
+    expect(newsOf(watcher).toSorted()).toEqual(["join Ada", "join Bob", "join Cy"]);
+    expect(there.link.toldOn(`node:${here.server.nodes()[0]?.id}`, "presence:ask")).toHaveLength(1);
+    await nodes.advance(5_000);
+    expect(there.link.toldOn(`node:${here.server.nodes()[0]?.id}`, "presence:ask")).toHaveLength(1);
+  });
+
+  it.each([
+    ["the last to come", async (ada: Peer) => void (await ada.ask({ op: "presence", channel: room, member: called("Ada L.") })), ["Ada L."]],
+    ["the last to leave", async (ada: Peer) => void (await ada.ask({ op: "presence", channel: room })), []],
+  ])("PRE-8 of %s is found by a heartbeat", async (_, change, names) => {
+    const { nodes, here, there, enter, watcherAt } = await two();
+    await watcherAt(there);
+    const ada = await enter(here, "Ada");
+    await nodes.advance(2_000);
+    here.link.losesBroadcast = (about) => about === topic;
+    await change(ada);
+    here.link.losesBroadcast = () => false;
+    expect(namesAt(there)).toEqual(["Ada"]);
+    await nodes.advance(2_000);
+    expect(namesAt(there)).toEqual(names);
+  });
+
+  it("PRE-8 of the first member is found by a heartbeat", async () => {
+    const { nodes, here, there, enter, watcherAt } = await two();
+    await watcherAt(there);
+    here.link.losesBroadcast = (about) => about === topic;
+    await enter(here, "Ada");
+    here.link.losesBroadcast = () => false;
+    expect(namesAt(there)).toEqual([]);
+    await nodes.advance(2_000);
+    expect(namesAt(there)).toEqual(["Ada"]);
+  });
+
+  it("PRE-8 is asked for until it is answered", async () => {
+    const { nodes, here, there, enter, watcherAt, pass } = await two();
+    await watcherAt(there);
+    const ada = await enter(here, "Ada");
+    here.link.losesBroadcast = (about) => about !== "nodes";
+    await enter(here, "Bob");
+    await pass(4_000, ada);
+    expect(namesAt(there)).toEqual(["Ada"]);
+    here.link.losesBroadcast = () => false;
+    await nodes.advance(2_000);
+    expect(namesAt(there)).toEqual(["Ada", "Bob"]);
+  });
+
+  it("PRE-8 is found in the one of many channels, though a heartbeat names a few", async () => {
+    const { nodes, here, there, pass } = await two({ presenceDigestMax: 4 });
+    const [ada, watcher] = [await nodes.peerAt(here), await nodes.peerAt(there)];
+    const channels = Array.from({ length: 21 }, (_, index) => `room:${index}`);
+    for (const channel of channels) {
+      await watcher.subscribe(channel, { presence: true });
+      await ada.subscribe(channel, { member: called("Ada") });
+    }
+    await pass(10_000, ada, watcher);
+    const namesIn = (id: string): unknown[] => membersAt(there, id).map(nameOf);
+    here.link.losesBroadcast = (about) => about.startsWith("channel:");
+    await ada.ask({ op: "presence", channel: "room:3" });
+    await ada.ask({ op: "presence", channel: "room:17", member: called("Ada L.") });
+    here.link.losesBroadcast = () => false;
+    expect([namesIn("3"), namesIn("17")]).toEqual([["Ada"], ["Ada"]]);
+    // Six heartbeats name them all. In the round that was under way the place of the one that is gone may have been passed.
+    await pass(14_000, ada, watcher);
+    expect([namesIn("3"), namesIn("17")]).toEqual([[], ["Ada L."]]);
+    expect(channels.filter((channel) => namesIn(channel.slice("room:".length)).length === 0)).toEqual(["room:3"]);
+  });
+
+  it("PRE-8 costs a heartbeat that is no longer for a thousand channels than for those that it names", async () => {
+    const { nodes, here } = await two({ subscriptionsMax: 2_000, presenceDigestMax: 100 });
+    const ada = await nodes.peerAt(here);
+    for (let index = 0; index < 1_000; index++) ada.request({ op: "subscribe", channel: `room:${index}`, member: called("Ada") });
+    await nodes.settle();
+    const before = here.link.told.length;
+    for (let seconds = 0; seconds < 12; seconds++) {
+      ada.send({ op: "ping" });
+      await nodes.advance(1_000);
+    }
+    const told = here.link.told.slice(before);
+    expect(told.map(({ topic: about }) => about)).toEqual(Array(12).fill("nodes"));
+    expect(Math.max(...told.map(({ message }) => message.length))).toBeLessThan(100 * 50);
+    const named = told.flatMap(({ message }) => Object(JSON.parse(message)).message.presence.numbers.map(({ channel }: { channel: string }) => channel));
+    expect(new Set(named).size).toBe(1_000);
+  });
+
+  it("PRE-8 is no hole where it only comes twice, late or in another order", async () => {
+    const { nodes, here, there, enter, watcherAt } = await two();
+    const watcher = await watcherAt(there);
+    const ada = await enter(here, "Ada");
+    here.link.losesBroadcast = (about) => about === topic;
+    const lost = nodes.shared;
+    const told: string[] = [];
+    const broadcast = here.link.broadcast.bind(here.link);
+    here.link.losesBroadcast = () => false;
+    here.link.broadcast = async (about, message) => (about === topic ? void told.push(message) : broadcast(about, message));
+    await ada.ask({ op: "presence", channel: room, member: called("1") });
+    await ada.ask({ op: "presence", channel: room, member: called("2") });
+    await ada.ask({ op: "presence", channel: room, member: called("3") });
+    const [first = "", second = "", third = ""] = told;
+    // The asks that the hole leads to are lost, so that it is what comes late that fills it.
+    there.link.losesBroadcast = () => true;
+    for (const message of [first, third, second, second, first, third]) {
+      await lost.broadcast(topic, message);
+      await nodes.settle();
+    }
+    expect(namesAt(there)).toEqual(["3"]);
+    expect(newsOf(watcher)).toEqual(["join Ada", "update 1", "update 3"]);
+  });
+});
+
+describe("the first list", () => {
+  it("PRE-9 is incomplete until all nodes that live have answered, and a complete one follows", async () => {
+    const { nodes, here, there, enter } = await two();
+    await enter(here, "Ada");
+    const watcher = await nodes.peerAt(there);
+    await watcher.subscribe(room, { presence: true });
+    await nodes.settle();
+    const lists = watcher.of("presence").map(({ members = [], complete }) => ({ names: members.map(nameOf), complete }));
+    expect(lists).toEqual([
+      { names: [], complete: false },
+      { names: ["Ada"], complete: true },
+    ]);
+  });
+
+  it("PRE-9 is complete after 500 ms, whoever has not answered", async () => {
+    const { nodes, here, there } = await two();
+    here.link.losesBroadcast = (about) => about.startsWith("node:");
+    const watcher = await nodes.peerAt(there);
+    await watcher.subscribe(room, { presence: true });
+    await nodes.advance(499);
+    expect(watcher.of("presence").map(({ complete }) => complete)).toEqual([false]);
+    await nodes.advance(1);
+    expect(watcher.of("presence").map(({ complete }) => complete)).toEqual([false, true]);
+  });
+
+  it("PRE-9 is complete at once where everybody is known, and where nobody else lives", async () => {
+    const { nodes, here, there, enter, watcherAt } = await two();
+    await enter(here, "Ada");
+    await watcherAt(there);
+    const second = await nodes.peerAt(there);
+    await second.subscribe(room, { presence: true });
+    expect(second.of("presence")).toMatchObject([{ complete: true, members: [{ state: called("Ada") }] }]);
+    await here.server.close();
+    const alone = await nodes.peerAt(there);
+    await alone.subscribe("room:2", { presence: true });
+    expect(alone.of("presence").map(({ complete }) => complete)).toEqual([true]);
+  });
+
+  it("PRE-9 does not wait for a node that goes", async () => {
+    const { nodes, here, there } = await two();
+    here.link.losesBroadcast = (about) => about.startsWith("node:");
+    const watcher = await nodes.peerAt(there);
+    await watcher.subscribe(room, { presence: true });
+    await nodes.settle();
+    expect(watcher.of("presence").map(({ complete }) => complete)).toEqual([false]);
+    await here.server.close();
+    await nodes.settle();
+    expect(watcher.of("presence").map(({ complete }) => complete)).toEqual([false, true]);
+  });
+
+  it("PRE-9 waits for nobody at a node that has just started and cannot know who there is", async () => {
+    const nodes = new Neighbours({ contract: rooms });
+    const node = await nodes.start();
+    const watcher = await nodes.peerAt(node);
+    await watcher.subscribe(room, { presence: true });
+    await nodes.settle();
+    expect(watcher.of("presence").map(({ complete }) => complete)).toEqual([false]);
+    await nodes.advance(500);
+    expect(watcher.of("presence").map(({ complete }) => complete)).toEqual([false, true]);
+  });
+
+  it("PRE-9 is the complete one alone for who comes back to the channel", async () => {
+    const { nodes, here, there, enter } = await two();
+    await enter(here, "Ada");
+    const before = await nodes.peerAt(here, { secret });
+    const { position } = await before.subscribe(room, { presence: true });
+    before.drop();
+    const back = await nodes.peerAt(there, { secret });
+    await back.subscribe(room, { presence: true, since: position });
+    await nodes.settle();
+    expect(back.of("presence")).toMatchObject([{ complete: true, members: [{ state: called("Ada") }] }]);
+    await enter(here, "Bob");
+    expect(newsOf(back)).toEqual(["join Bob"]);
+  });
+
+  it("PRE-9 comes though the broker did not listen at first", async () => {
+    const { nodes, here, there, enter, pass } = await two();
+    await enter(here, "Ada");
+    const watcher = await nodes.peerAt(there);
+    there.link.failNext("listen");
+    there.link.failNext("listen");
+    await watcher.subscribe(room, { presence: true });
+    await pass(3_000, watcher);
+    expect(namesAt(there)).toEqual(["Ada"]);
+    expect(watcher.of("presence").at(-1)?.changes?.map(({ member }) => nameOf(member)) ?? namesAt(there)).toEqual(["Ada"]);
+  });
+});
+
+describe("the members of a node that is gone", () => {
+  it("PRE-10 leave everywhere at once where it fell silent", async () => {
+    const { nodes, here, there, enter, watcherAt, pass } = await two();
+    const watcher = await watcherAt(there);
+    await enter(here, "Ada");
+    await enter(there, "Bob");
+    here.link.cut();
+    await pass(4_500, watcher);
+    expect(newsOf(watcher)).toEqual(["join Ada", "join Bob"]);
+    await pass(2_500, watcher);
+    expect(newsOf(watcher)).toEqual(["join Ada", "join Bob", "leave Ada"]);
+    await nodes.settle();
+    expect(there.server.nodes()).toMatchObject([{ self: true }]);
+  });
+
+  it("PRE-10 are there again when it comes back in a new life, and nothing of the old one is believed", async () => {
+    const { here, there, enter, watcherAt, pass } = await two();
+    const watcher = await watcherAt(there);
+    const ada = await enter(here, "Ada");
+    here.link.cut();
+    await pass(7_000, watcher, ada);
+    expect(namesAt(there)).toEqual([]);
+    const stale = { channel: room, before: 0, number: 99, entered: [{ member: { session: "x", activity: "active", since: 1 }, ageMs: 0 }], left: [] };
+    const { id } = here.server.nodes()[0] ?? { id: "" };
+    await there.link.inner.broadcast(topic, JSON.stringify({ node: id, incarnation: 1, message: { kind: "presence:changes", ...stale } }));
+    expect(namesAt(there)).toEqual([]);
+    here.link.losesBroadcast = here.link.losesDelivery = () => false;
+    await pass(3_000, watcher, ada);
+    expect(there.server.nodes().find((node) => node.id === id)?.incarnation).toBe(2);
+    expect(namesAt(there)).toEqual(["Ada"]);
+    expect(newsOf(watcher)).toEqual(["join Ada", "leave Ada", "join Ada"]);
+  });
+
+  it("PRE-10 are away for a while where it said goodbye, and come back elsewhere unnoticed", async () => {
+    const { nodes, here, there, enter, watcherAt, pass } = await two();
+    const watcher = await watcherAt(there);
+    await enter(here, "Ada", { secret });
+    await enter(here, "Bob");
+    watcher.forget();
+    await here.server.close();
+    await nodes.settle();
+    expect(there.server.nodes()).toMatchObject([{ self: true }]);
+    expect(namesAt(there)).toEqual(["Ada away", "Bob away"]);
+    await pass(2_000, watcher);
+    const ada = await enter(there, "Ada", { secret });
+    await pass(20_000, watcher, ada);
+    expect(newsOf(watcher)).toEqual(["update Ada away", "update Bob away", "update Ada", "leave Bob away"]);
+    expect(namesAt(there)).toEqual(["Ada"]);
+  });
+
+  it("PRE-10 leave at once where they said bye before it went", async () => {
+    const { nodes, here, there, enter, watcherAt } = await two();
+    const watcher = await watcherAt(there);
+    const ada = await enter(here, "Ada");
+    ada.send({ op: "bye" });
+    await here.server.close();
+    await nodes.settle();
+    expect(newsOf(watcher)).toEqual(["join Ada", "leave Ada"]);
+  });
+});
+
+describe("a session that moves", () => {
+  it("PRE-11 is seen neither to leave nor to join, by whoever looks wherever", async () => {
+    const { nodes, here, there, enter, watcherAt, pass } = await two();
+    const [hither, thither] = [await watcherAt(here), await watcherAt(there)];
+    const before = await enter(here, "Ada", { secret });
+    const since = membersAt(there)[0]?.since;
+    await pass(3_000, hither, thither, before);
+    before.drop();
+    await pass(1_000, hither, thither);
+    const after = await enter(there, "Ada", { secret });
+    await pass(30_000, hither, thither, after);
+    for (const watcher of [hither, thither]) expect(newsOf(watcher)).toEqual(["join Ada", "update Ada away", "update Ada"]);
+    expect([membersAt(here), membersAt(there)]).toMatchObject([[{ since }], [{ since }]]);
+    after.send({ op: "bye" });
+    await nodes.settle();
+    expect([membersAt(here), membersAt(there)]).toEqual([[], []]);
+  });
+
+  it("PRE-11 counts where it acted last, as long as its old connection is not known to be broken", async () => {
+    const { here, there, enter, watcherAt, pass } = await two();
+    const watcher = await watcherAt(here);
+    here.link.losesDelivery = there.link.losesDelivery = (about) => about === "nodes";
+    await enter(here, "Ada of old", { secret });
+    await pass(2_000, watcher);
+    await enter(there, "Ada", { secret });
+    expect([namesAt(here), namesAt(there)]).toEqual([["Ada"], ["Ada"]]);
+    expect(newsOf(watcher)).toEqual(["join Ada of old", "update Ada"]);
+  });
+
+  it("PRE-11 keeps its since where it is found late that it was elsewhere before", async () => {
+    const { nodes, here, there, enter } = await two();
+    const before = await enter(here, "Ada", { secret });
+    const since = membersAt(here)[0]?.since ?? 0;
+    await nodes.advance(5_000);
+    before.drop();
+    await enter(there, "Ada", { secret });
+    await nodes.advance(2_000);
+    expect([membersAt(here), membersAt(there)]).toMatchObject([[{ since }], [{ since }]]);
+    expect(nodes.environment.now()).toBeGreaterThan(since);
+  });
+});
+
+describe("what is taken from another node", () => {
+  it("PRE-12 is so many members of a channel at most, told in parts", async () => {
+    const { nodes, here, there } = await two({ presenceMembersMax: 5, presencePartMax: 2, subscriptionsMax: 10 });
+    const names = ["a", "b", "c", "d", "e", "f", "g"];
+    const peers = await Promise.all(names.map(() => nodes.peerAt(here)));
+    for (const [index, peer] of peers.entries()) peer.request({ op: "subscribe", channel: room, member: called(names[index] ?? "") });
+    await nodes.settle();
+    const watcher = await nodes.peerAt(there);
+    await watcher.subscribe(room, { presence: true });
+    await nodes.settle();
+    expect(namesAt(here)).toHaveLength(7);
+    expect(namesAt(there)).toHaveLength(5);
+    const answers = here.link.toldOn(`node:${there.server.nodes()[0]?.id}`, "presence:answer");
+    expect(answers).toHaveLength(4);
+    peers[0]?.send({ op: "bye" });
+    peers[1]?.send({ op: "bye" });
+    peers[2]?.send({ op: "bye" });
+    await nodes.settle();
+    const changes = here.link.toldOn(topic, "presence:changes").slice(-2);
+    expect(changes.map((message) => Object(JSON.parse(message)).message.left.length)).toEqual([2, 1]);
+    expect(namesAt(there).length).toBeLessThanOrEqual(4);
+  });
+
+  it("PRE-12 is whole in spite of its parts, whichever of them is lost", async () => {
+    const { nodes, here, there, pass } = await two({ presencePartMax: 2 });
+    const names = ["a", "b", "c", "d", "e"];
+    for (const name of names) {
+      const peer = await nodes.peerAt(here);
+      await peer.subscribe(room, { member: called(name) });
+    }
+    let count = 0;
+    here.link.losesBroadcast = (about) => about.startsWith("node:") && count++ === 1;
+    const watcher = await nodes.peerAt(there);
+    await watcher.subscribe(room, { presence: true });
+    await nodes.settle();
+    expect(namesAt(there)).toEqual([]);
+    await pass(3_000, watcher);
+    expect(namesAt(there)).toEqual(names);
+  });
+});
+
+describe("nodes", () => {
+  it("NODE-5 are told of by the server, with what is known of each", async () => {
+    const { here, there } = await two();
+    const since = 1_700_000_000_000;
+    const [self, other] = here.server.nodes();
+    expect([self, other]).toEqual([
+      { id: self?.id, incarnation: 1, since, self: true },
+      { id: there.server.nodes()[0]?.id, incarnation: 1, since, self: false },
+    ]);
+    expect(here.server.stats().nodes).toBe(2);
+    await there.server.close();
+    expect([here.server.nodes(), here.server.stats().nodes]).toEqual([[self], 1]);
+  });
+});
