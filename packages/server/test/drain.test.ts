@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { closeOnSignals } from "@tutti/server";
 import type { Peer } from "./support/peer.js";
 import { rooms } from "./support/rooms.js";
 import { World } from "./support/world.js";
@@ -142,6 +143,29 @@ describe("a drain", () => {
     await expect(world.server.drain(options)).rejects.toMatchObject({ code: "CONTRACT_INVALID", field });
     expect(world.server.readiness()).toEqual({ status: "ready" });
     expect(peer.closeCode).toBeUndefined();
+  });
+});
+
+describe("a process that is told to stop", () => {
+  it("SRV-1 drains as it was told, closes, and says so", async () => {
+    const world = new World();
+    const peer = await world.peer();
+    let ended = 0;
+    closeOnSignals(world.server, () => ended++, { signals: ["SIGUSR2"], noticeMs: 3_000 });
+    process.emit("SIGUSR2", "SIGUSR2");
+    await world.advance(2_900);
+    expect(world.server.readiness()).toMatchObject({ reasons: [{ code: "draining" }] });
+    expect([peer.closeCode, ended]).toEqual([undefined, 0]);
+    await world.advance(100);
+    expect([peer.closeCode, ended]).toEqual([4102, 1]);
+    expect(world.environment.timerCount).toBe(0);
+    expect(process.listenerCount("SIGUSR2")).toBe(0);
+  });
+
+  it("SRV-1 is told at its start of a time that is none", () => {
+    const { server } = new World();
+    expect(() => closeOnSignals(server, () => {}, { signals: ["SIGUSR2"], noticeMs: Number.NaN })).toThrow(expect.objectContaining({ code: "CONTRACT_INVALID", field: "noticeMs" }));
+    expect(process.listenerCount("SIGUSR2")).toBe(0);
   });
 });
 
