@@ -137,7 +137,7 @@ export class Connection implements ConnectionEvents, Newcomer, Replier {
   }
 
   drained(): void {
-    this.outbox.notice();
+    this.outbox.drained();
   }
 
   closed(): void {
@@ -167,7 +167,7 @@ export class Connection implements ConnectionEvents, Newcomer, Replier {
     const wire = wireErrorOf(error);
     // Where the outbox is full the close code has to do; it must not become that of a slow client.
     this.outbox.push(Packet.of(this.codec, [{ op: "error", error: wire }]));
-    this.outbox.flush();
+    this.outbox.finish();
     this.#finish(members);
     this.#transport.close(closeCodeOf(wire.code) ?? 1011, wire.code);
   }
@@ -179,7 +179,7 @@ export class Connection implements ConnectionEvents, Newcomer, Replier {
   replaced({ isProven }: { readonly isProven: boolean }): void {
     if (this.#phase.name === "closed") return;
     if (isProven) return this.fail(new TuttiError("SESSION_REPLACED"));
-    this.outbox.flush();
+    this.outbox.finish();
     this.#finish("away");
     this.#transport.close(errorRegistry.SESSION_MOVED.closeCode ?? 1011, "SESSION_MOVED");
   }

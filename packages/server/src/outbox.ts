@@ -5,13 +5,18 @@ import type { Writer } from "./writer-line.js";
 /** Shared by all outboxes with nothing in them, and never changed. */
 const NONE: Packet[] = [];
 
-/** What waits to be sent to one connection. It leaves in one write when the turn lets it, and has a bound. */
+/**
+ * What waits to be sent to one connection. It leaves in one write when the turn lets it, and has a bound. A transport that holds something gets no
+ * more until that has left: what it holds cannot be dropped, and costs an error for each write when its socket is given up.
+ */
 export class Outbox implements Writer {
   isInLine = false;
   readonly #transport: ServerTransport;
   readonly #bytesMax: number;
   #packets = NONE;
   #bytes = 0;
+  /** The transport holds something of what it was sent last, and tells when that has left. */
+  #isHeld = false;
   #waiting: (() => void)[] | undefined;
 
   constructor(transport: ServerTransport, bytesMax: number) {
@@ -41,7 +46,7 @@ export class Outbox implements Writer {
   push(packet: Packet): boolean {
     const { bytes } = packet;
     let waiting = this.#transport.bufferedBytes;
-    if (this.#bytes > 0 && this.#bytes + waiting + bytes > this.#bytesMax) {
+    if (this.#bytes > 0 && !this.#isHeld && this.#bytes + waiting + bytes > this.#bytesMax) {
       this.#handOver();
       waiting = this.#transport.bufferedBytes;
     }
@@ -51,12 +56,23 @@ export class Outbox implements Writer {
     return true;
   }
 
-  /** Hands everything to the transport. Whether there was anything. */
+  /** Hands everything to the transport, unless that holds something still. Whether anything was handed over. */
   flush(): boolean {
-    const hadAny = this.#packets.length > 0;
-    if (hadAny) this.#handOver();
-    this.notice();
-    return hadAny;
+    const leaves = this.#packets.length > 0 && !this.#isHeld;
+    if (leaves) this.#handOver();
+    this.#notice();
+    return leaves;
+  }
+
+  /** Hands over what is left, whatever the transport holds: nothing comes after it. */
+  finish(): void {
+    if (this.#packets.length > 0) this.#handOver();
+  }
+
+  /** The transport holds nothing any more. */
+  drained(): void {
+    this.#isHeld = false;
+    this.flush();
   }
 
   /** Resolves once the outbox is not pressed, or is closed; not to be asked after that. Others that waited may have filled it again by then. */
@@ -64,11 +80,6 @@ export class Outbox implements Writer {
     return new Promise((resolve) => {
       (this.#waiting ??= []).push(resolve);
     });
-  }
-
-  /** Looks whether those who wait for room have it now. */
-  notice(): void {
-    if (this.#waiting !== undefined && !this.isPressed) this.#release();
   }
 
   /** Drops what was not handed over, and lets go who waits for room. */
@@ -90,6 +101,12 @@ export class Outbox implements Writer {
     this.#packets = NONE;
     this.#bytes = 0;
     this.#transport.send(packets);
+    this.#isHeld = this.#transport.bufferedBytes > 0;
+  }
+
+  /** Looks whether those who wait for room have it now. */
+  #notice(): void {
+    if (this.#waiting !== undefined && !this.isPressed) this.#release();
   }
 
   #release(): void {

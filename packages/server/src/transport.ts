@@ -25,7 +25,7 @@ export interface ConnectionEvents {
   message(data: string | Uint8Array): void;
   /** Bytes arrived that are no message, for example a WebSocket ping. */
   alive(): void;
-  /** What was buffered has left. */
+  /** What a {@link ServerTransport.send} left buffered has left. Owed after each that did: until then nothing more is sent. */
   drained(): void;
   /** The transport ended, by whichever side. Called once. */
   closed(): void;

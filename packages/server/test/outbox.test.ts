@@ -60,6 +60,39 @@ describe("an outbox", () => {
     expect(stalled.eventsOf(room).length).toBe(60);
   });
 
+  it("LIM-1 writes to a client that is behind when it has taken what it was sent before, and then all in one", async () => {
+    const { stalled, publish } = await crowd(10_000);
+    const { transport } = stalled;
+    transport.stall();
+    const before = transport.writes;
+    for (let count = 0; count < 6; count++) await publish();
+    expect(transport.writes).toBe(before + 1);
+    transport.drain(stalled.events);
+    expect(transport.writes).toBe(before + 2);
+    expect(stalled.eventsOf(room).length).toBe(6);
+    await publish();
+    expect(transport.writes).toBe(before + 3);
+  });
+
+  it("LIM-1 of one that is cut off is dropped but for what the transport holds", async () => {
+    const { stalled, publish } = await crowd(10_000);
+    stalled.transport.stall();
+    for (let count = 0; count < 50; count++) await publish();
+    expect(stalled.transport.closing?.reason).toBe("SLOW_CONSUMER");
+    expect(stalled.transport.bufferedBytes).toBeLessThan(2_000);
+  });
+
+  it("LIM-1 of one that ends otherwise is handed over before, what the transport holds or not", async () => {
+    const { world, stalled, publish } = await crowd(10_000);
+    stalled.transport.stall();
+    for (let count = 0; count < 3; count++) await publish();
+    for (const { session } of world.server.connections()) world.server.disconnect({ session }, "the room is closed");
+    await world.settle();
+    stalled.transport.drain(stalled.events);
+    expect(stalled.eventsOf(room).length).toBe(3);
+    expect(stalled.errorCodes).toEqual(["KICKED"]);
+  });
+
   it("LIM-1 counts the server's answers too", async () => {
     const world = new World({ outboxBytesMax: 1_000 });
     const peer = await world.peer();
