@@ -217,6 +217,7 @@ describe("what comes with a session token", () => {
     a.receive = () => new Promise((resolve) => void takes.push(resolve));
     const four = Array.from({ length: BOUNDS.forwardsMax }, (_, index) => outcome(b.forwarder.forward(token, `${index}`)));
     const fifth = outcome(b.forwarder.forward(token, "too many"));
+    expect(b.forwarder.waitingCount).toBe(4);
     await settle();
     expect([fifth.now, b.forwarder.waitingCount]).toEqual(["UNAVAILABLE", 4]);
     // The node that takes them bounds them too, whoever they come from.
