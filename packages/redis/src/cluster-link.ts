@@ -1,7 +1,7 @@
 import { createCluster, type RedisClientOptions, type RedisClusterOptions } from "redis";
-import type { Connect, Hear, Link, LinkEvents } from "./link.js";
+import type { LinkEvents, RequestLink } from "./link.js";
 import { COMMON_OPTIONS } from "./server-link.js";
-import { slotOf } from "./slots.js";
+import { slotOfName } from "./slots.js";
 
 /** So many tags are tried to find one for each master; with a hundred of them the last is found within some hundred. */
 const TAGS_MAX = 16_384;
@@ -14,29 +14,27 @@ export interface ClusterOptions {
   readonly roots: readonly string[];
   readonly client: RedisClientOptions;
   readonly addresses: NonNullable<RedisClusterOptions["nodeAddressMap"]> | undefined;
-  /** Whether to connect to all masters now, or to each when it is needed. */
-  readonly eager: boolean;
 }
 
-/**
- * A cluster: the library finds out who has which slot, follows when slots move, and keeps one connection a master for commands, one for deliveries.
- * A master that is gone it waits for, while the others work on; commands for it fail at once.
- */
-export function connectCluster(options: ClusterOptions): Connect {
-  return (events) => new ClusterLink(createPlainCluster(options), events);
-}
-
-function createPlainCluster({ roots, client, addresses, eager }: ClusterOptions) {
+function createPlainCluster({ roots, client, addresses }: ClusterOptions) {
   return createCluster({
     rootNodes: roots.map((url) => ({ url })),
     defaults: { ...memberOptions(roots[0], client), ...COMMON_OPTIONS },
-    minimizeConnections: !eager,
     topologyRefreshOnReconnectionAttemptStrategy: TOPOLOGY_REFRESH_MS,
     ...(addresses !== undefined && { nodeAddressMap: addresses }),
   });
 }
 
-/** What the url of a root says of TLS and of the user holds for all members: the library learns of the others by host and port alone. */
+/** How a member is reached whose address the cluster told. */
+export function memberAt(address: string, { roots, client, addresses }: ClusterOptions): RedisClientOptions {
+  const options = memberOptions(roots[0], client);
+  const end = address.lastIndexOf(":");
+  const mapped = typeof addresses === "function" ? addresses(address) : addresses?.[address];
+  const place = mapped ?? { host: address.slice(0, end), port: Number(address.slice(end + 1)) };
+  return { ...options, socket: { ...options.socket, ...place } };
+}
+
+/** What the url of a root says of TLS and of the user holds for all members: of the others the cluster tells host and port alone. */
 function memberOptions(root: string | undefined, client: RedisClientOptions): RedisClientOptions {
   const url = root === undefined || !URL.canParse(root) ? undefined : new URL(root);
   if (url === undefined) return client;
@@ -45,16 +43,19 @@ function memberOptions(root: string | undefined, client: RedisClientOptions): Re
   return { ...named, ...client, ...(socket !== undefined && { socket }) };
 }
 
-class ClusterLink implements Link {
+/**
+ * For requests to a cluster: the library finds out who has which slot, follows when slots move, and keeps a connection to each master. One that is
+ * gone it waits for, while the others work on; requests for it fail at once. What a cluster delivers is not left to the library: it lets errors of
+ * subscriptions that it moves by itself end the process, and does not say when they stand again.
+ */
+export class ClusterRequests implements RequestLink {
   readonly #cluster: Cluster;
 
-  constructor(cluster: Cluster, events: LinkEvents) {
-    this.#cluster = cluster;
+  constructor(options: ClusterOptions, events: LinkEvents) {
+    this.#cluster = createPlainCluster(options);
     const troubled = (error: Error): void => events.troubled(error);
-    cluster.on("error", troubled);
-    cluster.on("node-error", troubled);
-    cluster.on("sharded-channel-moved-error", troubled);
-    cluster.on("node-ready", () => events.resumed());
+    this.#cluster.on("error", troubled);
+    this.#cluster.on("node-error", troubled);
   }
 
   async open(): Promise<void> {
@@ -69,23 +70,18 @@ class ClusterLink implements Link {
     return Promise.all(this.#cluster.masters.map(async (master) => (await this.#cluster.nodeClient(master)).sendCommand(command)));
   }
 
-  async subscribe(topics: readonly string[], hear: Hear): Promise<void> {
-    // Each by itself: one command may not name topics of different slots.
-    await Promise.all(topics.map((topic) => this.#cluster.sSubscribe(topic, hear)));
+  masterOf(name: string): string | undefined {
+    return this.#cluster.slots[slotOfName(name)]?.master.address;
   }
 
-  async unsubscribe(topic: string, hear: Hear): Promise<void> {
-    await this.#cluster.sUnsubscribe(topic, hear);
-  }
-
-  tags(): readonly string[] {
+  masters(): ReadonlyMap<string, string> {
     const tags = new Map<string, string>();
     for (let index = 0; index < TAGS_MAX && tags.size < this.#cluster.masters.length; index++) {
       const tag = String(index);
-      const address = this.#cluster.slots[slotOf(tag)]?.master.address;
+      const address = this.masterOf(`{${tag}}`);
       if (address !== undefined && !tags.has(address)) tags.set(address, tag);
     }
-    return [...tags.values()];
+    return tags;
   }
 
   destroy(): void {

@@ -1,7 +1,7 @@
 import type { Environment } from "@tutti/protocol";
 import type { EventRun, Log, LoggedEvent } from "@tutti/server";
 import { decodeDelivery } from "./event-text.js";
-import type { Topics } from "./topics.js";
+import type { Deliveries } from "./deliveries.js";
 
 /** So many channels are looked at in one go after something may have been missed, so that those in use are not held up. */
 const SLICE_COUNT = 64;
@@ -26,7 +26,7 @@ interface Feed {
 interface FeedParts {
   readonly environment: Environment;
   readonly log: Log;
-  readonly topics: Topics;
+  readonly deliveries: Deliveries;
   /** The topic of a channel. */
   readonly nameOf: (channel: string) => string;
   /**
@@ -57,7 +57,7 @@ export class Feeds {
       if (feed.listeners.size === 0 && this.#feeds.get(channel) === feed) this.#feeds.delete(channel);
     };
     try {
-      const end = await this.#parts.topics.listen(this.#parts.nameOf(channel), (message) => {
+      const end = await this.#parts.deliveries.listen(this.#parts.nameOf(channel), (message) => {
         const run = this.#read(channel, feed, message);
         if (run !== undefined) hear(run);
       });

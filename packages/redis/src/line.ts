@@ -6,35 +6,36 @@ import { unavailable } from "./redis-error.js";
 const PAUSE_MS_MIN = 50;
 const PAUSE_MS_MAX = 2_000;
 
-interface LineParts {
+interface LineParts<L extends Link> {
   readonly environment: Environment;
   readonly log: Log;
   /** What it is for, as people read it. */
   readonly name: string;
-  readonly connect: Connect;
+  readonly connect: Connect<L>;
   /** For all of connecting and preparing. */
   readonly connectTimeoutMs: number;
   /** What has to be done on a new link before anybody uses it. Where it fails, so has the link. */
-  readonly prepare: (link: Link) => Promise<void>;
-  /** It is up again after it was down, or a part of it was. */
+  readonly prepare: (link: L) => Promise<void>;
+  /** It is up again after it was down. */
   readonly resumed: () => void;
+  readonly moved?: (topic: string) => void;
 }
 
-type Phase =
+type Phase<L extends Link> =
   | { readonly name: "down"; readonly reason: string }
   | { readonly name: "connecting"; readonly reason: string }
   | { readonly name: "pausing"; readonly reason: string; readonly cancel: Cancel }
-  | { readonly name: "up"; readonly link: Link }
+  | { readonly name: "up"; readonly link: L }
   | { readonly name: "closed" };
 
 /** Keeps a link to Redis: makes another where one is lost, or is thrown away, until it is closed. */
-export class Line {
-  readonly #parts: LineParts;
-  #phase: Phase = { name: "down", reason: "it was not opened" };
+export class Line<L extends Link> {
+  readonly #parts: LineParts<L>;
+  #phase: Phase<L> = { name: "down", reason: "it was not opened" };
   /** How often making a link failed since one stood. */
   #failures = 0;
 
-  constructor(parts: LineParts) {
+  constructor(parts: LineParts<L>) {
     this.#parts = parts;
   }
 
@@ -47,8 +48,13 @@ export class Line {
     }
   }
 
+  /** Makes the first link, and another where that fails, until there is one. */
+  keep(): void {
+    this.#connect().then(this.#parts.resumed, (error: unknown) => this.#fail(error));
+  }
+
   /** @throws TuttiError `UNAVAILABLE` while there is none */
-  get link(): Link {
+  get link(): L {
     if (this.#phase.name === "up") return this.#phase.link;
     throw new TuttiError("UNAVAILABLE", { message: `Redis is not connected for ${this.#parts.name}: ${this.trouble ?? ""}` });
   }
@@ -76,8 +82,8 @@ export class Line {
   }
 
   async #connect(): Promise<void> {
-    const { connect, prepare, log, name, resumed } = this.#parts;
-    const phase: Phase = { name: "connecting", reason: this.trouble ?? "" };
+    const { connect, prepare, log, name, moved } = this.#parts;
+    const phase: Phase<L> = { name: "connecting", reason: this.trouble ?? "" };
     this.#phase = phase;
     let lost: Error | undefined;
     const link = connect({
@@ -86,9 +92,7 @@ export class Line {
         this.#lose(link, error);
       },
       troubled: (error) => log.warn("a server of the Redis cluster has trouble", { for: name, error: error.message }),
-      resumed: () => {
-        if (this.#phase.name === "up" && this.#phase.link === link) resumed();
-      },
+      moved: (topic) => moved?.(topic),
     });
     try {
       await this.#inTime(link.open().then(() => prepare(link)));
@@ -111,7 +115,7 @@ export class Line {
     });
   }
 
-  #lose(link: Link, error: Error): void {
+  #lose(link: L, error: Error): void {
     if (this.#phase.name !== "up" || this.#phase.link !== link) return;
     this.#parts.log.warn("the connection to Redis was lost", { for: this.#parts.name, error: error.message });
     this.#phase = { name: "down", reason: error.message };

@@ -6,25 +6,35 @@ export interface LinkEvents {
   lost(error: Error): void;
   /** A part of it has trouble and mends itself: one server of a cluster. */
   troubled(error: Error): void;
-  /** A part of it is there again, and what it should have delivered meanwhile is missing. */
-  resumed(): void;
+  /** A topic is with another server now, and not heard here any more. */
+  moved(topic: string): void;
 }
 
-/** A way to Redis, be it one server or a cluster: what the rest of the broker knows of a client library. */
+/** A way to Redis: what the rest of the broker knows of a client library. */
 export interface Link {
   /** Rejects where it cannot be had now, or was destroyed. */
   open(): Promise<void>;
+  destroy(): void;
+}
+
+/** To one server, or to all of a cluster. */
+export interface RequestLink extends Link {
   /** Sends a command to the server that has the key. In the order of the calls, those of one turn in one write; never after the link is gone. */
   send(key: string, command: readonly string[]): Promise<unknown>;
   /** Sends it to each master. */
   sendToAll(command: readonly string[]): Promise<readonly unknown[]>;
+  /** The address of the master that has a key or topic now. */
+  masterOf(name: string): string | undefined;
+  /** For the address of each master a tag whose slot it has. */
+  masters(): ReadonlyMap<string, string>;
+}
+
+/** To one server, for what it delivers. */
+export interface DeliveryLink extends Link {
   /** Resolves once Redis acknowledged all. */
   subscribe(topics: readonly string[], hear: Hear): Promise<void>;
   unsubscribe(topic: string, hear: Hear): Promise<void>;
-  /** For each master a tag whose slot it has. */
-  tags(): readonly string[];
-  destroy(): void;
 }
 
 /** Makes a link, which is to be opened. */
-export type Connect = (events: LinkEvents) => Link;
+export type Connect<L extends Link> = (events: LinkEvents) => L;

@@ -15,19 +15,19 @@ import {
   type StoredSnapshot,
 } from "@tutti/server";
 import { appendArgs, countArgs, lifetimeMs, lookupArgs, retentionArgs } from "./arguments.js";
-import { connectCluster } from "./cluster-link.js";
+import { ClusterRequests, memberAt, type ClusterOptions } from "./cluster-link.js";
+import { Deliveries } from "./deliveries.js";
 import { encodeId } from "./event-text.js";
 import { Feeds, type Seen } from "./feeds.js";
 import { Names } from "./keys.js";
 import { Line } from "./line.js";
-import type { Connect } from "./link.js";
+import type { Connect, DeliveryLink, RequestLink } from "./link.js";
 import { settingsOf, type RedisBrokerOptions, type Settings } from "./options.js";
 import { readFlag, readHead, readOutcome, readPage, readPosition, readSettled, readSnapshot, type HeadReply } from "./replies.js";
 import { Requests } from "./requests.js";
 import { scriptsOf, type PublishVerb, type Script, type Scripts } from "./scripts/script.js";
 import { checkServers } from "./server-check.js";
-import { connectServer } from "./server-link.js";
-import { Topics } from "./topics.js";
+import { ServerDeliveries, ServerRequests, ShardDeliveries } from "./server-link.js";
 import { Watchdog } from "./watchdog.js";
 
 /**
@@ -88,10 +88,9 @@ class RedisBroker implements Broker {
   readonly #scripts: Scripts;
   readonly #publish: PublishVerb;
   readonly #epochs: EpochSource;
-  readonly #requestLine: Line;
-  readonly #deliveryLine: Line;
+  readonly #requestLine: Line<RequestLink>;
   readonly #requests: Requests;
-  readonly #topics: Topics;
+  readonly #deliveries: Deliveries;
   readonly #feeds: Feeds;
   readonly #watchdog: Watchdog;
   #isClosed = false;
@@ -105,31 +104,31 @@ class RedisBroker implements Broker {
     this.#publish = options.cluster === undefined ? "PUBLISH" : "SPUBLISH";
     this.#scripts = scriptsOf(settings, this.#publish);
     this.#epochs = new EpochSource(environment);
+    const servers = serversOf(options);
     const look = (): void => this.#feeds.look();
     this.#requestLine = new Line({
       environment,
       log,
       name: "requests",
+      connect: servers.requests,
       connectTimeoutMs: requestTimeoutMs,
-      connect: connectorOf(options, "requests"),
       prepare: async (link) => void (await Promise.all(Object.values(this.#scripts).map(({ text }) => link.sendToAll(["SCRIPT", "LOAD", text])))),
       resumed: look,
     });
-    this.#deliveryLine = new Line({
+    this.#requests = new Requests(environment, this.#requestLine, settings);
+    this.#deliveries = new Deliveries({
       environment,
       log,
-      name: "deliveries",
-      connectTimeoutMs: requestTimeoutMs,
-      connect: connectorOf(options, "deliveries"),
-      prepare: (link) => this.#topics.resubscribe(link),
+      timeoutMs: requestTimeoutMs,
+      requestLine: this.#requestLine,
+      connect: servers.deliveries,
+      locate: (topic) => this.#requests.send(topic, ["EXISTS", topic]),
       resumed: look,
     });
-    this.#requests = new Requests(environment, this.#requestLine, settings);
-    this.#topics = new Topics(environment, this.#deliveryLine, requestTimeoutMs);
     this.#feeds = new Feeds({
       environment,
       log,
-      topics: this.#topics,
+      deliveries: this.#deliveries,
       nameOf: (channel) => this.#names.runs(channel),
       lastEvent: (channel, seen, isBroken) => this.#lastEvent(channel, seen, isBroken),
     });
@@ -139,8 +138,7 @@ class RedisBroker implements Broker {
       publish: this.#publish,
       requests: this.#requests,
       requestLine: this.#requestLine,
-      deliveryLine: this.#deliveryLine,
-      topics: this.#topics,
+      deliveries: this.#deliveries,
       watchdogMs,
       recovered: look,
     });
@@ -149,7 +147,7 @@ class RedisBroker implements Broker {
   async open(): Promise<void> {
     await this.#requestLine.open();
     await checkServers(this.#requestLine.link, this.#settings.log);
-    await this.#deliveryLine.open();
+    await this.#deliveries.open();
     this.#watchdog.start();
   }
 
@@ -208,7 +206,7 @@ class RedisBroker implements Broker {
 
   async listen(topic: string, listener: (message: string) => void): Promise<() => Promise<void>> {
     this.#assertOpen();
-    return this.#topics.listen(this.#names.topic(topic), (message) => listener(message));
+    return this.#deliveries.listen(this.#names.topic(topic), (message) => listener(message));
   }
 
   async saveSnapshot(channel: string, { position: { epoch, seq }, eventId, version, state }: StoredSnapshot): Promise<boolean> {
@@ -221,7 +219,7 @@ class RedisBroker implements Broker {
   }
 
   readonly health = (): BrokerHealth => {
-    const reason = this.#requestLine.trouble ?? this.#deliveryLine.trouble ?? this.#watchdog.trouble;
+    const reason = this.#requestLine.trouble ?? this.#deliveries.trouble ?? this.#watchdog.trouble;
     return reason === undefined ? { status: "ready" } : { status: "unavailable", reason };
   };
 
@@ -230,9 +228,8 @@ class RedisBroker implements Broker {
     this.#watchdog.stop();
     this.#requests.close();
     this.#requestLine.close();
-    this.#deliveryLine.close();
+    this.#deliveries.close();
     this.#feeds.clear();
-    this.#topics.clear();
   }
 
   /** The last event of a channel as a run, after something may have been missed. */
@@ -256,9 +253,21 @@ class RedisBroker implements Broker {
   }
 }
 
+interface Servers {
+  readonly requests: Connect<RequestLink>;
+  readonly deliveries: (address: string) => Connect<DeliveryLink>;
+}
+
 /** Requests and deliveries have connections of their own, so that each can be thrown away without the other. */
-function connectorOf(options: RedisBrokerOptions, purpose: "requests" | "deliveries"): Connect {
+function serversOf(options: RedisBrokerOptions): Servers {
   const { client = {} } = options;
-  if (options.cluster === undefined) return connectServer({ ...client, url: options.url });
-  return connectCluster({ roots: options.cluster, client, addresses: options.nodeAddressMap, eager: purpose === "requests" });
+  if (options.cluster === undefined) {
+    const server = { ...client, url: options.url };
+    return { requests: (events) => new ServerRequests(server, events), deliveries: () => (events) => new ServerDeliveries(server, events) };
+  }
+  const cluster: ClusterOptions = { roots: options.cluster, client, addresses: options.nodeAddressMap };
+  return {
+    requests: (events) => new ClusterRequests(cluster, events),
+    deliveries: (address) => (events) => new ShardDeliveries(memberAt(address, cluster), events),
+  };
 }

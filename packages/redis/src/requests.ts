@@ -1,6 +1,6 @@
 import { TuttiError, type Cancel, type Environment } from "@tutti/protocol";
 import type { Line } from "./line.js";
-import type { Link } from "./link.js";
+import type { RequestLink } from "./link.js";
 import { redisCodeOf, unavailable } from "./redis-error.js";
 import type { Script } from "./scripts/script.js";
 
@@ -21,7 +21,7 @@ interface Waiting {
  */
 export class Requests {
   readonly #environment: Environment;
-  readonly #line: Line;
+  readonly #line: Line<RequestLink>;
   readonly #limits: RequestLimits;
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
@@ -30,7 +30,7 @@ export class Requests {
   #answeredAt: number;
   #cancel: Cancel | undefined;
 
-  constructor(environment: Environment, line: Line, limits: RequestLimits) {
+  constructor(environment: Environment, line: Line<RequestLink>, limits: RequestLimits) {
     this.#environment = environment;
     this.#line = line;
     this.#limits = limits;
@@ -62,7 +62,7 @@ export class Requests {
     this.#reject(Number.POSITIVE_INFINITY, "the broker was closed");
   }
 
-  #ask(task: (link: Link) => Promise<unknown>): Promise<unknown> {
+  #ask(task: (link: RequestLink) => Promise<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       // A throw in here rejects.
       const { link } = this.#line;

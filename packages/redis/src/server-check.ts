@@ -1,6 +1,6 @@
 import { TuttiError } from "@tutti/protocol";
 import type { Log } from "@tutti/server";
-import type { Link } from "./link.js";
+import type { RequestLink } from "./link.js";
 import { unavailable } from "./redis-error.js";
 
 /** Scripts that write what they read of the clock, and sharded topics. */
@@ -11,7 +11,7 @@ const VERSION_MIN = 7;
  *
  * @throws TuttiError `VERSION_UNSUPPORTED` where one is too old, `UNAVAILABLE` where it does not say
  */
-export async function checkServers(link: Link, log: Log): Promise<void> {
+export async function checkServers(link: RequestLink, log: Log): Promise<void> {
   const replies = await link.sendToAll(["INFO"]).catch((error: unknown) => {
     throw unavailable(error);
   });

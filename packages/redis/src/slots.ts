@@ -10,3 +10,8 @@ export function slotOf(tag: string): number {
   }
   return crc % SLOT_COUNT;
 }
+
+/** The slot of a name that has its tag in braces, as all of ours do. */
+export function slotOfName(name: string): number {
+  return slotOf(name.slice(name.indexOf("{") + 1, name.indexOf("}")));
+}

@@ -1,6 +1,6 @@
 import { TuttiError, type Environment } from "@tutti/protocol";
 import type { Line } from "./line.js";
-import type { Link } from "./link.js";
+import type { DeliveryLink } from "./link.js";
 import { unavailable } from "./redis-error.js";
 
 type Listener = (message: string) => void;
@@ -12,16 +12,16 @@ interface Topic {
 }
 
 /**
- * What is listened to in Redis: each topic once, whoever listens here, and none that nobody does. On a new link all of it is asked for again before that is
+ * What is listened to at one server of Redis: each topic once, whoever listens here, and none that nobody does. On a new link all of it is asked for again before that is
  * used.
  */
 export class Topics {
   readonly #environment: Environment;
-  readonly #line: Line;
+  readonly #line: Line<DeliveryLink>;
   readonly #timeoutMs: number;
   readonly #topics = new Map<string, Topic>();
 
-  constructor(environment: Environment, line: Line, timeoutMs: number) {
+  constructor(environment: Environment, line: Line<DeliveryLink>, timeoutMs: number) {
     this.#environment = environment;
     this.#line = line;
     this.#timeoutMs = timeoutMs;
@@ -45,13 +45,17 @@ export class Topics {
   }
 
   /** Asks for all of it on a new link. */
-  resubscribe(link: Link): Promise<void> {
+  resubscribe(link: DeliveryLink): Promise<void> {
     const names = [...this.#topics.keys()];
     return names.length === 0 ? Promise.resolve() : this.#inTime(link.subscribe(names, this.#hear));
   }
 
-  clear(): void {
-    this.#topics.clear();
+  has(name: string): boolean {
+    return this.#topics.has(name);
+  }
+
+  get isEmpty(): boolean {
+    return this.#topics.size === 0;
   }
 
   #add(name: string): Topic {

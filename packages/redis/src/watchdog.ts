@@ -1,9 +1,10 @@
 import type { Cancel, Environment } from "@tutti/protocol";
+import type { Deliveries } from "./deliveries.js";
 import type { Names } from "./keys.js";
 import type { Line } from "./line.js";
+import type { RequestLink } from "./link.js";
 import type { Requests } from "./requests.js";
 import type { PublishVerb } from "./scripts/script.js";
-import type { Topics } from "./topics.js";
 
 /** So many rounds in a row a server may not take a call before connections are made anew: the library follows a fail-over by itself. */
 const UNCALLED_MAX = 2;
@@ -13,9 +14,8 @@ interface WatchdogParts {
   readonly names: Names;
   readonly publish: PublishVerb;
   readonly requests: Requests;
-  readonly requestLine: Line;
-  readonly deliveryLine: Line;
-  readonly topics: Topics;
+  readonly requestLine: Line<RequestLink>;
+  readonly deliveries: Deliveries;
   readonly watchdogMs: number;
   /** Deliveries are heard that were not. */
   readonly recovered: () => void;
@@ -61,38 +61,39 @@ export class Watchdog {
   }
 
   #judge(): void {
-    const { requestLine, deliveryLine, watchdogMs, recovered } = this.#parts;
-    const calls = [...this.#calls.values()];
-    const silent = calls.filter((call) => call === "unheard").length;
-    const uncalled = calls.filter((call) => call === "uncalled" || call === "calling").length;
+    const { requestLine, deliveries, watchdogMs, recovered } = this.#parts;
+    const calls = [...this.#calls];
+    const silent = calls.filter(([, call]) => call === "unheard");
+    const uncalled = calls.filter(([, call]) => call === "uncalled" || call === "calling").length;
     const before = this.#trouble;
     this.#uncalledRounds = uncalled > 0 ? this.#uncalledRounds + 1 : 0;
-    this.#trouble = silent + uncalled === 0 ? undefined : `${silent + uncalled} of ${calls.length} servers of Redis deliver nothing`;
+    this.#trouble = silent.length + uncalled === 0 ? undefined : `${silent.length + uncalled} of ${calls.length} servers of Redis deliver nothing`;
     if (before !== undefined && this.#trouble === undefined && calls.length > 0) recovered();
-    if (silent > 0) deliveryLine.renew(`${silent} of ${calls.length} servers delivered nothing for ${watchdogMs} ms`);
+    for (const [name] of requestLine.trouble === undefined ? silent : []) deliveries.renew(name, `nothing was delivered for ${watchdogMs} ms`);
     if (this.#uncalledRounds < UNCALLED_MAX) return;
     this.#uncalledRounds = 0;
     requestLine.renew(`${uncalled} of ${calls.length} servers take no requests`);
-    deliveryLine.renew(`${uncalled} of ${calls.length} servers take no requests`);
   }
 
   #call(): void {
-    const { deliveryLine, names } = this.#parts;
+    const { requestLine, names } = this.#parts;
     const round = String(++this.#round);
     const calls = new Map<string, Call>();
     this.#calls = calls;
     // Who is not connected is not ready anyhow.
-    if (deliveryLine.trouble !== undefined) return;
-    const wanted = new Set(deliveryLine.link.tags().map((tag) => names.echo(tag, this.#node)));
+    if (requestLine.trouble !== undefined) return;
+    const wanted = new Set([...requestLine.link.masters().values()].map((tag) => names.echo(tag, this.#node)));
     for (const [name, end] of this.#ends) if (!wanted.has(name)) this.#forget(name, end);
     for (const name of wanted) void this.#callThrough(name, round, calls);
   }
 
   async #callThrough(name: string, round: string, calls: Map<string, Call>): Promise<void> {
-    const { requests, publish } = this.#parts;
+    const { requests, deliveries, publish } = this.#parts;
     calls.set(name, "calling");
     try {
       await this.#listen(name);
+      // A connection that is being made has trouble enough.
+      if (!deliveries.hears(name)) return void calls.delete(name);
       await requests.send(name, [publish, name, round]);
       if (calls.get(name) === "calling") calls.set(name, "unheard");
     } catch {
@@ -101,7 +102,7 @@ export class Watchdog {
   }
 
   async #listen(name: string): Promise<void> {
-    const end = this.#ends.get(name) ?? this.#parts.topics.listen(name, (message) => this.#hear(name, message));
+    const end = this.#ends.get(name) ?? this.#parts.deliveries.listen(name, (message) => this.#hear(name, message));
     this.#ends.set(name, end);
     try {
       await end;

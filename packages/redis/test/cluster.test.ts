@@ -62,6 +62,38 @@ describe.skipIf(!hasRedis())("several nodes on a Redis Cluster (needs redis)", {
     await expect.poll(() => messages).toEqual(["hello"]);
   });
 
+  /** Moves a slot with all its keys to another shard, while both serve. */
+  async function moveSlot(tag: string, from: number, to: number): Promise<void> {
+    const [source, target] = await Promise.all([cluster.masterOf(from), cluster.masterOf(to)]);
+    const slot = await source.command("CLUSTER", "KEYSLOT", tag);
+    const [sourceId, targetId] = await Promise.all([source.command("CLUSTER", "MYID"), target.command("CLUSTER", "MYID")]);
+    await target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", sourceId);
+    await source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", targetId);
+    const keys = (await source.command("CLUSTER", "GETKEYSINSLOT", slot, "100")).split("\n").filter(Boolean);
+    await source.command("MIGRATE", "127.0.0.1", String(target.port), "", "0", "5000", "KEYS", ...keys);
+    for (const server of [target, source]) await server.command("CLUSTER", "SETSLOT", slot, "NODE", targetId);
+  }
+
+  test("RDS-5 follows a channel whose slot moves to another server, in its epoch", async () => {
+    const prefix = freshPrefix();
+    const [one, two] = await Promise.all([start(prefix), start(prefix)]);
+    const [room = ""] = await channels();
+    const heard = await hear(one, room);
+    const first = await append(two, room, { publisher: count(1) });
+    await expect.poll(() => heard.runs.length).toBe(1);
+    await moveSlot(room, 0, 1);
+    expect(await append(two, room, { publisher: count(2, 1) })).toEqual({ ...first, seq: 2 });
+    await expect.poll(() => heard.last()?.events.at(-1)?.seq, { timeout: 10_000 }).toBe(2);
+    const topic = `${prefix}:{${room}}:runs`;
+    await expect.poll(() => subscribers(1, topic), { timeout: 10_000 }).toBe("1");
+    expect(await subscribers(0, topic)).toBe("0");
+    expect(await append(two, room)).toEqual({ ...first, seq: 3 });
+    await expect.poll(() => heard.last()?.events.at(-1)?.seq).toBe(3);
+    await heard.end();
+    expect(await subscribers(1, topic)).toBe("0");
+    await moveSlot(room, 1, 0);
+  });
+
   test("RDS-6 hears a channel again after its master died, is not ready meanwhile, and leaves the other shards alone", async () => {
     const prefix = freshPrefix();
     const [one, two] = await Promise.all([start(prefix), start(prefix)]);
@@ -70,10 +102,7 @@ describe.skipIf(!hasRedis())("several nodes on a Redis Cluster (needs redis)", {
     for (const room of rooms) await append(two, room, { publisher: count(1) });
     await expect.poll(() => heard.map(({ runs }) => runs.length)).toEqual([1, 1, 1]);
     const states = new Set<string>();
-    let isOver = false;
-    const watching = (async () => {
-      for (; !isOver; await new Promise((resolve) => setTimeout(resolve, 20))) states.add(one.health?.().status ?? "");
-    })();
+    const watching = setInterval(() => states.add(one.health?.().status ?? ""), 20);
     const elsewhere: Promise<unknown>[] = [];
     await cluster.failOver(1, { unreplicated: async () => void elsewhere.push(...rooms.filter((_, shard) => shard !== 1).map((room) => append(two, room))) });
     expect((await Promise.allSettled(elsewhere)).map(({ status }) => status)).toEqual(["fulfilled", "fulfilled"]);
@@ -81,8 +110,7 @@ describe.skipIf(!hasRedis())("several nodes on a Redis Cluster (needs redis)", {
     await expect.poll(async () => (await two.append(rooms[1] ?? "", again).catch(() => undefined))?.outcome, { timeout: 20_000 }).toMatch(/appended|repeat/);
     await expect.poll(() => heard[1]?.ids().at(-1), { timeout: 20_000 }).toBe(again.event.eventId);
     await expect.poll(() => one.health?.(), { timeout: 20_000 }).toEqual({ status: "ready" });
-    isOver = true;
-    await watching;
+    clearInterval(watching);
     expect(states).toContain("unavailable");
     await cluster.heal();
   });

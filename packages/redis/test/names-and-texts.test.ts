@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { checkServers } from "../src/server-check.js";
 import { decodeDelivery, decodeId, encodeEvent, encodeId } from "../src/event-text.js";
 import { Names } from "../src/keys.js";
-import type { Link } from "../src/link.js";
+import type { RequestLink } from "../src/link.js";
 import { readFlag, readHead, readOutcome, readPage, readPosition, readSettled, readSnapshot } from "../src/replies.js";
 import { slotOf } from "../src/slots.js";
 import { RecordedLog } from "./support/redis-nodes.js";
@@ -80,7 +80,7 @@ describe("texts", () => {
 });
 
 describe("a server that is looked at", () => {
-  const linkTo = (info: unknown): Link => ({ sendToAll: async () => [info] }) as unknown as Link;
+  const linkTo = (info: unknown): RequestLink => ({ sendToAll: async () => [info] }) as unknown as RequestLink;
 
   test("RDS-11 is refused where it is too old, or is no Redis", async () => {
     const log = new RecordedLog();

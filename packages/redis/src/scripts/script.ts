@@ -1,3 +1,4 @@
+// oxlint-disable-next-line no-restricted-imports -- a digest is the same everywhere: neither clock nor randomness
 import { createHash } from "node:crypto";
 import { booksPrelude, type BookLimits } from "./books.js";
 import { healingPrelude, lifePrelude, logPrelude, retentionPrelude } from "./log.js";
