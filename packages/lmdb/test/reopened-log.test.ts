@@ -93,4 +93,23 @@ describe("a log that is opened again", () => {
     expect(heard.flatMap(({ events }) => events.map(({ seq }) => seq))).toEqual([1, 2]);
     expect((await broker.head("room:5")).position.seq).toBe(2);
   });
+
+  test("LOG-5 lets go of channels that were but looked at before those that were used", async () => {
+    const machine = new Machine();
+    const broker = machine.start({ openChannelsMax: 3 });
+    for (const channel of ["room:1", "room:2"]) await broker.append(channel, request());
+    await broker.heads(["room:1"]);
+    await broker.append("room:3", request());
+    await broker.append("room:4", request());
+    const read: unknown[] = [];
+    const get = machine.store.get.bind(machine.store);
+    machine.store.get = (entry) => {
+      if (entry[0] === "channel") read.push(entry[1]);
+      return get(entry);
+    };
+    await broker.heads(["room:2", "room:3", "room:4"]);
+    expect(read).toEqual([]);
+    await broker.heads(["room:1"]);
+    expect(read).toEqual(["room:1"]);
+  });
 });

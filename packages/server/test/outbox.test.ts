@@ -86,7 +86,7 @@ describe("an outbox", () => {
     const { world, stalled, publish } = await crowd(10_000);
     stalled.transport.stall();
     for (let count = 0; count < 3; count++) await publish();
-    for (const { session } of world.server.connections()) world.server.disconnect({ session }, "the room is closed");
+    for (const { session } of world.server.connections()) await world.server.disconnect({ session }, "the room is closed");
     await world.settle();
     stalled.transport.drain(stalled.events);
     expect(stalled.eventsOf(room).length).toBe(3);

@@ -57,7 +57,7 @@ describe("the simulated broker", () => {
     expect(await settled(clock, answer, 2000)).toBe("UNAVAILABLE");
   });
 
-  it("asks for several heads in one request, which has one fate", async () => {
+  it("BRK-14 asks for several heads in one request, which has one fate", async () => {
     const { clock, simulated, broker } = setup();
     const channels = ["room:1", "room:2", "room:3"];
     simulated.faults = { ...calmBroker, answerLost: 0.5 };
