@@ -1,6 +1,5 @@
 import { TuttiError, count, record, text, type Cancel, type Position } from "@tutti/protocol";
 import type { CommandLog } from "./command-log.js";
-import type { Nodes } from "./nodes.js";
 import type { Services } from "./services.js";
 
 const positionShape = record({ epoch: text(32), seq: count });
@@ -31,16 +30,14 @@ interface Wait {
  */
 export class CommandAnswers {
   readonly #services: Services;
-  readonly #nodes: Pick<Nodes, "others" | "has">;
   readonly #log: CommandLog;
   readonly #waits = new Set<Wait>();
   /** How far each node is, as it said last. */
   readonly #reached = new Map<string, Position>();
   #cancelRepeat: Cancel | undefined;
 
-  constructor(services: Services, nodes: Pick<Nodes, "others" | "has">, log: CommandLog) {
+  constructor(services: Services, log: CommandLog) {
     this.#services = services;
-    this.#nodes = nodes;
     this.#log = log;
   }
 
@@ -61,7 +58,7 @@ export class CommandAnswers {
 
   /** A node says how far it is. */
   hear(node: string, position: Position): void {
-    if (this.#waits.size === 0 || !this.#nodes.has(node)) return;
+    if (this.#waits.size === 0 || !this.#services.nodes.has(node)) return;
     this.#reached.set(node, position);
     this.#settle();
   }
@@ -115,7 +112,7 @@ export class CommandAnswers {
   /** The nodes that live and have not taken it. */
   #missing(position: Position): string[] {
     const missing = this.#log.hasReached(position) ? [] : [this.#services.node];
-    for (const { id } of this.#nodes.others()) if (!isAtLeast(this.#reached.get(id), position)) missing.push(id);
+    for (const { id } of this.#services.nodes.others()) if (!isAtLeast(this.#reached.get(id), position)) missing.push(id);
     return missing;
   }
 }

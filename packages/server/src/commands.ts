@@ -5,7 +5,6 @@ import { CommandLog } from "./command-log.js";
 import { CommandState } from "./command-state.js";
 import { REASON_CHARACTERS_MAX, readCommand, type Command, type CommandOf } from "./command.js";
 import type { Memberships } from "./memberships.js";
-import type { Nodes } from "./nodes.js";
 import type { Services } from "./services.js";
 import type { Sessions } from "./sessions.js";
 import type { Target } from "./target.js";
@@ -33,16 +32,20 @@ export class Commands {
   /** The nodes that wait for an answer until the log is read. */
   readonly #asking = new Map<string, Position>();
 
-  constructor(services: Services, sessions: Sessions, nodes: Pick<Nodes, "others" | "has" | "hear">) {
+  /** @param ready is called when this node knows what stands */
+  constructor(services: Services, sessions: Sessions, ready: () => void) {
     this.#services = services;
     this.#sessions = sessions;
     this.#state = new CommandState(services.policy);
     this.#log = new CommandLog(services, this.#state, {
       taken: (command) => this.#enforce(command),
-      loaded: () => this.#enterAll(),
+      loaded: () => {
+        ready();
+        this.#enterAll();
+      },
     });
-    this.#answers = new CommandAnswers(services, nodes, this.#log);
-    nodes.hear((message, sender) => this.#hear(message, sender));
+    this.#answers = new CommandAnswers(services, this.#log);
+    services.nodes.hear((message, sender) => this.#hear(message, sender));
   }
 
   get memberships(): Memberships {

@@ -36,17 +36,18 @@ export class Hub {
     this.#drain = new Drain(connections, environment);
     const sessions = new Sessions();
     const channels = new Channels(services, sessions);
+    const readiness = new ReadinessWatch({ bounds, connections, hellos, drain: this.#drain, lag: this.#lag, broker: brokerWatch, log, random: () => environment.random() });
     this.node = {
       services,
       authenticator,
       connections,
       hellos,
-      readiness: new ReadinessWatch({ bounds, connections, hellos, drain: this.#drain, lag: this.#lag, broker: brokerWatch, log, random: () => environment.random() }),
+      readiness,
       channels,
       sessions,
       claims: new SessionClaims({ environment, bounds, bus, nodes, sessions }),
       forwarder: new Forwarder(services),
-      commands: new Commands(services, sessions, services.nodes),
+      commands: new Commands(services, sessions, readiness.starting("the log of commands")),
       publishers: new Publishers(services, channels),
     };
     this.#headsCheckedAt = this.#startedAt = environment.elapsed();
