@@ -149,6 +149,16 @@ describe("the promise of a command", () => {
     expect(here.link.toldOn("nodes", "command:await").length).toBe(asked);
   });
 
+  it("CMD-2 reads the log where this node itself does not hear of its command", async () => {
+    const { nodes, here } = await two(neighbours(() => false));
+    const phone = await nodes.peerAt(here, { token: "ada" });
+    here.link.losesDelivery = (about) => about === LOG;
+    const done = watched(roomAt(here).add({ user: "ada" }));
+    await nodes.settle();
+    expect(done.outcome).toBe("done");
+    expect(phone.of("joined").length).toBe(1);
+  });
+
   it("CMD-2 rejects when the time is over, and names who has not answered", async () => {
     const { nodes, here, there } = await two(neighbours(undefined, { commandTimeoutMs: 3_000 }));
     there.link.losesBroadcast = (topic) => topic.startsWith("node:");
@@ -200,6 +210,21 @@ describe("the promise of a command", () => {
     await nodes.advance(5_000);
     await closed;
     expect(done.outcome).toMatchObject({ code: "UNAVAILABLE" });
+    await there.server.close();
+    expect(nodes.environment.timerCount).toBe(0);
+  });
+});
+
+describe("readiness", () => {
+  it("CMD-3 waits for the log of commands", async () => {
+    const nodes = neighbours();
+    const late = nodes.starting();
+    const load = late.link.holdNextOf(LOG, "head");
+    await nodes.advance(2_000);
+    expect(late.server.readiness()).toMatchObject({ status: "not-ready", reasons: [{ code: "starting", waitsFor: ["the log of commands"] }] });
+    load();
+    await nodes.settle();
+    expect(late.server.readiness().status).toBe("ready");
   });
 });
 

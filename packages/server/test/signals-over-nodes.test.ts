@@ -71,7 +71,7 @@ describe("a signal over nodes", () => {
     await alone.server.channel("room:{id}", { id: "2" }).signal("cursor:move", { x: 3 });
     await nodes.settle();
     expect(xsOf(bob)).toEqual([1, 2]);
-    expect(told(alone)).toBe(0);
+    expect(alone.link.told.filter(({ message }) => message.includes("signals"))).toEqual([]);
     expect(alone.link.countOf("listen")).toBe(listens);
     await nodes.start();
     expect(alone.link.countOf("listen")).toBe(listens + 1);
@@ -177,6 +177,15 @@ describe("a signal to somebody", () => {
     await roomAt(here).signal("cursor:move", { x: 4 }, { to: { user: connection } });
     await nodes.settle();
     expect(all.map(xsOf)).toEqual([[1], [], [2], []]);
+  });
+
+  it("SIG-8 reaches the connection of that node, and not the one that came as the same at another", async () => {
+    const { nodes, here, there, all } = await crowd();
+    const connection = there.server.connections()[0]?.connection ?? "";
+    expect(connection.slice(connection.lastIndexOf("-"))).toBe(here.server.connections()[0]?.connection.slice(connection.lastIndexOf("-")));
+    await roomAt(here).signal("cursor:move", { x: 1 }, { to: { connection } });
+    await nodes.settle();
+    expect(all.map(xsOf)).toEqual([[], [1], [], []]);
   });
 
   it("SIG-8 is told from a node where nobody has the channel open", async () => {
