@@ -1,4 +1,5 @@
 import { TuttiError, type Member, type Position } from "@tutti/protocol";
+import type { AppendRequest, Outcome } from "./broker.js";
 import type { Target } from "./target.js";
 import { eventIdOfKey } from "./digest.js";
 import type { NodeState } from "./node-state.js";
@@ -20,12 +21,12 @@ export class ChannelHandle {
   }
 
   async publish(type: string, payload: unknown, { key, expected }: PublishOptions = {}): Promise<Published> {
-    const { broker, environment } = this.#node.services;
+    const { environment } = this.#node.services;
     const policy = this.#policy();
     const valid = await policy.validateEvent(type, payload);
     const { retention } = policy;
     const eventId = key === undefined ? environment.id() : eventIdOfKey(PRINCIPAL, key);
-    const outcome = await broker.append(this.name, {
+    const outcome = await this.#append({
       event: { eventId, type, payload: valid, timestamp: environment.now() },
       ...(key !== undefined && { key: { principal: PRINCIPAL, key } }),
       ...(expected !== undefined && { expected }),
@@ -87,6 +88,18 @@ export class ChannelHandle {
 
   reopen(): Promise<void> {
     return this.#node.commands.reopenChannel(this.name);
+  }
+
+  async #append(request: AppendRequest): Promise<Outcome> {
+    const { broker, brokerWatch } = this.#node.services;
+    try {
+      const outcome = await broker.append(this.name, request);
+      brokerWatch.worked("append");
+      return outcome;
+    } catch (error) {
+      brokerWatch.failed("append", this.name, error);
+      throw error;
+    }
   }
 
   /** @throws TuttiError `ROOM_NOT_FOUND` */

@@ -102,6 +102,19 @@ describe("a broker that fails", () => {
     expect(world.server.readiness()).toEqual(ready);
   });
 
+  it("HLT-3 is unavailable where the application's own publishes have failed for as long", async () => {
+    const world = await started({ brokerFailingMsMax: 4_000 });
+    const channel = world.server.channel("any:{id}", { id: "1" });
+    for (const waitMs of [0, 2_000, 2_000]) {
+      await world.advance(waitMs);
+      world.broker.failNext("append");
+      await expect(channel.publish("x", 1)).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    }
+    expect(world.server.readiness()).toMatchObject({ reasons: [{ code: "broker-unavailable" }] });
+    await channel.publish("x", 1);
+    expect(world.server.readiness()).toEqual(ready);
+  });
+
   it("HLT-3 is well where something worked in between", async () => {
     const world = await started({ brokerFailingMsMax: 4_000 });
     const peer = await world.peer();
