@@ -235,6 +235,23 @@ describe("a change that the bus lost", () => {
   });
 });
 
+describe("a change that was not told", () => {
+  it("PRE-8 because nobody seemed to be there, is found by who was there all the time", async () => {
+    const { here, there, enter, watcherAt, pass } = await two();
+    const watcher = await watcherAt(there);
+    const ada = await enter(here, "Ada");
+    const bob = await enter(here, "Bob");
+    here.link.losesDelivery = () => true;
+    await pass(7_000, watcher, ada, bob);
+    expect(here.server.nodes()).toHaveLength(1);
+    await ada.ask({ op: "presence", channel: room });
+    expect(namesAt(there)).toEqual(["Ada", "Bob"]);
+    here.link.losesDelivery = () => false;
+    await pass(3_000, watcher, bob);
+    expect(namesAt(there)).toEqual(["Bob"]);
+  });
+});
+
 describe("the first list", () => {
   it("PRE-9 is incomplete until all nodes that live have answered, and a complete one follows", async () => {
     const { nodes, here, there, enter } = await two();
