@@ -14,7 +14,7 @@ const members = (channel: string, number: number, from: number, sessions: string
   number,
   from,
   isWhole,
-  entries: [...sessions].map(entry),
+  entries: Array.from(sessions, entry),
 });
 const answer = (part: number, isLast: boolean, ...lists: readonly ToldMembers[]): BusMessageOf<"presence:answer"> => ({
   kind: "presence:answer",
@@ -110,7 +110,7 @@ describe("answering", () => {
     let owned: readonly OwnedList[] = ["abc", "de"].map((sessions, index) => ({
       channel: `room:${index}`,
       number: 1,
-      entries: [...sessions].map((session) => ({ member: entry(session).member, actedAt: 0 })),
+      entries: Array.from(sessions, (session) => ({ member: entry(session).member, actedAt: 0 })),
     }));
     const answers = new PresenceAnswers({ bus, partMax: 2, elapsed: () => 5, look: () => ({ at: 1, lists: owned }) });
     answers.owe("there", { kind: "presence:ask", ask: 1, channels: ["room:0", "room:1"] });

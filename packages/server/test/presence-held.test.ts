@@ -139,6 +139,8 @@ describe("the numbers of a node", () => {
   });
 });
 
+type Page = readonly [round: number, page: number, isLast: boolean, named: Readonly<Record<string, number>>];
+
 describe("a heartbeat's numbers", () => {
   /** A node of which something is held in some channels. */
   function peerOf(sizes: Readonly<Record<string, number>>) {
@@ -148,7 +150,7 @@ describe("a heartbeat's numbers", () => {
       held.replace(number, [entry("s")]);
       peer.held.set(channel, held);
     }
-    const page = (round: number, index: number, isLast: boolean, named: Readonly<Record<string, number>>): readonly string[] => {
+    const page = (...[round, index, isLast, named]: Page): readonly string[] => {
       const numbers = Object.entries(named).map(([channel, number]) => ({ channel, number }));
       return peer.compare({ round, page: index, isLast, numbers }, (channel) => peer.held.get(channel));
     };
@@ -176,11 +178,11 @@ describe("a heartbeat's numbers", () => {
     expect(peer.missing()).toEqual(["b"]);
   });
 
-  it.each([
+  it.each<[string, readonly Page[]]>([
     ["a page of it was lost", [[1, 0, false, { a: 1 }], [1, 2, true, { c: 3 }]]],
     ["its beginning was lost", [[1, 1, false, { b: 2 }], [1, 2, true, { c: 3 }]]],
     ["its end is another's", [[1, 0, false, { a: 1 }], [2, 1, true, { c: 3 }]]],
-  ] as const)("PRE-8 tell nothing of what a round did not name where %s", (_, pages) => {
+  ])("PRE-8 tell nothing of what a round did not name where %s", (_, pages) => {
     const { peer, page } = peerOf({ a: 1, b: 2, c: 3 });
     for (const each of pages) page(...each);
     expect(peer.missing()).toEqual([]);
