@@ -6,6 +6,8 @@ import type { Scene } from "./scene.js";
 import type { Seat } from "./seat.js";
 
 const COME_BACK_MS = 3_000;
+/** A node may hear of it only when it looks at the head of the log of commands. */
+const COME_BACK_LATER_MS = 15_000;
 const TABS_MAX = 2;
 
 /** A person at a machine with a browser, who does in its pages all that an application can do. */
@@ -143,6 +145,7 @@ export class Actor {
       page.wake();
       // What sends the user away may still be on its way.
       page.process.after(COME_BACK_MS, () => page.comeBack());
+      if (this.#scene.cluster.size > 1) page.process.after(COME_BACK_LATER_MS, () => page.comeBack());
     }
   }
 

@@ -17,13 +17,6 @@ export interface ClusterParts extends NodeParts {
   readonly newProcess: (name: string) => Participant;
 }
 
-/** The application's wish that somebody's subscriptions end, and the nodes that have not fulfilled it yet. */
-interface Revocation {
-  readonly user: string;
-  readonly channel: string;
-  readonly waiting: Set<ServerNode>;
-}
-
 /**
  * The nodes behind one address, each in a place of its own: starts them, kills them, starts others in their places. Before several of them stands a
  * load balancer that gives each connection to any; one that takes none it leaves out once it has noticed.
@@ -32,7 +25,6 @@ export class Cluster {
   readonly #parts: ClusterParts;
   /** The latest node of each place. */
   readonly #nodes: ServerNode[] = [];
-  readonly #revocations = new Set<Revocation>();
   readonly #noticeMs: number;
   /** Whom the application's own job asks. */
   readonly #asked: RandomStream;
@@ -86,9 +78,7 @@ export class Cluster {
   }
 
   kill(place: number, machine: "kept" | "gone"): void {
-    const node = this.at(place);
-    node.kill(machine);
-    for (const revocation of this.#revocations) this.#fulfil(revocation, node);
+    this.at(place).kill(machine);
     if (this.#alive().length === 0) this.permits.enforceAll();
   }
 
@@ -97,28 +87,35 @@ export class Cluster {
     const node = this.at(place);
     if (node.state !== "draining") return this.start(place);
     void node.close();
-    for (const revocation of this.#revocations) this.#fulfil(revocation, node);
     this.#nodes[place] = this.#begin();
   }
 
-  /** Withdraws the permission of a user, and ends the subscriptions that there are, at all nodes. */
+  /** Withdraws the permission of a user, and has the subscriptions that there are ended by one of the nodes, at all of them. */
   ban(user: string, channel: string): void {
     this.permits.deny(user, channel);
-    const alive = this.#alive();
-    const revocation: Revocation = { user, channel, waiting: new Set(alive) };
-    this.#revocations.add(revocation);
-    for (const node of alive) {
-      node.process.defer(() => {
-        if (!this.permits.may(user, channel)) node.revoke(user, channel);
-        this.#fulfil(revocation, node);
-      });
-    }
-    if (alive.length === 0) this.#fulfil(revocation);
+    const node = this.#anyAlive();
+    node?.process.defer(() => {
+      if (!this.permits.may(user, channel)) void this.#revoke(node, user, channel);
+    });
+    if (node === undefined) this.permits.enforce(user, channel);
   }
 
-  /** Sends a user away, from one channel or from all. */
+  /** Where a node is called it is done at once. Of the others it is promised when they have answered, as far as that node knows of them (CMD-2). */
+  async #revoke(node: ServerNode, user: string, channel: string): Promise<void> {
+    const others = this.#alive().filter((other) => other !== node);
+    const knewAll = node.knows(others);
+    const revoked = node.revoke(user, channel);
+    if (others.length > 0) {
+      const isAnswered = await revoked.then(() => true, () => false);
+      if (!isAnswered || !knewAll || !node.knows(others.filter(({ isAlive }) => isAlive))) return;
+    }
+    this.permits.enforce(user, channel);
+  }
+
+  /** Sends a user away, from one channel or from all; one of the nodes is told so. */
   kick(user: string, channel: string | undefined): void {
-    for (const node of this.#alive()) this.#ask(node, () => node.kick(user, channel));
+    const node = this.#anyAlive();
+    if (node !== undefined) this.#ask(node, () => node.kick(user, channel));
   }
 
   /** Publishes from the application's own code, at one of the nodes. Never answered where it dies. */
@@ -144,18 +141,15 @@ export class Cluster {
     return this.#nodes.filter(({ isAlive }) => isAlive);
   }
 
+  #anyAlive(): ServerNode | undefined {
+    const alive = this.#alive();
+    return alive.length > 1 ? this.#asked.pick(alive) : alive[0];
+  }
+
   /** Runs the application's code where a node is: in the process of the only one, and else when that node gets to it. */
   #ask(node: ServerNode, task: () => void): void {
     if (this.size === 1) task();
     else node.process.defer(task);
-  }
-
-  /** A node has ended the subscriptions, or is gone with them; without one there are none. */
-  #fulfil(revocation: Revocation, node?: ServerNode): void {
-    const { user, channel, waiting } = revocation;
-    if (node !== undefined) waiting.delete(node);
-    if (waiting.size > 0 || !this.#revocations.delete(revocation)) return;
-    this.permits.enforce(user, channel);
   }
 
   #begin(): ServerNode {

@@ -1,13 +1,30 @@
 import { samePosition, type Position } from "@tutti/protocol";
 import { channels, contract, type Ledger } from "./contract.js";
 import type { Landed } from "./log-book.js";
+import type { FaultName } from "./faults.js";
 import { QUEUE_COUNT_MAX } from "./page.js";
 import { checkPublishing } from "./publishing.js";
 import type { Scene } from "./scene.js";
 import type { Seat } from "./seat.js";
+import { doubledSessions } from "./session-watch.js";
 import { checkSights } from "./sights.js";
 import { show, type Report, type Violation } from "./violation.js";
 
+/** Faults by which a node does not hear in time, or never, that a session has a connection elsewhere. */
+const HINDERING_CLAIMS: readonly FaultName[] = [
+  "broker-refuses",
+  "broker-answers-lost",
+  "broker-hangs",
+  "broker-restart",
+  "broker-data-lost",
+  "broker-rolled-back",
+  "broker-cut",
+  "wedged",
+  "broadcasts-lost",
+  "server-freeze",
+  "node-freeze",
+  "month",
+];
 /** What the transport adds to each message is no part of the bound. */
 const FRAMING = 1.1;
 
@@ -24,6 +41,7 @@ export async function violationsOf(scene: Scene): Promise<readonly Violation[]> 
   await checkHeads(scene, report);
   checkStorages(scene, report);
   checkPresence(scene, report);
+  checkSessions(scene, report);
   checkBounds(scene, report);
   return violations;
 }
@@ -88,8 +106,7 @@ function reduce(events: readonly Landed[]): Ledger {
 }
 
 /** INV-7: everybody who watches sees exactly those who mean to be there, as they mean to be seen. */
-function checkPresence({ actors, cluster }: Scene, report: Report): void {
-  if (cluster.size > 1) return;
+function checkPresence({ actors }: Scene, report: Report): void {
   for (const { name } of channels) {
     const pages = actors.flatMap(({ presentPages }) => presentPages);
     const seats = pages.map(({ client, seats: all }) => ({
@@ -100,12 +117,24 @@ function checkPresence({ actors, cluster }: Scene, report: Report): void {
     const expected = truth.toSorted().join(", ");
     for (const { seat } of seats) {
       if (seat === undefined || !seat.isTaken) continue;
-      const seen = seat.room.members().map((member) => `${member.session} ${member.mood}`);
+      const { isComplete, members } = seat.room.attendance();
+      if (!isComplete) report("INV-7", `${seat.actor} does not know who all is on ${name}`);
+      const seen = members.map(({ session, mood, isAway }) => `${session} ${mood}${isAway ? " away" : ""}`);
       const actual = seen.toSorted().join(", ");
       if (actual !== expected) report("INV-7", `${seat.actor} sees [${actual}] on ${name}, there are [${expected}]`);
       if (seat.heardItself) report("SIG-5", `${seat.actor} heard a signal of their own on ${name}`);
     }
   }
+}
+
+/** INV-9: of each session one connection is left, at one node. */
+function checkSessions({ cluster, sessionFaults, faults }: Scene, report: Report): void {
+  for (const [session, places] of doubledSessions(cluster.nodes)) report("INV-9", `${session} has connections at ${places.join(" and ")}`);
+  for (const { process, server } of cluster.nodes) {
+    const { connections, sessions } = server.stats();
+    if (connections !== sessions) report("INV-9", `${process.name} has ${connections} connections of ${sessions} sessions`);
+  }
+  if (!HINDERING_CLAIMS.some((fault) => faults.has(fault))) for (const fault of sessionFaults) report("INV-9", fault);
 }
 
 /** INV-6: nothing grew over its bound. */

@@ -21,6 +21,7 @@ import { Permits } from "./permits.js";
 import type { GuardsOff } from "./profiles.js";
 import { RemoteBroker } from "./remote-broker.js";
 import { serverBounds } from "./server-node.js";
+import { SessionWatch } from "./session-watch.js";
 import { SimulatedDisk } from "./simulated-disk.js";
 import { Weather } from "./weather.js";
 
@@ -65,6 +66,9 @@ export class Scene {
   readonly weather: Weather;
   /** What was wrong in what servers sent. */
   readonly wireFaults: string[] = [];
+  /** Sessions that had two connections for too long. */
+  readonly sessionFaults: string[] = [];
+  readonly #sessionWatch = new SessionWatch((what) => this.sessionFaults.push(what));
   readonly highWater: HighWater = { outbox: 0, queueCount: 0 };
   readonly channelNames = channels.map(({ name }) => name);
   /** How long people act and faults last, leaps left out. */
@@ -269,7 +273,8 @@ export class Scene {
 
   #measure(): void {
     this.#director.after(MEASURE_EVERY_MS, () => {
-      const { network, highWater, actors } = this;
+      const { network, highWater, actors, cluster } = this;
+      if (cluster.size > 1) this.#sessionWatch.look(cluster.nodes, this.clock.nowMs);
       for (const { outboxBytes, largestMessageBytes } of network.connections()) {
         // A message that is larger than an outbox fits into an empty one.
         highWater.outbox = Math.max(highWater.outbox, outboxBytes / Math.max(serverBounds.outboxBytesMax, largestMessageBytes));

@@ -1,5 +1,5 @@
 import { TuttiError, type Position, type Rewind } from "@tutti/protocol";
-import type { Client, SubscriptionInfo } from "@tutti/client";
+import type { Client, PresenceList, SubscriptionInfo } from "@tutti/client";
 import type { Item, Ledger, SimulationContract } from "./contract.js";
 import type { Seen, Sight } from "./record.js";
 
@@ -18,6 +18,13 @@ type SimulationClient = Client<SimulationContract>;
 interface SeenMember {
   readonly session: string;
   readonly mood: number | undefined;
+  readonly isAway: boolean;
+}
+
+/** Who is there, as far as it is known. */
+interface Attendance {
+  readonly isComplete: boolean;
+  readonly members: readonly SeenMember[];
 }
 
 /** What a seat needs of its channel, whichever pattern it has. */
@@ -34,7 +41,7 @@ interface Room {
   readonly shown: () => Ledger | undefined;
   readonly pendingCount: () => number;
   readonly status: { getSnapshot: () => SubscriptionInfo; subscribe: (listener: () => void) => unknown };
-  readonly members: () => readonly SeenMember[];
+  readonly attendance: () => Attendance;
 }
 
 /** What an application hears of a channel. */
@@ -155,6 +162,12 @@ export class Seat {
   }
 }
 
+/** Each device of each person. */
+function attendanceOf({ complete, people }: PresenceList<{ readonly mood: number }>): Attendance {
+  const members = people.flatMap(({ devices }) => devices.map(({ session, state, away }) => ({ session, mood: state?.mood, isAway: away })));
+  return { isComplete: complete, members };
+}
+
 export function boardSeat(witness: Witness, client: SimulationClient): Seat {
   const open = (hearing: Hearing): Room => {
     const board = client.channel("board:{id}", { id: "1" });
@@ -174,7 +187,7 @@ export function boardSeat(witness: Witness, client: SimulationClient): Seat {
       shown: () => board.state.getSnapshot(),
       pendingCount: () => board.pending.getSnapshot().length,
       status: board.status,
-      members: () => board.presence.getSnapshot().people.flatMap(({ devices }) => devices.filter(({ away }) => !away).map(({ session, state }) => ({ session, mood: state?.mood }))),
+      attendance: () => attendanceOf(board.presence.getSnapshot()),
     };
   };
   return new Seat(witness, "board:1", open);
@@ -198,7 +211,7 @@ export function feedSeat(witness: Witness, client: SimulationClient): Seat {
       shown: () => undefined,
       pendingCount: () => feed.pending.getSnapshot().length,
       status: feed.status,
-      members: () => feed.presence.getSnapshot().people.flatMap(({ devices }) => devices.filter(({ away }) => !away).map(({ session, state }) => ({ session, mood: state?.mood }))),
+      attendance: () => attendanceOf(feed.presence.getSnapshot()),
     };
   };
   return new Seat(witness, "feed:1", open);

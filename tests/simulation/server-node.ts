@@ -82,6 +82,11 @@ export class ServerNode {
     });
   }
 
+  /** Its name among the nodes. */
+  get id(): string | undefined {
+    return this.server.nodes().find(({ self }) => self)?.id;
+  }
+
   get state(): NodeState {
     return this.#state;
   }
@@ -100,6 +105,12 @@ export class ServerNode {
   get troubledSinceMs(): number {
     if (this.#state !== "running") return this.#turnedAtMs;
     return this.isFrozen ? this.#frozenAtMs : Infinity;
+  }
+
+  /** Whether it knows that all these live. */
+  knows(others: readonly ServerNode[]): boolean {
+    const known = new Set(this.server.nodes().map(({ id }) => id));
+    return others.every(({ id }) => id !== undefined && known.has(id));
   }
 
   /** Kills it; the machine it ran on says so to the clients, or is gone as well. */
@@ -138,12 +149,12 @@ export class ServerNode {
     return this.server.channel("feed:{id}", { id: "1" }).publish("note:add", item, { key });
   }
 
-  /** Ends the subscriptions of a user to a channel. */
-  revoke(user: string, channel: string): void {
-    void this.server.channel(...placeOf(channel)).revoke({ user });
+  /** Ends the subscriptions of a user to a channel, at every node. Resolves when all that live have done so. */
+  revoke(user: string, channel: string): Promise<void> {
+    return this.server.channel(...placeOf(channel)).revoke({ user });
   }
 
-  /** Sends a user away, from one channel or from all. */
+  /** Sends a user away, from one channel or from all, at every node. */
   kick(user: string, channel: string | undefined): void {
     if (channel === undefined) void this.server.disconnect({ user }, "sent away");
     else void this.server.channel(...placeOf(channel)).kick({ user }, "sent away");

@@ -32,5 +32,12 @@ async function run({ from, count, choice }: Batch): Promise<BatchResult> {
 // A run throws thousands of errors that nobody reads; a replay, which is read, has their stacks.
 Error.stackTraceLimit = 0;
 parentPort?.on("message", (batch: Batch) => {
-  void run(batch).then((result) => parentPort?.postMessage(result));
+  run(batch).then(
+    (result) => parentPort?.postMessage(result),
+    // Ends the worker, which a rejection would not: while a seed runs, those are noted.
+    (error: unknown) =>
+      setImmediate(() => {
+        throw error;
+      }),
+  );
 });
