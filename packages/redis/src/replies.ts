@@ -44,7 +44,7 @@ class Reply {
   }
 }
 
-export function strange(what: string): TuttiError {
+function strange(what: string): TuttiError {
   return new TuttiError("UNAVAILABLE", { message: `Redis answered strangely: ${what}` });
 }
 

@@ -6,7 +6,7 @@ import { redisCodeOf } from "./redis-error.js";
 const TOPICS_MAX = 512;
 
 /** The address of a server that is the only one. */
-export const ONLY = "the server";
+const ONLY = "the server";
 
 /** What holds for every client of the library. Its own deadlines end as soon as a command is written, and cost a timer for each. */
 export const COMMON_OPTIONS = { disableOfflineQueue: true, commandOptions: { timeout: 0 }, maintNotifications: "disabled" } as const;
