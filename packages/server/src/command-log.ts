@@ -37,6 +37,8 @@ export class CommandLog {
   readonly #snapshots: SnapshotKeeper;
   #follower: Follower;
   #phase: Phase;
+  /** How far the state is: behind the follower, while what was heard early waits. */
+  #position: LastSeen = { epoch: "", seq: 0 };
   /** What was heard while the state was loaded. */
   #early: EventRun[] = [];
   /** The log started over while the state was loaded from it. */
@@ -53,9 +55,9 @@ export class CommandLog {
     this.#phase = this.#load(this.#follower, this.#follower.open());
   }
 
-  /** The last command that was taken. */
+  /** The last command that the state has taken. */
   get position(): LastSeen {
-    return this.#follower.position;
+    return this.#position;
   }
 
   get version(): number {
@@ -82,8 +84,7 @@ export class CommandLog {
 
   /** Whether everything up to a position was taken. */
   hasReached({ epoch, seq }: Position): boolean {
-    const { position } = this.#follower;
-    return this.#phase.name === "following" && position.epoch === epoch && position.seq >= seq;
+    return this.#phase.name === "following" && this.#position.epoch === epoch && this.#position.seq >= seq;
   }
 
   /** Reads what was not heard; one reading serves all who ask for it. Rejects where the log cannot be read now. */
@@ -132,7 +133,9 @@ export class CommandLog {
       await opened;
       do {
         this.#isStale = false;
-        await this.#restore(follower.position);
+        const { position } = follower;
+        await this.#restore(position);
+        this.#position = position;
       } while (this.#isStale);
     } catch (cause) {
       this.#pause(follower, cause);
@@ -213,6 +216,7 @@ export class CommandLog {
   #take(run: EventRun): void {
     for (const event of run.events) {
       const command = this.#apply(event);
+      this.#position = { epoch: run.epoch, seq: event.seq, eventId: event.eventId };
       if (command !== undefined) this.#events.taken(command);
     }
     this.#snapshots.count(run.events.length, this);

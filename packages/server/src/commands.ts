@@ -99,9 +99,8 @@ export class Commands {
     await this.#log.close();
   }
 
+  /** What stands changes with the log alone, so that it is the same at all nodes also where the log could not be written. */
   #endAtOnce(command: Command): Promise<void> {
-    // Whatever becomes of the log: who is sent away is not let in again by what stood before.
-    this.#state.apply(command);
     this.#enforce(command);
     return this.#spread(command);
   }

@@ -57,7 +57,7 @@ describe("the server's own publish", () => {
 
   it("PUB-10 into a room that was closed is refused", async () => {
     const world = new World({ contract: rooms });
-    void handleOf(world).close();
+    await handleOf(world).close();
     await expect(handleOf(world).publish("note:add", text("x"))).rejects.toMatchObject({ code: "ROOM_NOT_FOUND" });
     await expect(handleOf(world).state()).rejects.toMatchObject({ code: "ROOM_NOT_FOUND" });
   });
