@@ -30,7 +30,7 @@ export class Hub {
   #acceptedCount = 0;
 
   constructor(services: Services, authenticator: Authenticator) {
-    const { environment, bounds, brokerWatch, bus, nodes, log } = services;
+    const { environment, bounds, brokerWatch, bus, nodes, log, guards } = services;
     const connections = new Set<Connection>();
     const hellos = new HelloGate({ environment, bounds });
     this.#drain = new Drain(connections, environment);
@@ -45,7 +45,7 @@ export class Hub {
       readiness,
       channels,
       sessions,
-      claims: new SessionClaims({ environment, bounds, bus, nodes, sessions }),
+      claims: new SessionClaims({ environment, bounds, bus, nodes, sessions, guards }),
       forwarder: new Forwarder(services),
       commands: new Commands(services, sessions, readiness.starting("the log of commands")),
       publishers: new Publishers(services, channels),

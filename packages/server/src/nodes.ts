@@ -2,7 +2,7 @@ import type { Cancel, Environment } from "@tutti/protocol";
 import type { Bus, BusListener } from "./bus.js";
 import type { BusMessage, BusMessageOf, Sender } from "./bus-messages.js";
 import type { Log } from "./log.js";
-import type { Bounds } from "./options.js";
+import type { Bounds, ServerGuards } from "./options.js";
 import type { PresenceDigest } from "./presence-messages.js";
 
 /** A node that is known to live. */
@@ -44,6 +44,7 @@ interface NodesParts {
   readonly log: Log;
   /** Whether there may be other nodes at all. */
   readonly isShared: boolean;
+  readonly guards?: Pick<ServerGuards, "incarnation" | "nodeDeath">;
 }
 
 /** Which nodes live: each tells the others so, and is believed for as long as it goes on. */
@@ -53,6 +54,7 @@ export class Nodes {
   readonly #bounds: NodesParts["bounds"];
   readonly #log: Log;
   readonly #isShared: boolean;
+  readonly #guards: NonNullable<NodesParts["guards"]>;
   readonly #since: number;
   readonly #peers = new Map<string, Peer>();
   /** The last life of nodes that are gone. */
@@ -71,12 +73,13 @@ export class Nodes {
   /** When the first one was. */
   #firstToldAt: number | undefined;
 
-  constructor({ bus, environment, bounds, log, isShared }: NodesParts) {
+  constructor({ bus, environment, bounds, log, isShared, guards = {} }: NodesParts) {
     this.#bus = bus;
     this.#environment = environment;
     this.#bounds = bounds;
     this.#log = log;
     this.#isShared = isShared;
+    this.#guards = guards;
     this.#since = environment.now();
   }
 
@@ -174,7 +177,7 @@ export class Nodes {
     const { nodeSilenceMsMax } = this.#bounds;
     const now = this.#environment.elapsed();
     // For so long nobody heard of it: by now all others take it for dead, or are about to.
-    if (this.#toldIncarnation === this.#bus.incarnation && now - this.#toldAt >= nodeSilenceMsMax) this.#bus.incarnation++;
+    if (this.#toldIncarnation === this.#bus.incarnation && now - this.#toldAt >= nodeSilenceMsMax) this.#liveAnew();
     const { incarnation } = this.#bus;
     const presence = this.#load();
     void this.#bus.told("nodes", { kind: "node:heartbeat", since: this.#since, ...(presence !== undefined && { presence }) }).then((isTold) => {
@@ -199,6 +202,7 @@ export class Nodes {
   }
 
   #sweep(): void {
+    if (this.#guards.nodeDeath === false) return;
     const { nodeHeartbeatMs, nodeSilenceMsMax } = this.#bounds;
     // Silence is counted in heartbeats: a loop that stands still hears nothing, and has none of its own either.
     const silentBeatsMax = Math.ceil(nodeSilenceMsMax / nodeHeartbeatMs);
@@ -254,8 +258,12 @@ export class Nodes {
   #hearOwnDeath(incarnation: number): void {
     // Only the present life: of an earlier one it is known.
     if (incarnation !== this.#bus.incarnation) return;
-    this.#bus.incarnation++;
+    this.#liveAnew();
     this.#beatSoon();
+  }
+
+  #liveAnew(): void {
+    if (this.#guards.incarnation !== false) this.#bus.incarnation++;
   }
 
   /** It is gone, up to and including this life. */

@@ -119,6 +119,14 @@ export interface ServerGuards {
   readonly release?: false;
   /** What answers a connection overtakes what waits for it. */
   readonly sequence?: false;
+  /** A session's connections at other nodes are not ended. */
+  readonly fence?: false;
+  /** A node that fell silent is not taken for dead. */
+  readonly nodeDeath?: false;
+  /** A node that was taken for dead goes on in its old life. */
+  readonly incarnation?: false;
+  /** What a heartbeat says of a node's members is not compared with what is known of them. */
+  readonly presenceDigest?: false;
 }
 
 export interface ServerOptions<C extends Contract = Contract, U extends User = User> extends Partial<Bounds> {

@@ -3,7 +3,7 @@ import type { Bus } from "./bus.js";
 import type { BusMessage, BusMessageOf, Sender } from "./bus-messages.js";
 import type { Log } from "./log.js";
 import type { NodeChange, Nodes } from "./nodes.js";
-import type { Bounds } from "./options.js";
+import type { Bounds, ServerGuards } from "./options.js";
 import { PresenceAnswers, toldEntry, type OwnedList } from "./presence-answers.js";
 import { PresenceAsks, type AnswerListener } from "./presence-asks.js";
 import { HeldMembers } from "./presence-held.js";
@@ -33,6 +33,7 @@ interface PresenceExchangeParts {
   readonly nodes: Nodes;
   readonly turn: Turn;
   readonly log: Log;
+  readonly guards?: Pick<ServerGuards, "presenceDigest">;
 }
 
 /**
@@ -218,6 +219,7 @@ export class PresenceExchange implements TurnTask, AnswerListener {
       this.#peers.set(node, peer);
       if (presence !== undefined) this.#askForAll(node);
     }
+    if (this.#parts.guards?.presenceDigest === false) return;
     const known = peer;
     for (const channel of known.compare(presence, (name) => this.#heldOf(node, known, name))) this.#want(`node:${node}`, channel);
   }

@@ -163,10 +163,11 @@ export function createServer<const C extends Contract = UntypedContract, U exten
   const handlers = (options.channels ?? {}) as Readonly<Record<string, UntypedHandlers | undefined>>;
   const calls = (options.calls ?? {}) as Readonly<Record<string, UntypedCall | undefined>>;
   const bounds = boundsOf(options);
+  const guards = options.guards ?? {};
   const node = environment.id();
   const broker = options.broker ?? memoryBroker({ environment });
   const bus = new Bus({ node, environment, broker, log });
-  const nodes = new Nodes({ bus, environment, bounds, log, isShared: options.broker !== undefined });
+  const nodes = new Nodes({ bus, environment, bounds, log, isShared: options.broker !== undefined, guards });
   const turn = new Turn({ environment, log, bounds });
   const services: Services = {
     node,
@@ -178,12 +179,12 @@ export function createServer<const C extends Contract = UntypedContract, U exten
     bus,
     nodes,
     signalRelay: new SignalRelay({ environment, bus, nodes, turn, log }),
-    presence: new PresenceExchange({ environment, bounds, bus, nodes, turn, log }),
+    presence: new PresenceExchange({ environment, bounds, bus, nodes, turn, log, guards }),
     tokens: new SessionTokens({ node, environment, keys: options.sessionKeys, ageMsMax: bounds.sessionTokenMs }),
     policy: new Policy(options.contract, handlers, calls, options.namespaces ?? {}),
     turn,
     log,
-    guards: options.guards ?? {},
+    guards,
   };
   const hub = new Hub(services, new Authenticator(options.authenticate, environment, log));
   const detach: (() => void)[] = [];

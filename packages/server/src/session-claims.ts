@@ -3,7 +3,7 @@ import type { Bus } from "./bus.js";
 import type { Sender } from "./bus-messages.js";
 import type { Connection } from "./connection.js";
 import type { Nodes } from "./nodes.js";
-import type { Bounds } from "./options.js";
+import type { Bounds, ServerGuards } from "./options.js";
 import type { Sessions } from "./sessions.js";
 
 /** How many claims travel together. */
@@ -41,6 +41,7 @@ interface SessionClaimsParts {
   readonly bus: Bus;
   readonly nodes: Pick<Nodes, "hear" | "watch">;
   readonly sessions: Sessions;
+  readonly guards?: Pick<ServerGuards, "fence">;
 }
 
 /**
@@ -60,12 +61,12 @@ export class SessionClaims {
   /** To be told at the end of this turn. */
   #untold: SessionClaim[] = [];
 
-  constructor({ environment, bounds, bus, nodes, sessions }: SessionClaimsParts) {
+  constructor({ environment, bounds, bus, nodes, sessions, guards = {} }: SessionClaimsParts) {
     this.#environment = environment;
     this.#bus = bus;
     this.#sessions = sessions;
     nodes.hear((message, sender) => {
-      if (message.kind === "session:claims") this.#hear(message.claims, sender);
+      if (message.kind === "session:claims" && guards.fence !== false) this.#hear(message.claims, sender);
     });
     // What opened longer ago has outlived the silence of any connection that it came after.
     nodes.watch(({ type }) => type !== "gone" && this.#retell(environment.now() - bounds.silenceMsMax));
