@@ -51,6 +51,7 @@ export class PresenceExchange implements TurnTask, AnswerListener {
   /** Those that the broker does not listen for. */
   readonly #deaf = new Set<Interest>();
   readonly #peers = new Map<string, PresencePeer>();
+  readonly #elapsed = (): number => this.#parts.environment.elapsed();
   readonly #asks: PresenceAsks;
   readonly #answers: PresenceAnswers;
   /** Whose members of this node changed in this turn. */
@@ -60,9 +61,9 @@ export class PresenceExchange implements TurnTask, AnswerListener {
 
   constructor(parts: PresenceExchangeParts) {
     this.#parts = parts;
-    const { environment, bounds, bus, nodes } = parts;
+    const { bounds, bus, nodes } = parts;
     this.#asks = new PresenceAsks({ bus, membersMax: bounds.presenceMembersMax, listener: this });
-    this.#answers = new PresenceAnswers({ bus, partMax: bounds.presencePartMax, elapsed: () => environment.elapsed(), look: (channels) => this.#look(channels) });
+    this.#answers = new PresenceAnswers({ bus, partMax: bounds.presencePartMax, elapsed: this.#elapsed, look: (channels) => this.#look(channels) });
     nodes.carry(() => this.#beat());
     nodes.hear((message, sender) => this.#hear(message, sender));
     nodes.watch((change) => this.#forget(change));
@@ -249,11 +250,10 @@ export class PresenceExchange implements TurnTask, AnswerListener {
     const known = peer.held.get(channel);
     const interest = this.#interests.get(channel);
     if (known !== undefined || interest === undefined) return known;
-    const { bounds, environment } = this.#parts;
     const { presence } = interest;
     const held = new HeldMembers({
-      membersMax: bounds.presenceMembersMax,
-      elapsed: () => environment.elapsed(),
+      membersMax: this.#parts.bounds.presenceMembersMax,
+      elapsed: this.#elapsed,
       onChange: (session) => presence.noteHeld(session),
     });
     peer.held.set(channel, held);

@@ -31,6 +31,8 @@ interface PresenceParts {
   readonly onChange: () => void;
 }
 
+const NOBODY_ELSE: ReadonlyMap<string, HeldMembers> = new Map();
+
 /**
  * The members of one channel, on all nodes. What changes in a turn leaves at its end, once for each member: whoever joined and left in the same turn
  * was never there, and whoever left and came back only changed.
@@ -39,8 +41,8 @@ export class Presence {
   readonly channel: string;
   readonly #parts: PresenceParts;
   readonly #own = new Map<string, OwnEntry>();
-  /** What other nodes own, by node. */
-  readonly #held = new Map<string, HeldMembers>();
+  /** What other nodes own, by node. Most channels are at one node, which needs no map for it. */
+  #held = NOBODY_ELSE;
   /** Own and held together, by session. */
   readonly #shown = new Map<string, Member>();
   /** Who changed in this turn, with what the others know of it: its last published self, or `undefined` for nothing. */
@@ -130,11 +132,11 @@ export class Presence {
 
   /** What another node owns is kept here from now on. */
   hold(node: string, held: HeldMembers): void {
-    this.#held.set(node, held);
+    this.#held = new Map([...this.#held, [node, held]]);
   }
 
   release(node: string): void {
-    this.#held.delete(node);
+    this.#held = new Map([...this.#held].filter(([id]) => id !== node));
   }
 
   /** What another node owns of a session is another than before. */
