@@ -1,5 +1,5 @@
 import { TuttiError, count, list, optional, record, text, type Environment, type ValueOf } from "@tutti/protocol";
-import type { Bus } from "./bus.js";
+import type { Bus, Topic } from "./bus.js";
 import type { Sender } from "./bus-messages.js";
 import type { Connection } from "./connection.js";
 import type { Nodes } from "./nodes.js";
@@ -69,7 +69,7 @@ export class SessionClaims {
       if (message.kind === "session:claims" && guards.fence !== false) this.#hear(message.claims, sender);
     });
     // What opened longer ago has outlived the silence of any connection that it came after.
-    nodes.watch(({ type }) => type !== "gone" && this.#retell(environment.now() - bounds.silenceMsMax));
+    nodes.watch(({ type, node }) => type !== "gone" && this.#retell(node.id, environment.now() - bounds.silenceMsMax));
   }
 
   /** The claim of a connection that has just come: larger than all that this node has heard of. */
@@ -81,25 +81,34 @@ export class SessionClaims {
   /** A connection of the session has opened here: the other nodes end theirs. */
   tell(session: string, connection: Pick<Connection, "id" | "claim">): void {
     if (this.#bus.isAlone) return;
-    if (this.#untold.length === 0) this.#environment.defer(() => this.#tellAll());
-    const known = this.#heard.get(session);
-    const isProof = known !== undefined && known.heardAt < connection.claim;
-    this.#untold.push({ session, connection: connection.id, claim: connection.claim, ...(isProof && { after: known.connection }) });
+    if (this.#untold.length === 0) {
+      this.#environment.defer(() => {
+        this.#send("nodes", this.#untold);
+        this.#untold = [];
+      });
+    }
+    this.#untold.push(this.#claimOf(session, connection));
   }
 
-  /** Another node came to be known: it has not heard what opened before. @param since Unix ms */
-  #retell(since: number): void {
+  /** A node came to be known: it has not heard what opened before. @param since Unix ms */
+  #retell(node: string, since: number): void {
+    const claims: SessionClaim[] = [];
     for (const connection of this.#sessions.all()) {
       const { openedAt = Number.NEGATIVE_INFINITY, requests } = connection;
-      if (requests !== undefined && openedAt >= since) this.tell(requests.caller.session, connection);
+      if (requests !== undefined && openedAt >= since) claims.push(this.#claimOf(requests.caller.session, connection));
     }
+    this.#send(`node:${node}`, claims);
   }
 
-  #tellAll(): void {
-    const claims = this.#untold;
-    this.#untold = [];
+  #claimOf(session: string, { id, claim: number }: Pick<Connection, "id" | "claim">): SessionClaim {
+    const known = this.#heard.get(session);
+    const isProof = known !== undefined && known.heardAt < number;
+    return { session, connection: id, claim: number, ...(isProof && { after: known.connection }) };
+  }
+
+  #send(topic: Topic, claims: readonly SessionClaim[]): void {
     for (let from = 0; from < claims.length; from += CLAIMS_A_MESSAGE_MAX) {
-      this.#bus.tell("nodes", { kind: "session:claims", claims: claims.slice(from, from + CLAIMS_A_MESSAGE_MAX) });
+      this.#bus.tell(topic, { kind: "session:claims", claims: claims.slice(from, from + CLAIMS_A_MESSAGE_MAX) });
     }
   }
 

@@ -68,7 +68,7 @@ class FakeNode {
     const clock = { now: () => environment.now() + aheadMs, defer: (task: () => void) => environment.defer(task) };
     const nodes: Pick<Nodes, "hear" | "watch"> = {
       hear: (listener) => {
-        void this.bus.hear("nodes", listener);
+        for (const topic of ["nodes", `node:${name}`] as const) void this.bus.hear(topic, listener);
         return () => {};
       },
       watch: (watcher) => {
@@ -95,10 +95,12 @@ class FakeNode {
 /** A broker that tells what nodes say, and loses it where a test wants that. */
 class Wire extends FaultyBroker {
   readonly told: string[] = [];
+  readonly topics: string[] = [];
   isCut = false;
 
   override async broadcast(topic: string, message: string): Promise<void> {
     this.told.push(message);
+    this.topics.push(topic);
     if (!this.isCut) await super.broadcast(topic, message);
   }
 
@@ -251,7 +253,8 @@ describe("claims of sessions between nodes", () => {
     b.meet({ type: "returned", node });
     await settle();
     expect([old.ending, living.ending, long.ending]).toEqual(["moved", undefined, undefined]);
-    expect(wire.sizes).toEqual([1]);
+    // Nobody else needs to hear it.
+    expect([wire.sizes, wire.topics.at(-1)]).toEqual([[1], "node:node-a"]);
   });
 
   it("SES-4 that were lost leave both connections, and ended ones no trace", async () => {
