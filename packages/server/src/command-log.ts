@@ -179,12 +179,13 @@ export class CommandLog {
     const snapshot = await broker.loadSnapshot(COMMAND_LOG);
     const isKnown = this.#restoreFrom(snapshot);
     let last: LastSeen = snapshot === undefined || !isKnown ? { epoch: position.epoch, seq: floor } : lastSeen(snapshot);
-    for (;;) {
+    for (let gaps = 0; ; ) {
       if (last.epoch === upTo.epoch && last.seq >= upTo.seq) return;
       const page = await broker.read(COMMAND_LOG, last, { countMax: PAGE_COUNT });
       if (page.outcome === "gap") {
         // Another node may have saved and trimmed meanwhile.
         if (attempt < LOAD_ATTEMPTS) return this.#restore(upTo, attempt + 1);
+        if (++gaps > 1) throw new TuttiError("UNAVAILABLE", { message: "the log of commands is another one at each look" });
         log.error("the log of commands does not lead on from its snapshot: what it lost is not in force", { from: last });
         if (page.floor.seq === 0) this.#state.restore(undefined);
         last = resumeAfter(last, page);
