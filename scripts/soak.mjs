@@ -1,12 +1,14 @@
-// What is too long for CI: many seeds of every profile, in slices, and many kills of real processes. The last line is the summary.
+// What is too long for CI: many seeds of every profile, in slices, many kills of real processes, and rounds of a real cluster with faults. The last
+// line is the summary.
 //
-//   npm run soak -- [--minutes N] [--profile NAME] [--from SEED] [--seeds N] [--rounds N] [--progress FILE]
+//   npm run soak -- [--minutes N] [--profile NAME] [--from SEED] [--seeds N] [--rounds N] [--cluster N] [--progress FILE]
 //
 // --minutes   begins nothing more after so long
-// --profile   only the seeds of this one, and no kills
+// --profile   only the seeds of this one, no kills and no cluster
 // --from      the first seed (1)
 // --seeds     how many of each profile (20,000); 0 for none
 // --rounds    how many kills in each test of them (50); 0 for none
+// --cluster   how many rounds of three nodes on Redis behind nginx, of two minutes each (20); 0 for none
 // --progress  where it writes what is done, so that the same command goes on where it was interrupted
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -17,11 +19,12 @@ import { root } from "./workspaces.mjs";
 const sliceSeeds = 5_000;
 const simulation = "tests/dist/simulation/main.js";
 const killTests = "tests/integration/durable";
+const chaos = "tests/dist/integration/chaos/main.js";
 
 /**
  * What a run was asked for, and what of it is done.
- * @typedef {{ from: number, seeds: number, rounds: number }} Wanted
- * @typedef {Wanted & { commits: string[], next: Record<string, number>, violations: number, failures: string[], kills: "to do" | "passed" | "failed" }} Progress
+ * @typedef {{ from: number, seeds: number, rounds: number, cluster: number }} Wanted
+ * @typedef {Wanted & { commits: string[], next: Record<string, number>, violations: number, failures: string[], kills: "to do" | "passed" | "failed", clusterRows: string[] }} Progress
  */
 
 /** @param {string} message @returns {never} */
@@ -39,7 +42,7 @@ const wholeNumber = (name, text, usual) => {
 const readArguments = () => {
   const text = /** @type {const} */ ({ type: "string" });
   try {
-    return parseArgs({ options: { minutes: text, profile: text, from: text, seeds: text, rounds: text, progress: text } }).values;
+    return parseArgs({ options: { minutes: text, profile: text, from: text, seeds: text, rounds: text, cluster: text, progress: text } }).values;
   } catch (error) {
     return refuse(error instanceof Error ? error.message : String(error));
   }
@@ -55,11 +58,11 @@ const commit = () => {
 
 /** @param {string | undefined} file @param {Wanted} wanted @returns {Progress} */
 const readProgress = (file, wanted) => {
-  const fresh = /** @type {Progress} */ ({ ...wanted, commits: [], next: {}, violations: 0, failures: [], kills: "to do" });
+  const fresh = /** @type {Progress} */ ({ ...wanted, commits: [], next: {}, violations: 0, failures: [], kills: "to do", clusterRows: [] });
   if (file === undefined || !existsSync(file)) return fresh;
   /** @type {Progress} */
-  const read = JSON.parse(readFileSync(file, "utf8"));
-  const differs = /** @type {const} */ (["from", "seeds", "rounds"]).filter((name) => read[name] !== wanted[name]);
+  const read = { ...fresh, cluster: 0, ...JSON.parse(readFileSync(file, "utf8")) };
+  const differs = /** @type {const} */ (["from", "seeds", "rounds", "cluster"]).filter((name) => read[name] !== wanted[name]);
   if (differs.length > 0) refuse(`${file} is of a run with another --${differs.join(", --")}`);
   return read;
 };
@@ -100,6 +103,16 @@ const kill = async (rounds) => {
   return code === 0 ? "passed" : "failed";
 };
 
+/** One round of a real cluster. @param {number} seed @returns its row, and how many violations there were */
+const clusterRound = async (seed) => {
+  const { output } = await node([chaos, "--rounds", "1", "--from", String(seed)]);
+  const lines = output.trimEnd().split("\n");
+  const counted = /^rounds=1 violations=(\d+)$/.exec(lines.at(-1) ?? "");
+  const row = lines.at(-2);
+  if (counted === null || row === undefined) return refuse(`round ${seed} of the cluster did not come to its end`);
+  return { row, violations: Number(counted[1]) };
+};
+
 if (!existsSync(join(root, simulation))) refuse(`${simulation} does not exist; run "npm run build" first`);
 const { profiles } = await import(`../${simulation.replace("main.js", "profiles.js")}`);
 
@@ -108,6 +121,7 @@ const wanted = {
   from: wholeNumber("from", values.from, 1),
   seeds: wholeNumber("seeds", values.seeds, 20_000),
   rounds: values.profile === undefined ? wholeNumber("rounds", values.rounds, 50) : 0,
+  cluster: values.profile === undefined ? wholeNumber("cluster", values.cluster, 20) : 0,
 };
 const names = Object.keys(profiles).filter((name) => values.profile === undefined || name === values.profile);
 if (names.length === 0) refuse(`there is no profile "${values.profile}"; there are ${Object.keys(profiles).join(", ")}`);
@@ -121,6 +135,12 @@ const nextOf = (/** @type {string} */ name) => progress.next[name] ?? wanted.fro
 
 if (wanted.rounds > 0 && progress.kills === "to do" && !isOver()) {
   progress.kills = await kill(wanted.rounds);
+  writeProgress(values.progress, progress);
+}
+while (!isOver() && progress.clusterRows.length < wanted.cluster) {
+  const { row, violations } = await clusterRound(wanted.from + progress.clusterRows.length);
+  progress.violations += violations;
+  progress.clusterRows.push(row);
   writeProgress(values.progress, progress);
 }
 // A slice of each in turn, so that a run that is interrupted has seen something of all.
@@ -138,8 +158,8 @@ while (!isOver() && names.some((name) => nextOf(name) < end)) {
 }
 
 const seedsRun = names.reduce((sum, name) => sum + nextOf(name) - wanted.from, 0);
-const isComplete = (wanted.rounds === 0 || progress.kills !== "to do") && names.every((name) => nextOf(name) >= end);
+const isComplete = (wanted.rounds === 0 || progress.kills !== "to do") && progress.clusterRows.length >= wanted.cluster && names.every((name) => nextOf(name) >= end);
 const kills = wanted.rounds === 0 ? "none" : progress.kills === "to do" ? "to do" : `${wanted.rounds} in each test, ${progress.kills}`;
-console.log(`\n${progress.failures.map((line) => `${line}\n`).join("")}commits: ${progress.commits.join(", ")}; ${names.map((name) => `${name} ${nextOf(name) - wanted.from}`).join(", ")}`);
-console.log(`soak ${isComplete ? "complete" : "interrupted"}: seeds=${seedsRun} of ${wanted.seeds * names.length} violations=${progress.violations} kills=${kills}`);
+console.log(`\n${progress.clusterRows.map((row) => `${row}\n`).join("")}${progress.failures.map((line) => `${line}\n`).join("")}commits: ${progress.commits.join(", ")}; ${names.map((name) => `${name} ${nextOf(name) - wanted.from}`).join(", ")}`);
+console.log(`soak ${isComplete ? "complete" : "interrupted"}: seeds=${seedsRun} of ${wanted.seeds * names.length} violations=${progress.violations} kills=${kills} cluster=${progress.clusterRows.length} of ${wanted.cluster} rounds`);
 process.exitCode = progress.violations > 0 || progress.kills === "failed" ? 1 : 0;

@@ -1,8 +1,10 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 
-const built = join(import.meta.dirname, "../dist/integration/processes");
+/** Found by the package: these files run as they are and compiled, from two places. */
+const built = join(dirname(createRequire(import.meta.url).resolve("@tutti/tests/package.json")), "dist/integration/processes");
 
 /** How a process ended. */
 export interface End {

@@ -19,6 +19,7 @@ export const contract = defineContract({
     "feed:{id}": channel({ events }),
     "board:{id}": channel({
       events,
+      presence: z.object({ name: z.string() }),
       state: {
         version: 1,
         initial: empty,
