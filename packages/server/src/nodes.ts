@@ -259,7 +259,8 @@ export class Nodes {
     // Only the present life: of an earlier one it is known.
     if (incarnation !== this.#bus.incarnation) return;
     this.#liveAnew();
-    this.#beatSoon();
+    // Told in the same life, it would be answered with the same, and so on.
+    if (incarnation !== this.#bus.incarnation) this.#beatSoon();
   }
 
   #liveAnew(): void {
