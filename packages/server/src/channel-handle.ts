@@ -59,6 +59,11 @@ export class ChannelHandle {
     return this.#node.channels.get(this.name)?.presence.members() ?? [];
   }
 
+  async presence(): Promise<readonly Member[]> {
+    const channel = await this.#node.channels.open(this.#policy());
+    return channel.presence.completeMembers();
+  }
+
   async state(): Promise<{ readonly position: Position; readonly state: unknown }> {
     const channel = await this.#node.channels.open(this.#policy());
     const { epoch, seq } = channel.position;

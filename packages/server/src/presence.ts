@@ -48,6 +48,8 @@ export class Presence {
   /** Who changed in this turn, with what the others know of it: its last published self, or `undefined` for nothing. */
   #changed = new Map<string, Member | undefined>();
   #phase: "unasked" | "incomplete" | "complete" = "unasked";
+  /** Who waits for it to be complete. */
+  #waiting: (() => void)[] = [];
 
   constructor(parts: PresenceParts) {
     this.channel = parts.channel;
@@ -67,6 +69,13 @@ export class Presence {
   members(): Member[] {
     this.#ask();
     return [...this.#shown.values()];
+  }
+
+  /** The members once all nodes have told of theirs, or had their time to; what is known where the channel closes before. */
+  async completeMembers(): Promise<Member[]> {
+    this.#ask();
+    if (!this.isComplete) await new Promise<void>((resolve) => void this.#waiting.push(resolve));
+    return this.members();
   }
 
   has(session: string): boolean {
@@ -119,6 +128,7 @@ export class Presence {
   close(): void {
     for (const { cancelLeave } of this.#own.values()) cancelLeave?.();
     this.#parts.exchange.leave(this);
+    for (const goOn of this.#waiting.splice(0)) goOn();
   }
 
   /** What this node owns of a session. */
@@ -149,6 +159,7 @@ export class Presence {
   /** All nodes have told of theirs, or had their time to. */
   complete(): void {
     this.#phase = "complete";
+    for (const goOn of this.#waiting.splice(0)) goOn();
     this.#parts.onChange();
   }
 

@@ -71,8 +71,13 @@ export interface ServerChannel<C extends Contract, P extends PatternOf<C>> {
    * on its way. @throws TuttiError `TYPE_UNKNOWN`, `PAYLOAD_INVALID`, `ROOM_NOT_FOUND`
    */
   signal<T extends SignalTypeOf<C, P>>(type: T, payload: SignalInput<C, P, T>, options?: SignalOptions): Promise<void>;
-  /** Who is here. */
+  /** Who is here, at all nodes, as far as this node knows: nobody where the channel is not open here, because no one at this node has to do with it. */
   members(): readonly Member[];
+  /**
+   * Who is here, at all nodes: opens the channel, and resolves when all nodes that live have told of their members, at the latest after
+   * `presenceCompleteMs` (500). @throws TuttiError `ROOM_NOT_FOUND`, `UNAVAILABLE`
+   */
+  presence(): Promise<readonly Member[]>;
   /** The state and its position. */
   state(): Promise<{ readonly position: Position; readonly state: StateOf<C, P> }>;
   /** Ends subscriptions with `KICKED`; the clients do not come back by themselves. Whom {@link add} put in is taken out. */
