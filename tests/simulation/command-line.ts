@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { everything, listOf, type Selection } from "./parts.js";
-import { breaks, nodeProfiles, profiles, type GuardsOff, type Profile } from "./profiles.js";
+import { SEVERAL, breaks, nodeProfiles, profiles, type GuardsOff, type Profile } from "./profiles.js";
 
 /** What the command was asked for. */
 export type Command =
@@ -20,8 +20,6 @@ export interface Choice {
 
 const DEFAULT_SEEDS = "1000";
 const NODES_MAX = 9;
-/** How many nodes those faults have that are of several. */
-const SEVERAL = 3;
 
 function wholeNumber(name: string, text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new Error(`--${name} is a whole number, not "${text}"`);

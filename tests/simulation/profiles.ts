@@ -70,6 +70,9 @@ export const profiles: Readonly<Record<string, Profile>> = {
   failover: { "broker-rolled-back": 1, "broker-slow": 0.4, cut: 0.5, offline: 0.5, reload: 0.3, trim: 0.2 },
 };
 
+/** How many nodes there are where there are several, unless told otherwise. */
+export const SEVERAL = 3;
+
 /** Those of several nodes. */
 export const nodeProfiles: Readonly<Record<string, Profile>> = {
   /** Everything at once. The log that is embedded in a server has no other. */
@@ -120,6 +123,10 @@ export interface ServerGuardsOff {
   readonly join?: false;
   readonly release?: false;
   readonly sequence?: false;
+  readonly fence?: false;
+  readonly nodeDeath?: false;
+  readonly incarnation?: false;
+  readonly presenceDigest?: false;
   /** A bound that leaves nothing of a guard. */
   readonly bounds?: { readonly preparedMs: number };
 }
@@ -180,6 +187,25 @@ export const breaks: Readonly<Record<string, Break>> = {
     what: "what answers a connection leaves after what waited for it before",
     profile: { "server-busy": 1, resubscribe: 1, kicked: 1, "slow-network": 0.5 },
     server: { sequence: false },
+  },
+  fence: {
+    what: "the connection that a session has at another node is ended when it opens one",
+    profile: { "half-open": 1, offline: 1, cut: 0.5, "slow-network": 0.3 },
+    nodes: SEVERAL,
+    server: { fence: false },
+  },
+  nodeDeath: { what: "a node that fell silent is taken for dead", profile: { "server-crash": 1, cut: 0.3 }, nodes: SEVERAL, server: { nodeDeath: false } },
+  incarnation: {
+    what: "a node that was taken for dead comes back in a new life",
+    profile: { "node-freeze": 1, "broker-cut": 1, offline: 0.3 },
+    nodes: SEVERAL,
+    server: { incarnation: false },
+  },
+  presenceDigest: {
+    what: "what heartbeats say of a node's members is compared with what is known of them",
+    profile: { "broadcasts-lost": 1, wedged: 0.5, cut: 0.5 },
+    nodes: SEVERAL,
+    server: { presenceDigest: false },
   },
   join: { what: "a replay joins the live events by position", profile: { ...reconnects, "broker-slow": 1 }, server: { join: false } },
 };

@@ -1,12 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { planOf } from "./command-line.js";
-import { breaks, nodeProfiles, profiles } from "./profiles.js";
+import { SEVERAL, breaks, nodeProfiles, profiles } from "./profiles.js";
 import { regressions } from "./regressions.js";
 import { runSeed, type SeedResult } from "./run-seed.js";
 
 const SEEDS = 40;
 const BREAK_SEEDS = 500;
-const NODES = 3;
 
 /** The first seed that breaks a promise, or `undefined`. */
 async function firstFailure(seeds: number, run: (seed: number) => Promise<SeedResult>): Promise<SeedResult | undefined> {
@@ -24,7 +23,7 @@ describe("every run keeps the promises", () => {
   });
 
   it.each(Object.entries(nodeProfiles))("INV-1 INV-2 INV-3 INV-4 INV-5 INV-6 INV-7 INV-8 INV-9 hold at several nodes under the faults of %s", async (name, profile) => {
-    const failure = await firstFailure(SEEDS, (seed) => runSeed(seed, { profile, nodes: NODES }));
+    const failure = await firstFailure(SEEDS, (seed) => runSeed(seed, { profile, nodes: SEVERAL }));
     expect(failure && { seed: failure.seed, profile: name, violations: failure.violations }).toBeUndefined();
   });
 
@@ -48,8 +47,8 @@ describe("the simulation", () => {
 
   it("SIM-1 replays a seed of several nodes to the same trace hash, which is not that of one", async () => {
     const profile = nodeProfiles["cluster"] ?? {};
-    const first = await runSeed(7, { profile, nodes: NODES });
-    const again = await runSeed(7, { profile, nodes: NODES });
+    const first = await runSeed(7, { profile, nodes: SEVERAL });
+    const again = await runSeed(7, { profile, nodes: SEVERAL });
     const alone = await runSeed(7, { profile });
     expect([again.hash, again.count]).toEqual([first.hash, first.count]);
     expect(alone.hash).not.toBe(first.hash);
