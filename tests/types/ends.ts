@@ -120,6 +120,14 @@ export async function serverEnd(): Promise<void> {
   });
 
   const canvas = server.channel("canvas:{id}", { id: "7f" });
+  await canvas.signal("cursor:move", { x: 1, y: 2 }, { to: { user: "ada" } });
+  await canvas.signal("cursor:move", { x: 1, y: 2 }, { to: { connection: server.connections()[0]?.connection ?? "" } });
+  // @ts-expect-error a signal is for one target
+  await canvas.signal("cursor:move", { x: 1, y: 2 }, { to: "ada" });
+  // @ts-expect-error a session has a name
+  await canvas.signal("cursor:move", { x: 1, y: 2 }, { to: { session: 5 } });
+  // @ts-expect-error nobody is put in by a connection, which ends
+  await canvas.add({ connection: "c" });
   await canvas.publish("concept:create", { id: "c1" });
   // @ts-expect-error there is no such event
   await canvas.publish("concept:rename", { id: "c1" });

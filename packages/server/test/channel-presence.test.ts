@@ -17,7 +17,7 @@ async function two() {
 /** What a promise came to, once everything that was asked for has been answered. */
 async function come<T>(nodes: Neighbours<typeof rooms>, promise: Promise<T>): Promise<T | "waits"> {
   let value: T | "waits" = "waits";
-  void promise.then((come) => (value = come));
+  void promise.then((members) => (value = members));
   await nodes.settle();
   return value;
 }
