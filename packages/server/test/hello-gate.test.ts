@@ -20,6 +20,19 @@ describe("hellos that come at once", () => {
     expect(world.server.health().hellosWaiting).toBe(0);
   });
 
+  it("ADM-1 are not overtaken by who comes when a place has just become free", async () => {
+    const { world, open, asked } = asking({ hellosAtOnceMax: 1 });
+    await newcomers(world, 2);
+    open("0");
+    // A place is free as soon as promises have run, and given away at the end of the turn.
+    await new Promise(setImmediate);
+    world.connect().send(hello(2));
+    await world.settle();
+    open("1");
+    await world.settle();
+    expect(asked()).toEqual(["0", "1", "2"]);
+  });
+
   it("ADM-1 are refused with UNAVAILABLE and a time to come back where as many wait as may", async () => {
     const { world } = asking({ hellosAtOnceMax: 1, hellosWaitingMax: 2 });
     // They came before there was anybody to refuse them for.
