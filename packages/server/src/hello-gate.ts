@@ -1,11 +1,11 @@
 import type { Environment } from "@tutti/protocol";
 import type { Bounds } from "./options.js";
 
-/** How many hellos begin in a turn: ten milliseconds' work, where a token costs a tenth of one. */
-const A_TURN_MAX = 64;
+/** For how long hellos begin in a turn. What begins may be dear: so few begin all the same, or a slow node would let in nobody. */
+const A_TURN_MS = 10;
 const A_TURN_MIN = 4;
-/** After a turn that took longer, the next one begins half as many. */
-const TURN_MS_MAX = 50;
+/** And no more than so many: much of what they cost comes only when their tokens are verified. */
+const A_TURN_MAX = 64;
 
 /** Has said hello. */
 export interface Newcomer {
@@ -20,8 +20,8 @@ interface HelloGateParts {
 
 /**
  * Stands in front of authentication. When a node has died its clients come to the others at the same moment, and what each of them costs, until it
- * has what it missed, is more than a delivery: so many begin at a time, so many in a turn, and the others wait, first come, first served. It goes as
- * fast as the loop turns, and slower where its turns get long, so that who is connected already hardly notices.
+ * has what it missed, is more than a delivery: so many begin at a time, and in each turn for a moment, and the others wait, first come, first served. It
+ * goes as fast as the node can, and who is connected already is served between two turns.
  */
 export class HelloGate {
   readonly #environment: Environment;
@@ -29,9 +29,9 @@ export class HelloGate {
   /** Since when each of them waits, and is being authenticated, on the monotonic clock; the first ones first. */
   readonly #waiting = new Map<Newcomer, number>();
   readonly #begun = new Map<Newcomer, number>();
-  #aTurn = A_TURN_MAX;
+  /** How many began in this turn, and when the first of them did. */
   #inThisTurn = 0;
-  #turnBeganAt = 0;
+  #firstBeganAt = 0;
   #isScheduled = false;
   readonly #onEnd = (): void => this.#endTurn();
 
@@ -82,12 +82,15 @@ export class HelloGate {
   }
 
   #hasRoom(): boolean {
-    return this.#inThisTurn < this.#aTurn && this.#begun.size < this.#bounds.hellosAtOnceMax;
+    if (this.#begun.size >= this.#bounds.hellosAtOnceMax || this.#inThisTurn >= A_TURN_MAX) return false;
+    return this.#inThisTurn < A_TURN_MIN || this.#environment.elapsed() - this.#firstBeganAt < A_TURN_MS;
   }
 
   #begin(newcomer: Newcomer): void {
-    this.#begun.set(newcomer, this.#environment.elapsed());
+    const now = this.#environment.elapsed();
+    if (this.#inThisTurn === 0) this.#firstBeganAt = now;
     this.#inThisTurn++;
+    this.#begun.set(newcomer, now);
     this.#schedule();
     void newcomer.admit().then(() => this.#free(newcomer));
   }
@@ -100,7 +103,6 @@ export class HelloGate {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    this.#turnBeganAt = this.#environment.elapsed();
     this.#environment.defer(this.#onEnd);
   }
 
@@ -108,8 +110,6 @@ export class HelloGate {
   #endTurn(): void {
     this.#isScheduled = false;
     this.#inThisTurn = 0;
-    const isLong = this.#environment.elapsed() - this.#turnBeganAt > TURN_MS_MAX;
-    this.#aTurn = isLong ? Math.max(A_TURN_MIN, this.#aTurn / 2) : Math.min(A_TURN_MAX, this.#aTurn * 2);
     for (const newcomer of this.#waiting.keys()) {
       if (!this.#hasRoom()) break;
       this.#waiting.delete(newcomer);
