@@ -37,7 +37,7 @@ export class Channel implements TurnTask {
   /** Subscriptions that have seen more than was fanned out: up to this `seq`. */
   readonly #ahead = new Map<Subscription, number>();
   readonly #watchers = new Set<Subscription>();
-  /** Who is owed a complete list of members. */
+  /** Who waits for the list of members until it is complete. */
   readonly #unlisted = new Set<Subscription>();
   /** What came since the last fan-out, all of one epoch. */
   #batch: LoggedEvent[] = [];
@@ -184,16 +184,13 @@ export class Channel implements TurnTask {
   }
 
   /**
-   * The subscription hears who is here, and who comes and goes. While other nodes have not told yet who is there, that is a part of them, and all
-   * follow; to somebody who comes back and knows who was there, a part would look as if the others had left.
+   * The subscription hears who is here, and who comes and goes; from when on, other nodes decide, which have to tell who is there. A part of the members
+   * would look as if the others had left, to somebody who comes back, or as if they came now, to somebody who is new.
    */
-  watch(subscription: Subscription, isReturning: boolean): void {
-    const list = this.presence.list();
-    const { isComplete } = this.presence;
-    if (!isComplete) this.#unlisted.add(subscription);
-    if (!isComplete && isReturning) return;
-    this.#watchers.add(subscription);
-    subscription.deliver(list);
+  watch(subscription: Subscription): void {
+    this.#unlisted.add(subscription);
+    this.presence.look();
+    if (this.presence.isComplete) this.#deliverLists();
   }
 
   remove(subscription: Subscription): void {
@@ -248,20 +245,18 @@ export class Channel implements TurnTask {
   /** Whether there was anything. */
   #fanOutChanges(): boolean {
     const changes = this.presence.takeChanges();
-    const listed = this.presence.isComplete ? [...this.#unlisted] : [];
-    if (listed.length > 0) this.#deliverLists(listed);
     if (changes !== undefined) for (const subscription of this.#watchers) subscription.deliverPresence(changes);
-    for (const subscription of listed) if (!subscription.isEnded) this.#watchers.add(subscription);
-    return changes !== undefined || listed.length > 0;
+    const owesLists = this.presence.isComplete && this.#unlisted.size > 0;
+    if (owesLists) this.#deliverLists();
+    return changes !== undefined || owesLists;
   }
 
-  /** To those whose list was incomplete. What changed in this turn is in the new one. */
-  #deliverLists(to: readonly Subscription[]): void {
+  #deliverLists(): void {
     const list = this.presence.list();
-    for (const subscription of to) {
+    for (const subscription of this.#unlisted) {
       this.#unlisted.delete(subscription);
-      this.#watchers.delete(subscription);
-      subscription.deliverPresence(list);
+      this.#watchers.add(subscription);
+      subscription.deliver(list);
     }
   }
 

@@ -290,9 +290,8 @@ export class PresenceExchange implements TurnTask, AnswerListener {
     }
   }
 
-  /** What this node owns in these channels; what changed in this turn is told first, so that the numbers are those of what is there. */
+  /** What this node owns in these channels. What changed in this turn is told already, so the numbers are those of what is there. */
   #look(channels: readonly string[]): { readonly at: number; readonly lists: readonly OwnedList[] } {
-    this.#tellChanges();
     const lists: OwnedList[] = [];
     for (const channel of new Set(channels)) {
       const number = this.#numbers.of(channel);

@@ -66,14 +66,21 @@ export class Presence {
     return this.#phase === "complete";
   }
 
+  /** From the first who wants to know on, other nodes are asked, and told. */
+  look(): void {
+    if (this.#phase !== "unasked") return;
+    this.#phase = "incomplete";
+    this.#parts.exchange.join(this);
+  }
+
   members(): Member[] {
-    this.#ask();
+    this.look();
     return [...this.#shown.values()];
   }
 
   /** The members once all nodes have told of theirs, or had their time to; what is known where the channel closes before. */
   async completeMembers(): Promise<Member[]> {
-    this.#ask();
+    this.look();
     if (!this.isComplete) await new Promise<void>((resolve) => void this.#waiting.push(resolve));
     return this.members();
   }
@@ -84,7 +91,7 @@ export class Presence {
 
   /** Enters, or replaces the state; whoever was away is back. */
   enter({ session, user, state, activity }: Entrance): void {
-    this.#ask();
+    this.look();
     this.#own.get(session)?.cancelLeave?.();
     this.#set(session, {
       session,
@@ -180,13 +187,6 @@ export class Presence {
     const members = this.members().filter(({ session }) => !this.#changed.has(session));
     for (const known of this.#changed.values()) if (known !== undefined) members.push(known);
     return new SharedPacket([{ op: "presence", channel: this.channel, members, complete: this.isComplete }]);
-  }
-
-  /** From the first who wants to know on, other nodes are asked and told. */
-  #ask(): void {
-    if (this.#phase !== "unasked") return;
-    this.#phase = "incomplete";
-    this.#parts.exchange.join(this);
   }
 
   #set(session: string, member: Member): void {

@@ -111,7 +111,7 @@ export class Subscriptions {
         if (member !== undefined) this.#enter(subscription, member);
         // Who subscribes again without a state has left meanwhile.
         else this.#leavePresence(request.channel);
-        if (request.presence === true) channel.watch(subscription, request.since !== undefined);
+        if (request.presence === true) channel.watch(subscription);
       });
     } catch (error) {
       // Where another request has taken the channel over, the member is that one's affair.

@@ -39,6 +39,8 @@ describe("whoever watches", () => {
     await fc.assert(
       fc.asyncProperty(fc.array(moment, { maxLength: 40 }), async (moments) => {
         const world = new World({ contract: rooms, outboxBytesMax: 2_500 });
+        // By now it would have heard of other nodes.
+        await world.advance(2_000);
         const handle = world.server.channel("room:{id}", { id: "1" });
         const watcher = await world.peer();
         await watcher.subscribe(room, { presence: true });

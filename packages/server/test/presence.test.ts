@@ -312,6 +312,7 @@ describe("changes", () => {
 
   it("PRE-4 that a slow connection missed are made up for by the whole list, once", async () => {
     const world = new World({ contract: rooms, outboxBytesMax: 4_000 });
+    await world.advance(2_000);
     const watcher = await world.peer();
     await watcher.subscribe(room, { presence: true });
     const peers = [await world.peer(), await world.peer()];
@@ -334,6 +335,7 @@ describe("changes", () => {
 
   it("SUB-2 that are owed to a slow connection are forgotten when it unsubscribes", async () => {
     const world = new World({ contract: rooms, outboxBytesMax: 4_000 });
+    await world.advance(2_000);
     const watcher = await world.peer();
     await watcher.subscribe(room, { presence: true });
     const peer = await world.peer();
@@ -351,6 +353,7 @@ describe("changes", () => {
 
   it("PRE-4 follow the list without saying again what stands in it", async () => {
     const world = newWorld();
+    await world.advance(2_000);
     const first = await world.peer();
     const id = first.request({ op: "subscribe", channel: room, presence: true, member: ada });
     await world.settle();
