@@ -1,5 +1,5 @@
 import { createCluster, type RedisClientOptions, type RedisClusterOptions } from "redis";
-import type { LinkEvents, RequestLink } from "./link.js";
+import type { LinkEvents, RequestLink, Waiting } from "./link.js";
 import { COMMON_OPTIONS } from "./server-link.js";
 import { slotOfName } from "./slots.js";
 
@@ -20,6 +20,8 @@ function createPlainCluster({ roots, client, addresses }: ClusterOptions) {
   return createCluster({
     rootNodes: roots.map((url) => ({ url })),
     defaults: { ...memberOptions(roots[0], client), ...COMMON_OPTIONS },
+    // A master that is gone must not keep us from the others; whoever has something for it connects it.
+    minimizeConnections: true,
     topologyRefreshOnReconnectionAttemptStrategy: TOPOLOGY_REFRESH_MS,
     ...(addresses !== undefined && { nodeAddressMap: addresses }),
   });
@@ -43,8 +45,20 @@ function memberOptions(root: string | undefined, client: RedisClientOptions): Re
   return { ...named, ...client, ...(socket !== undefined && { socket }) };
 }
 
+/** The library looks at it after it waited for a connection or a new topology. It is never told, since nothing is to be done then. */
+function signalOf(waiting: Waiting): AbortSignal {
+  const signal = {
+    get aborted() {
+      return waiting.isOver;
+    },
+    addEventListener: () => {},
+    removeEventListener: () => {},
+  };
+  return signal as unknown as AbortSignal;
+}
+
 /**
- * For requests to a cluster: the library finds out who has which slot, follows when slots move, and keeps a connection to each master. One that is
+ * For requests to a cluster: the library finds out who has which slot, follows when slots move, and keeps a connection to each master that is asked. One that is
  * gone it waits for, while the others work on; requests for it fail at once. What a cluster delivers is not left to the library: it lets errors of
  * subscriptions that it moves by itself end the process, and does not say when they stand again.
  */
@@ -62,8 +76,8 @@ export class ClusterRequests implements RequestLink {
     await this.#cluster.connect();
   }
 
-  send(key: string, command: readonly string[]): Promise<unknown> {
-    return this.#cluster.sendCommand(key, false, [...command]);
+  send(key: string, command: readonly string[], waiting: Waiting): Promise<unknown> {
+    return this.#cluster.sendCommand(key, false, [...command], { abortSignal: signalOf(waiting) });
   }
 
   sendToAll(command: readonly string[]): Promise<readonly unknown[]> {

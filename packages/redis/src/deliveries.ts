@@ -1,4 +1,4 @@
-import type { Cancel, Environment } from "@tutti/protocol";
+import { TuttiError, type Cancel, type Environment } from "@tutti/protocol";
 import type { Log } from "@tutti/server";
 import { Line } from "./line.js";
 import type { Connect, DeliveryLink, RequestLink } from "./link.js";
@@ -68,7 +68,8 @@ export class Deliveries {
    * @throws TuttiError `UNAVAILABLE`
    */
   async listen(name: string, listener: (message: string) => void): Promise<() => Promise<void>> {
-    const address = this.#parts.requestLine.link.masterOf(name) ?? "";
+    const address = this.#parts.requestLine.link.masterOf(name);
+    if (address === undefined) throw new TuttiError("UNAVAILABLE", { message: "no server of the Redis cluster has this topic" });
     const leave = await this.#branch(address).topics.listen(name, listener);
     const listening: Listening = { name, listener, address, leave, isMoving: false };
     this.#listening.add(listening);

@@ -101,7 +101,7 @@ export class Feeds {
     const { run, event, before } = delivery;
     if (isOtherLog(feed.seen, run.epoch, event, before)) {
       // What stood where we are is not there any more. To go on here would show nobody that something was taken back.
-      void this.#look(channel, feed, true);
+      this.#look(channel, feed, true).catch((error: unknown) => this.#parts.log.warn("a channel could not be looked at", { channel, error: String(error) }));
       return undefined;
     }
     feed.run = run;
@@ -115,9 +115,13 @@ export class Feeds {
     do {
       this.#looking = "once";
       const feeds = [...this.#feeds];
+      const failures: unknown[] = [];
       for (let index = 0; index < feeds.length; index += SLICE_COUNT) {
-        await Promise.all(feeds.slice(index, index + SLICE_COUNT).map(([channel, feed]) => this.#look(channel, feed, false)));
+        const looks = feeds.slice(index, index + SLICE_COUNT).map(([channel, feed]) => this.#look(channel, feed, false).catch((error: unknown) => failures.push(error)));
+        await Promise.all(looks);
       }
+      // The node finds what was missed by the heads of the channels, at the latest.
+      if (failures.length > 0) this.#parts.log.warn("channels could not be looked at", { channels: failures.length, error: String(failures[0]) });
     } while (this.#isLookingAgain);
     this.#looking = "no";
   }
@@ -128,18 +132,13 @@ export class Feeds {
 
   async #look(channel: string, feed: Feed, isBroken: boolean): Promise<void> {
     const { seen } = feed;
-    try {
-      const run = await this.#parts.lastEvent(channel, seen, isBroken);
-      const event = run?.events.at(-1);
-      // Where something was delivered since, it shows the hole itself.
-      if (run === undefined || event === undefined || feed.seen !== seen) return;
-      if (seen?.epoch === run.epoch && event.seq <= seen.seq) return;
-      feed.seen = { epoch: run.epoch, seq: event.seq, eventId: event.eventId };
-      for (const listener of feed.listeners) this.#tell(listener, run);
-    } catch (error) {
-      // The node finds it by the head of the channel, at the latest.
-      this.#parts.log.warn("a channel could not be looked at", { channel, error: String(error) });
-    }
+    const run = await this.#parts.lastEvent(channel, seen, isBroken);
+    const event = run?.events.at(-1);
+    // Where something was delivered since, it shows the hole itself.
+    if (run === undefined || event === undefined || feed.seen !== seen) return;
+    if (seen?.epoch === run.epoch && event.seq <= seen.seq) return;
+    feed.seen = { epoch: run.epoch, seq: event.seq, eventId: event.eventId };
+    for (const listener of feed.listeners) this.#tell(listener, run);
   }
 
   #tell(listener: Listener, run: EventRun): void {

@@ -17,10 +17,18 @@ export interface Link {
   destroy(): void;
 }
 
+/** Whether somebody waits for a request still. */
+export interface Waiting {
+  readonly isOver: boolean;
+}
+
 /** To one server, or to all of a cluster. */
 export interface RequestLink extends Link {
-  /** Sends a command to the server that has the key. In the order of the calls, those of one turn in one write; never after the link is gone. */
-  send(key: string, command: readonly string[]): Promise<unknown>;
+  /**
+   * Sends a command to the server that has the key: in the order of the calls, those of one turn in one write; never after the link is gone, or nobody waits
+   * for it any more.
+   */
+  send(key: string, command: readonly string[], waiting: Waiting): Promise<unknown>;
   /** Sends it to each master. */
   sendToAll(command: readonly string[]): Promise<readonly unknown[]>;
   /** The address of the master that has a key or topic now. */

@@ -23,6 +23,7 @@ import { Names } from "./keys.js";
 import { Line } from "./line.js";
 import type { Connect, DeliveryLink, RequestLink } from "./link.js";
 import { settingsOf, type RedisBrokerOptions, type Settings } from "./options.js";
+import { unavailable } from "./redis-error.js";
 import { readFlag, readHead, readOutcome, readPage, readPosition, readSettled, readSnapshot, type HeadReply } from "./replies.js";
 import { Requests } from "./requests.js";
 import { scriptsOf, type PublishVerb, type Script, type Scripts } from "./scripts/script.js";
@@ -62,12 +63,12 @@ export async function redisBroker(options: RedisBrokerOptions): Promise<Broker> 
     await broker.open();
   } catch (error) {
     await broker.close();
-    throw error;
+    throw unavailable(error);
   }
   return broker;
 }
 
-/** Event ids, epochs and keys of one process never meet another's. */
+/** Names for epochs; those of one process never meet another's. */
 class EpochSource {
   readonly #base: string;
   #count = 0;
@@ -112,7 +113,7 @@ class RedisBroker implements Broker {
       name: "requests",
       connect: servers.requests,
       connectTimeoutMs: requestTimeoutMs,
-      prepare: async (link) => void (await Promise.all(Object.values(this.#scripts).map(({ text }) => link.sendToAll(["SCRIPT", "LOAD", text])))),
+      prepare: (link) => (this.#publish === "PUBLISH" ? loadScripts(link, this.#scripts) : Promise.resolve()),
       resumed: look,
     });
     this.#requests = new Requests(environment, this.#requestLine, settings);
@@ -147,6 +148,7 @@ class RedisBroker implements Broker {
   async open(): Promise<void> {
     await this.#requestLine.open();
     await checkServers(this.#requestLine.link, this.#settings.log);
+    if (this.#publish === "SPUBLISH") await loadScripts(this.#requestLine.link, this.#scripts);
     await this.#deliveries.open();
     this.#watchdog.start();
   }
@@ -251,6 +253,14 @@ class RedisBroker implements Broker {
   #assertOpen(): void {
     if (this.#isClosed) throw new TuttiError("UNAVAILABLE", { message: "the broker is closed" });
   }
+}
+
+/**
+ * So that those of one channel stay in order, which those might not that find a script missing. On a cluster a connection is made when it is needed, and
+ * a server that has not got them is sent them with what they are to do.
+ */
+async function loadScripts(link: RequestLink, scripts: Scripts): Promise<void> {
+  await Promise.all(Object.values(scripts).map(({ text }) => link.sendToAll(["SCRIPT", "LOAD", text])));
 }
 
 interface Servers {

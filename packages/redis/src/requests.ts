@@ -1,6 +1,6 @@
 import { TuttiError, type Cancel, type Environment } from "@tutti/protocol";
 import type { Line } from "./line.js";
-import type { RequestLink } from "./link.js";
+import type { RequestLink, Waiting } from "./link.js";
 import { redisCodeOf, unavailable } from "./redis-error.js";
 import type { Script } from "./scripts/script.js";
 
@@ -9,7 +9,8 @@ export interface RequestLimits {
   readonly requestsMax: number;
 }
 
-interface Waiting {
+interface Request extends Waiting {
+  isOver: boolean;
   readonly dueAt: number;
   readonly reject: (error: TuttiError) => void;
 }
@@ -23,7 +24,7 @@ export class Requests {
   readonly #environment: Environment;
   readonly #line: Line<RequestLink>;
   readonly #limits: RequestLimits;
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #waiting = new Map<number, Request>();
   #lastId = 0;
   /** Those that timed out count for as long as the library holds them. */
   #underWay = 0;
@@ -41,19 +42,19 @@ export class Requests {
   run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
     const [key = ""] = keys;
     const rest = [String(keys.length), ...keys, ...args];
-    return this.#ask(async (link) => {
+    return this.#ask(async (link, waiting) => {
       try {
-        return await link.send(key, ["EVALSHA", script.sha1, ...rest]);
+        return await link.send(key, ["EVALSHA", script.sha1, ...rest], waiting);
       } catch (error) {
         // Each new connection loads them: somebody flushed the cache, or a replica took over, which does not have them.
         if (redisCodeOf(error) !== "NOSCRIPT") throw error;
-        return link.send(key, ["EVAL", script.text, ...rest]);
+        return link.send(key, ["EVAL", script.text, ...rest], waiting);
       }
     });
   }
 
   send(key: string, command: readonly string[]): Promise<unknown> {
-    return this.#ask((link) => link.send(key, command));
+    return this.#ask((link, waiting) => link.send(key, command, waiting));
   }
 
   close(): void {
@@ -62,7 +63,7 @@ export class Requests {
     this.#reject(Number.POSITIVE_INFINITY, "the broker was closed");
   }
 
-  #ask(task: (link: RequestLink) => Promise<unknown>): Promise<unknown> {
+  #ask(task: (link: RequestLink, waiting: Waiting) => Promise<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       // A throw in here rejects.
       const { link } = this.#line;
@@ -74,9 +75,10 @@ export class Requests {
       if (this.#underWay === 0) this.#answeredAt = now;
       const id = ++this.#lastId;
       this.#underWay++;
-      this.#waiting.set(id, { dueAt: now + this.#limits.requestTimeoutMs, reject });
+      const request: Request = { isOver: false, dueAt: now + this.#limits.requestTimeoutMs, reject };
+      this.#waiting.set(id, request);
       this.#cancel ??= this.#environment.after(this.#limits.requestTimeoutMs, () => this.#expire());
-      task(link).then(
+      task(link, request).then(
         (reply) => {
           this.#answered(id);
           resolve(reply);
@@ -112,10 +114,11 @@ export class Requests {
   /** Rejects what is due by then. Whether there was any. */
   #reject(dueBy: number, message: string): boolean {
     let isAny = false;
-    for (const [id, { dueAt, reject }] of this.#waiting) {
-      if (dueAt > dueBy) break;
+    for (const [id, request] of this.#waiting) {
+      if (request.dueAt > dueBy) break;
       this.#waiting.delete(id);
-      reject(new TuttiError("UNAVAILABLE", { message }));
+      request.isOver = true;
+      request.reject(new TuttiError("UNAVAILABLE", { message }));
       isAny = true;
     }
     return isAny;

@@ -1,7 +1,6 @@
 import { TuttiError } from "@tutti/protocol";
 import type { Log } from "@tutti/server";
 import type { RequestLink } from "./link.js";
-import { unavailable } from "./redis-error.js";
 
 /** Scripts that write what they read of the clock, and sharded topics. */
 const VERSION_MIN = 7;
@@ -12,10 +11,7 @@ const VERSION_MIN = 7;
  * @throws TuttiError `VERSION_UNSUPPORTED` where one is too old, `UNAVAILABLE` where it does not say
  */
 export async function checkServers(link: RequestLink, log: Log): Promise<void> {
-  const replies = await link.sendToAll(["INFO"]).catch((error: unknown) => {
-    throw unavailable(error);
-  });
-  for (const reply of replies) {
+  for (const reply of await link.sendToAll(["INFO"])) {
     const info = fieldsOf(reply);
     const version = info.get("redis_version");
     if (version === undefined) throw new TuttiError("UNAVAILABLE", { message: "what was connected does not say which Redis it is" });

@@ -6,8 +6,8 @@ import type { RequestLink } from "./link.js";
 import type { Requests } from "./requests.js";
 import type { PublishVerb } from "./scripts/script.js";
 
-/** So many rounds in a row a server may not take a call before connections are made anew: the library follows a fail-over by itself. */
-const UNCALLED_MAX = 2;
+/** So many rounds in a row a server may not take a call before the connections for requests are made anew: a fail-over is followed without that. */
+const UNCALLED_MAX = 4;
 
 interface WatchdogParts {
   readonly environment: Environment;

@@ -76,7 +76,7 @@ describe.skipIf(!hasRedis())("the way to a Redis (needs redis)", { timeout: 30_0
 
   test("RDS-7 ends a request by its deadline, and throws the connection away that answers nothing", async () => {
     const { url, proxy: between } = await proxied();
-    const broker = await nodes.start({ url, requestTimeoutMs: 300 });
+    const broker = await nodes.start({ url, requestTimeoutMs: 300, watchdogMs: 60_000 });
     await append(broker, room, { publisher: count(1) });
     between.halfOpen();
     await expect(broker.append(room, request({ publisher: count(2) }))).rejects.toMatchObject({ code: "UNAVAILABLE" });
@@ -87,7 +87,7 @@ describe.skipIf(!hasRedis())("the way to a Redis (needs redis)", { timeout: 30_0
   });
 
   test("RDS-7 an append that was rejected and happened all the same is a repeat when it is asked again", async () => {
-    const broker = await nodes.start({ requestTimeoutMs: 300 });
+    const broker = await nodes.start({ requestTimeoutMs: 300, watchdogMs: 60_000 });
     await append(broker, room, { publisher: count(1) });
     nodes.server.freeze();
     const event = request().event;
