@@ -1,6 +1,8 @@
 import { hasNginx, hasRedis } from "@tutti/cluster";
+import { RandomStream } from "@tutti/testkit";
 import { setTimeout as pause } from "node:timers/promises";
-import { afterEach, describe, expect, it, onTestFailed, vi } from "vitest";
+import { afterEach, describe, expect, it, onTestFailed, onTestFinished, vi } from "vitest";
+import { Guest } from "./chaos/guest.js";
 import { chanceOf, seed } from "./durable/chance.js";
 import type { Witness } from "./durable/clients.js";
 import { difference, idOf, linesOf, type Contents } from "./durable/contents.js";
@@ -9,7 +11,7 @@ import type { Torrent } from "./durable/torrent.js";
 import { Fleet } from "./nodes/fleet.js";
 
 const patience = { timeout: 25_000, interval: 20 };
-const kills = 3;
+const kills = 2;
 
 let fleet: Fleet | undefined;
 
@@ -82,6 +84,27 @@ describe.skipIf(!hasRedis() || !hasNginx())("three nodes on one Redis, behind an
     await vi.waitFor(() => expect(state.canonical()).toEqual({ counts, strays: [] }), patience);
     // It was trimmed: what is there was restored from a snapshot that one of the nodes kept.
     expect((await contentsOf(board)).events.length).toBeLessThan(Math.max(...Object.values(counts)));
+  });
+
+  it("INV-7, PRE-10, PRE-11, PRE-13: whoever comes back at another node was never gone, and who does not leaves everywhere", async () => {
+    const { nodes, port } = await open();
+    const victim = nodes[0]!;
+    const guest = (name: string, at: number) => new Guest({ port: at, name, room: "one", chance: new RandomStream(seed, name) });
+    const staying = ["ada", "bob", "cy", "dee", "eve", "fay"].map((name) => guest(name, port));
+    const leaving = guest("gus", victim.port);
+    const guests = [...staying, leaving];
+    onTestFinished(async () => void (await Promise.all(guests.map((each) => each.leave()))));
+    await Promise.all(guests.map((each) => each.enter()));
+    await vi.waitFor(() => {
+      for (const each of guests) expect(each.people()).toEqual(guests.map(({ name }) => name).toSorted());
+    }, patience);
+    const left: string[] = [];
+    for (const each of staying) each.onLeave((name) => left.push(name));
+    await victim.program.kill();
+    await vi.waitFor(() => {
+      for (const each of staying) expect(each.people()).toEqual(staying.map(({ name }) => name).toSorted());
+    }, patience);
+    expect(new Set(left)).toEqual(new Set(["gus"]));
   });
 
   it("INV-1, INV-2, INV-3, SRV-1: a deploy, node by node, loses and repeats nothing", async () => {

@@ -86,6 +86,11 @@ export class Guest {
     return people.flatMap(({ devices }) => devices.filter(({ away }) => !away).map(({ state }) => state.name)).toSorted();
   }
 
+  /** Hears who leaves. */
+  onLeave(listener: (name: string) => void): void {
+    this.#board.on("presence:leave", ({ state }) => listener(state.name));
+  }
+
   leave(): Promise<void> {
     this.rest();
     return this.#client.close();
