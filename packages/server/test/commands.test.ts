@@ -206,9 +206,7 @@ describe("the promise of a command", () => {
     there.link.losesBroadcast = () => true;
     const done = watched(roomAt(here).kick({ user: "ada" }, "off"));
     await nodes.settle();
-    const closed = here.server.close();
-    await nodes.advance(5_000);
-    await closed;
+    await Promise.all([here.server.close(), nodes.settle()]);
     expect(done.outcome).toMatchObject({ code: "UNAVAILABLE" });
     await there.server.close();
     expect(nodes.environment.timerCount).toBe(0);
@@ -336,6 +334,24 @@ describe("what stands", () => {
     await nodes.advance(500);
     expect((await nodes.peerAt(there, { token: "eve" })).of("joined").length).toBe(1);
     expect(there.linesOf("warn").join()).toContain("does not go on");
+  });
+});
+
+describe("a snapshot of what stands", () => {
+  it("CMD-4 is of the position that it names, also where a node catches up with what came while it loaded", async () => {
+    const nodes = neighbours(() => false, { snapshotEvery: 2 });
+    const first = await nodes.start();
+    const late = nodes.starting();
+    const load = late.link.holdNextOf(LOG, "loadSnapshot");
+    await nodes.settle();
+    for (let each = 0; each < 7; each++) {
+      void roomAt(first).add({ user: `user-${each}` });
+      await nodes.settle();
+    }
+    load();
+    await nodes.settle();
+    const snapshot = await nodes.shared.loadSnapshot(LOG);
+    expect(snapshot?.state).toMatchObject({ memberships: Array.from({ length: snapshot?.position.seq ?? 0 }, (_, each) => ({ target: { user: `user-${each}` } })) });
   });
 });
 
