@@ -118,6 +118,7 @@ describe("a node", () => {
     expect(b.news).toEqual(["joined a", "gone a: silent"]);
     await pass(2_500);
     expect(b.news).toEqual(["joined a", "gone a: silent", "returned a"]);
+    expect(b.told).not.toContain("node:dead");
     expect(livesOf(a)).toEqual(["a 2 self", "b 1"]);
     expect(livesOf(b)).toEqual(["b 1 self", "a 2"]);
   });
@@ -131,6 +132,7 @@ describe("a node", () => {
     expect([a.news, b.news].map((news) => news.at(-1))).toEqual(["gone b: silent", "gone a: silent"]);
     mend();
     await pass(10_000);
+    expect(b.told).not.toContain("node:dead");
     // To a it was b that had fallen silent.
     expect([livesOf(a), livesOf(b)]).toEqual([["a 2 self", "b 2"], ["b 2 self", "a 2"]]);
   });

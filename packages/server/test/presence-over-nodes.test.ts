@@ -470,6 +470,19 @@ describe("a session that moves", () => {
     expect(newsOf(watcher)).toEqual(["join Ada of old", "update Ada"]);
   });
 
+  it("PRE-11 is not away where one of its connections is not known to be broken", async () => {
+    const { nodes, here, there, enter } = await two();
+    here.link.losesDelivery = there.link.losesDelivery = (about) => about === "nodes";
+    await enter(there, "Ada of old", { secret });
+    await nodes.advance(1_000);
+    await enter(here, "Ada", { secret });
+    expect(namesAt(there)).toEqual(["Ada"]);
+    there.link.losesDelivery = () => false;
+    await here.server.close();
+    await nodes.settle();
+    expect(namesAt(there)).toEqual(["Ada of old"]);
+  });
+
   it("PRE-11 keeps its since where it is found late that it was elsewhere before", async () => {
     const { nodes, here, there, enter, pass } = await two();
     const before = await enter(here, "Ada", { secret });
