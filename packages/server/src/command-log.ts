@@ -7,7 +7,7 @@ import type { Services } from "./services.js";
 import { SnapshotKeeper } from "./snapshot-keeper.js";
 
 /** No channel's name: clients can neither subscribe nor publish to it. */
-export const COMMAND_LOG = "$commands";
+const COMMAND_LOG = "$commands";
 
 const PAGE_COUNT = 256;
 const RETRY_MS = 1_000;
