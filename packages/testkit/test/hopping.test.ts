@@ -19,6 +19,7 @@ type Rooms = typeof contract;
 
 /** A client that soon finds out that its connection is dead, long before the server does. */
 const IMPATIENT = { heartbeatIntervalMs: 500, heartbeatTimeoutMs: 250, reconnectDelaysMs: [100], reconnectAttemptsMax: 1_000 };
+const DAY_MS = 24 * 3_600_000;
 const SECONDS = 30;
 const LINES_A_SECOND = 10;
 
@@ -37,9 +38,10 @@ class Cluster {
   readonly hoppers: Hopper[] = [];
   #connections = 0;
 
-  constructor(world: SimulatedWorld, brokers: (process: Participant) => Broker, nodeCount: number) {
+  /** @param wallOffsetsMs of each node's wall clock */
+  constructor(world: SimulatedWorld, brokers: (process: Participant) => Broker, wallOffsetsMs: readonly number[] = [0, 0, 0]) {
     this.world = world;
-    const processes = Array.from({ length: nodeCount }, (_, index) => world.process(`node${index}`));
+    const processes = wallOffsetsMs.map((wallOffsetMs, index) => world.process(`node${index}`, { wallOffsetMs }));
     this.servers = processes.map((environment) => createServer({ contract, environment, log: silentLog, broker: brokers(environment) }));
     this.#listen(processes, 0);
   }
@@ -138,7 +140,7 @@ describe("clients that come back at another node each time", () => {
   it.each([1, 2, 3])("SES-9, REC-6: see each event once and in order, and what they publish lands once, on three nodes and one broker in memory (seed %i)", async (seed) => {
     const world = simulate({ seed });
     const log = memoryBroker({ environment: world.process("log") });
-    const cluster = new Cluster(world, () => log, 3);
+    const cluster = new Cluster(world, () => log);
     for (const name of ["ada", "bob"]) cluster.open(name);
     await expectNothingLostOrDoubled(cluster, log);
   });
@@ -147,7 +149,7 @@ describe("clients that come back at another node each time", () => {
     const world = simulate({ seed });
     const broker = world.broker();
     broker.faults = { ...broker.faults, deliveryLost: 0.1, deliveryRepeated: 0.1, broadcastLost: 0.3, broadcastRepeated: 0.1, broadcastLate: 0.1 };
-    const cluster = new Cluster(world, (process) => broker.connect(process), 3);
+    const cluster = new Cluster(world, (process) => broker.connect(process));
     for (const name of ["ada", "bob"]) cluster.open(name);
     await expectNothingLostOrDoubled(cluster, broker.log);
   });
@@ -155,7 +157,7 @@ describe("clients that come back at another node each time", () => {
   it.each([7, 8])("SES-1, SES-9: have one connection over all nodes, however many were lost unnoticed (seed %i)", async (seed) => {
     const world = simulate({ seed });
     const broker = world.broker();
-    const cluster = new Cluster(world, (process) => broker.connect(process), 3);
+    const cluster = new Cluster(world, (process) => broker.connect(process));
     const { client } = cluster.open("ada");
     for (let hops = 0; hops < 10; hops++) {
       await world.clock.advance(2_000);
@@ -163,5 +165,25 @@ describe("clients that come back at another node each time", () => {
       for (const connection of world.network.connections()) connection.lose();
     }
     expect(cluster.connectionCount).toBe(10);
+  });
+
+  it("SES-2, SES-3: are never ended for good, with wall clocks days apart and most of what nodes tell each other lost", async () => {
+    const reasons = new Set<string>();
+    for (let seed = 10; seed < 30; seed++) {
+      const world = simulate({ seed });
+      const broker = world.broker();
+      broker.faults = { ...broker.faults, broadcastLost: 0.6, broadcastLate: 0.2 };
+      const cluster = new Cluster(world, (process) => broker.connect(process), [DAY_MS, 0, -DAY_MS]);
+      const { client } = cluster.open("ada");
+      client.on("status", ({ reason }) => void reasons.add(reason?.code ?? ""));
+      for (let hops = 0; hops < 20; hops++) {
+        await world.clock.advance(700);
+        for (const connection of world.network.connections()) connection.lose();
+      }
+      await world.clock.advance(30_000);
+      expect(client.connection.getSnapshot().status).toBe("connected");
+    }
+    // Where the clocks were wrong, the connection was lost, and the client came back.
+    expect(reasons).toContain("CONNECTION_LOST");
   });
 });
