@@ -21,20 +21,24 @@ export const signalShapes = {
   "signals:left": record({ signals: list(addressed, COUNT_MAX) }),
 };
 
+/** Signals that are told together, and about how many bytes they take. */
+export interface SignalMessage {
+  readonly signals: AddressedSignal[];
+  bytes: number;
+}
+
 /** The signals in as many messages as their bounds ask for; those that are too large for any are left out. */
-export function inMessages(signals: readonly AddressedSignal[]): AddressedSignal[][] {
-  const messages: AddressedSignal[][] = [];
-  let message: AddressedSignal[] = [];
-  let bytes = 0;
+export function inMessages(signals: readonly AddressedSignal[]): readonly SignalMessage[] {
+  const messages: SignalMessage[] = [];
+  let message: SignalMessage | undefined;
   for (const each of signals) {
     const length = ENVELOPE_BYTES + jsonLength(each.signal.payload);
     if (length > BYTES_MAX) continue;
-    if (message.length === 0 || message.length >= COUNT_MAX || bytes + length > BYTES_MAX) {
-      messages.push((message = []));
-      bytes = 0;
+    if (message === undefined || message.signals.length >= COUNT_MAX || message.bytes + length > BYTES_MAX) {
+      messages.push((message = { signals: [], bytes: 0 }));
     }
-    message.push(each);
-    bytes += length;
+    message.signals.push(each);
+    message.bytes += length;
   }
   return messages;
 }

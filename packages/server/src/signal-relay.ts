@@ -9,6 +9,8 @@ import type { Turn } from "./turn.js";
 
 const RETRY_MS = 1_000;
 const CHANNELS_A_TURN = 256;
+/** What the broker has not taken yet may be so much, of all channels together; signals beyond are dropped. */
+const BYTES_UNDER_WAY_MAX = 4 * 1024 * 1024;
 
 /** Who wants to have a channel's signals. */
 interface Hearer {
@@ -38,6 +40,8 @@ export class SignalRelay {
   readonly #parts: RelayParts;
   readonly #ears = new Map<string, Ear>();
   #cancelRetry: Cancel | undefined;
+  /** What was told and is not known to have left. */
+  #bytesUnderWay = 0;
 
   constructor(parts: RelayParts) {
     this.#parts = parts;
@@ -59,7 +63,14 @@ export class SignalRelay {
   tell(channel: string, signals: readonly AddressedSignal[]): void {
     const { bus } = this.#parts;
     if (bus.isAlone) return;
-    for (const message of inMessages(signals)) bus.tell(`channel:${channel}`, { kind: "signals:left", signals: message });
+    for (const { signals: together, bytes } of inMessages(signals)) {
+      // The broker is slower than they come: those that come later are newer, and have their chance.
+      if (this.#bytesUnderWay + bytes > BYTES_UNDER_WAY_MAX) continue;
+      this.#bytesUnderWay += bytes;
+      void bus.told(`channel:${channel}`, { kind: "signals:left", signals: together }).then(() => {
+        this.#bytesUnderWay -= bytes;
+      });
+    }
   }
 
   close(): void {

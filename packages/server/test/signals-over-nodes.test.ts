@@ -244,6 +244,27 @@ describe("what nodes tell each other of signals", () => {
     expect(ada.signalsOf(room).map(({ type }) => type)).toContain("too-large");
   });
 
+  it("SIG-9 is dropped while the broker does not take it, and goes on when it does", async () => {
+    const nodes = new Neighbours();
+    const [here, there] = [await nodes.start(), await nodes.start()];
+    const bob = await nodes.peerAt(there);
+    await bob.subscribe(room);
+    const take: (() => void)[] = [];
+    const signal = async (type: string): Promise<void> => {
+      take.push(here.link.holdNext("broadcast"));
+      void here.server.channel("room:{id}", { id: "1" }).signal(type, "x".repeat(200_000));
+      await nodes.settle();
+    };
+    for (let each = 0; each < 40; each++) await signal(`large-${each}`);
+    expect(told(here)).toBe(20);
+    for (const go of take) go();
+    await nodes.settle();
+    expect(bob.signalsOf(room).length).toBe(20);
+    await here.server.channel("room:{id}", { id: "1" }).signal("later", "x".repeat(200_000));
+    await nodes.settle();
+    expect(bob.signalsOf(room).at(-1)?.type).toBe("later");
+  });
+
   const good = { type: "cursor:move", payload: { x: 1 }, session: "s" };
   it.each([
     ["no list", { signals: "all" }],
