@@ -8,9 +8,13 @@ import type { Listening } from "./log-server.js";
 
 const [url = "", port = "0"] = process.argv.slice(2);
 
+const broker = await redisBroker({ url }).catch((error: unknown) => {
+  console.error(`a node does not start: ${String(error)}`);
+  process.exit(1);
+});
 const server = createServer({
   contract,
-  broker: await redisBroker({ url }),
+  broker,
   log: silentLog,
   namespaces: {
     // Nothing goes, so that all of it can be looked at in the end.
