@@ -65,7 +65,7 @@ describe.skipIf(!hasRedis())("several nodes on a Redis Cluster of three shards (
       const heard = (await master.command("PUBSUB", "SHARDCHANNELS", `${prefix}:{room:*}:runs`)).split("\n").filter((name) => name !== "");
       const here = ids.filter((_, index) => shards[index] === shard);
       expect(heard.toSorted()).toEqual(here.map((id) => `${prefix}:{room:${id}}:runs`).toSorted());
-      expect(await master.command("EXISTS", ...here.map((id) => `${prefix}:{room:${id}}:log`))).toBe(String(here.length));
+      for (const id of here) expect(await master.command("EXISTS", `${prefix}:{room:${id}}:log`)).toBe("1");
     }
   });
 
