@@ -1,4 +1,5 @@
 import { hasRedis } from "@tutti/cluster";
+import type { LastSeen } from "@tutti/protocol";
 import { describe, expect, test } from "vitest";
 import { digestOf } from "../src/keys.js";
 import { RecordedLog, RedisNodes, append, count, eventsOf, freshPrefix, hear, request } from "./support/redis-nodes.js";
@@ -213,6 +214,38 @@ describe.skipIf(!hasRedis())("several nodes on a Redis (needs redis)", { timeout
     expect(await broker.read(room, first, { countMax: 10 })).toMatchObject({ outcome: "gap", floor: second, head: second });
     expect(await append(broker, room)).toEqual({ ...second, seq: 3 });
     expect(await eventsOf(broker, room)).toMatchObject([{ seq: 3, prev: 2 }]);
+  });
+
+  test("RDS-12 reads pages of large events that are small enough, each of which goes on", async () => {
+    const broker = await nodes.start();
+    const payload = "x".repeat(300_000);
+    const start = (await broker.head(room)).position;
+    for (let index = 0; index < 10; index++) await broker.append(room, request({ event: { ...request().event, payload: index === 5 ? payload.repeat(5) : payload } }));
+    for (const wantsId of [false, true]) {
+      const pages: number[][] = [];
+      let after: LastSeen = start;
+      for (;;) {
+        const page = await broker.read(room, after, { countMax: 100 });
+        if (page.outcome !== "page") throw new Error(page.outcome);
+        const last = page.run.events.at(-1);
+        if (last === undefined) break;
+        pages.push(page.run.events.map(({ seq }) => seq));
+        after = { epoch: page.run.epoch, seq: last.seq, ...(wantsId && { eventId: last.eventId }) };
+      }
+      expect(pages.flat()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+      expect(Math.max(...pages.map(({ length }) => length))).toBe(3);
+      expect(pages.length).toBeLessThan(10);
+    }
+  });
+
+  test("RDS-12 trims many events a slice at a time", async () => {
+    const broker = await nodes.start();
+    const last = (await Promise.all(Array.from({ length: 2_500 }, () => append(broker, room)))).at(-1)!;
+    const trims = async (): Promise<number> => Number(/cmdstat_xtrim:calls=(\d+)/.exec(await redis("INFO", "commandstats"))?.[1] ?? 0);
+    const before = await trims();
+    await broker.trim(room, last);
+    expect(await trims()).toBe(before + 3);
+    expect(await broker.head(room)).toEqual({ position: last, floor: last.seq });
   });
 
   test("RDS-9 keys are kept as digests, so that neither their length nor what stands in them matters", async () => {

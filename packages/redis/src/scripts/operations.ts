@@ -75,6 +75,7 @@ return n <= tonumber(string.match(record, "^%d+")) and answer_of(record, n) or {
 
 /** Arguments: epoch, seq and event id of the last that was seen; how many events; `1` where the event at that place is to come too. */
 export const readBody = `
+local PAGE_BYTES_MAX = 1048576
 local epoch, after, count = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[6])
 open()
 heal(epoch, after, ARGV[5], false)
@@ -85,6 +86,16 @@ if ARGV[7] == "1" and after > log.floor then
   first, count = after, count + 1
 end
 if first > log.seq then return { "page", log.epoch, log.seq, log.floor, {} } end
+if log.total - log.below > PAGE_BYTES_MAX then
+  -- One that was asked for comes, whatever its size.
+  local least, last = math.min(after + 1, log.seq), math.min(first + count - 1, log.seq)
+  local _, start = mark(first)
+  count = last_where(least, last, function(seq)
+    local stop = log.total
+    if seq < log.seq then _, stop = mark(seq + 1) end
+    return stop - start <= PAGE_BYTES_MAX
+  end) - first + 1
+end
 local entries = redis.call("XRANGE", EVENTS, first, "+", "COUNT", count)
 local found = entries[1] and tonumber(string.match(entries[1][1], "^%d+"))
 if found ~= first then
