@@ -9,7 +9,7 @@ const redisMajorMin = 7;
 const systemFolders = ["/usr/sbin", "/usr/local/sbin"];
 
 /** Full path of a program, or undefined where the machine has none. */
-export function findProgram(name: string): string | undefined {
+function findProgram(name: string): string | undefined {
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), ...systemFolders];
   return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
