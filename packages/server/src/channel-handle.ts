@@ -78,8 +78,7 @@ export class ChannelHandle {
     return this.#node.commands.evict(this.name, target, "SUBSCRIPTION_REVOKED", reason);
   }
 
-  async add(target: Target): Promise<void> {
-    this.#policy();
+  add(target: Target): Promise<void> {
     return this.#node.commands.add(this.name, target);
   }
 

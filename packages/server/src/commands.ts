@@ -107,8 +107,8 @@ export class Commands {
 
   #spread(command: Command, done: () => Promise<void> | undefined = () => undefined): Promise<void> {
     const spread = this.#logged(command).then(async (position) => {
-      await done();
       await this.#answers.of(position);
+      await done();
     });
     // Who does not wait for it is not to be ended by it.
     spread.catch((error: unknown) => this.#services.log.warn("a command is not known to have reached all nodes", { command: command.type, error }));
@@ -117,7 +117,9 @@ export class Commands {
 
   async #logged(command: Command): Promise<Position> {
     const { type, ...payload } = command;
-    const { commandsMax, membershipsMax } = this.#services.bounds;
+    const { bounds, policy } = this.#services;
+    const { commandsMax, membershipsMax } = bounds;
+    if (type === "add") policy.channel(command.channel).assertOpen();
     if (this.#answers.size >= commandsMax) throw new TuttiError("LIMIT_EXCEEDED", { message: `commandsMax is ${commandsMax}` });
     if (type === "add" && this.memberships.size >= membershipsMax) throw new TuttiError("LIMIT_EXCEEDED", { message: `membershipsMax is ${membershipsMax}` });
     // What other nodes would refuse to read is not written.

@@ -201,6 +201,32 @@ describe("the promise of a command", () => {
     expect(codesOf(phone.of("left"))).toEqual(["KICKED"]);
   });
 
+  it("CMD-2 rejects harmlessly where nobody waits for it", async () => {
+    const { here, nodes } = await two();
+    here.link.refusesAppend = (channel) => channel === LOG;
+    const room2 = here.server.channel("room:{id}", { id: "2" });
+    void room2.add({ user: "ada" });
+    void room2.remove({ user: "ada" });
+    void room2.close();
+    void here.server.disconnect({ user: "nobody" }, "off");
+    await nodes.settle();
+    expect(here.linesOf("warn").filter((line) => line.includes("not known to have reached")).length).toBe(4);
+  });
+
+  it("CMD-2 of add waits until those who are here are in, however late this node hears of it", async () => {
+    const { here, nodes } = await two(neighbours(() => false));
+    const phone = await nodes.peerAt(here, { token: "ada" });
+    here.link.losesDelivery = (about) => about === LOG;
+    const open = here.link.holdNext("subscribe");
+    const done = watched(roomAt(here).add({ user: "ada" }));
+    await nodes.settle();
+    expect(done.outcome).toBe("waits");
+    open();
+    await nodes.settle();
+    expect(done.outcome).toBe("done");
+    expect(phone.of("joined").length).toBe(1);
+  });
+
   it("CMD-2 is settled where the server closes", async () => {
     const { nodes, here, there } = await two();
     there.link.losesBroadcast = () => true;
