@@ -137,15 +137,20 @@ describe.skipIf(!hasRedis())("several nodes on a Redis (needs redis)", { timeout
 
   test("RDS-8 a channel that nobody uses goes as a whole, and comes back in another epoch; one with state stays", async () => {
     const prefix = freshPrefix();
-    const broker = await nodes.start({ prefix, deduplicationMs: 200 });
+    const broker = await nodes.start({ prefix, deduplicationMs: 60_000 });
     const retention = { ...FOR_EVER, ageMsMin: 100 };
     const first = await append(broker, room, { retention, publisher: count(1) });
     await broker.refuse(room, count(2), { code: "NOPE", message: "no" });
     await append(broker, room, { retention, key: { principal: "ann", key: "1" } });
     await broker.saveSnapshot(room, { position: first, version: 1, state: {} });
     const kept = await append(broker, "board:1", { publisher: count(1) });
-    expect((await redis("KEYS", `${prefix}:{${room}}:*`)).split("\n").length).toBeGreaterThan(4);
-    await expect.poll(() => redis("KEYS", `${prefix}:{${room}}:*`)).toBe("");
+    const keys = (await redis("KEYS", `${prefix}:{${room}}:*`)).split("\n");
+    expect(keys.length).toBe(5);
+    // All of them in the same moment, so that nothing is left of a channel whose log is gone.
+    expect(new Set(await Promise.all(keys.map((key) => redis("PEXPIRETIME", key)))).size).toBe(1);
+    expect(Number(await redis("PTTL", keys[0] ?? ""))).toBeLessThanOrEqual(75_000);
+    await redis("PEXPIRE", keyOf(prefix, "log"), "1");
+    await expect.poll(() => redis("EXISTS", keyOf(prefix, "log"))).toBe("0");
     const { position } = await broker.head(room);
     expect(position.seq).toBe(0);
     expect(position.epoch).not.toBe(first.epoch);
