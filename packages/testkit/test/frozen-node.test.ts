@@ -1,9 +1,11 @@
 import { createClient, type Client } from "@tutti/client";
+import { channel, defineContract } from "@tutti/protocol";
 import { createServer, silentLog, type Server } from "@tutti/server";
-import { simulate, type BrokerFaults, type Participant } from "@tutti/testkit";
 import { describe, expect, it } from "vitest";
-import { rooms } from "./support/rooms.js";
+import { z } from "zod";
+import { simulate, type BrokerFaults, type Participant } from "../src/index.js";
 
+const rooms = defineContract({ channels: { "room:{id}": channel({ events: {}, presence: z.object({ name: z.string() }) }) } });
 type Rooms = typeof rooms;
 
 interface Node {
