@@ -1,11 +1,22 @@
 import { describe, expect, it } from "vitest";
 import { createServer, silentLog, type Server } from "@tutti/server";
-import { RandomStream, SimulatedWorld, calmBroker, type Participant } from "@tutti/testkit";
+import { RandomStream, SimulatedWorld, calmBroker, type BrokerFaults, type Participant } from "@tutti/testkit";
 import type { ManualEnvironment } from "./support/manual-environment.js";
 import { Peer } from "./support/peer.js";
 import { rooms } from "./support/rooms.js";
 
-const ROUGH = { delayMs: [0.2, 400], refused: 0.05, answerLost: 0.05, hangs: 0.02, hangMs: 3_000, deliveryLost: 0.25, deliveryRepeated: 0.25 } as const;
+const ROUGH: BrokerFaults = {
+  delayMs: [0.2, 400],
+  refused: 0.05,
+  answerLost: 0.05,
+  hangs: 0.02,
+  hangMs: 3_000,
+  deliveryLost: 0.25,
+  deliveryRepeated: 0.25,
+  broadcastLost: 0.25,
+  broadcastRepeated: 0.25,
+  broadcastLate: 0.25,
+};
 const USERS = ["ada", "bob", "eve"];
 const ROOMS = ["1", "2"];
 

@@ -11,7 +11,7 @@ const at = (x: number, channel = room) => ({ op: "signal", channel, type: "curso
 const roomAt = (node: Neighbour<Rooms>) => node.server.channel("room:{id}", { id: "1" });
 const xsOf = (peer: Peer): unknown[] => peer.signalsOf(room).map(({ payload }) => (payload as { readonly x: unknown }).x);
 const idOf = (node: Neighbour<Rooms>): string => node.server.nodes().find(({ self }) => self)?.id ?? "";
-const told = (node: Neighbour<Rooms>): number => node.link.toldOn(TOPIC, "signals:left").length;
+const told = (node: Pick<Neighbour<Rooms>, "link">): number => node.link.toldOn(TOPIC, "signals:left").length;
 
 async function two(options: Partial<ConstructorParameters<typeof Neighbours<Rooms>>[0]> = {}) {
   const nodes = new Neighbours({ contract: rooms, authenticate: ({ token }) => (token === undefined ? undefined : { id: token }), ...options });
