@@ -2,7 +2,9 @@
 export interface NginxConfig {
   readonly directory: string;
   readonly port: number;
-  /** Ports of the loopback address. A connection goes to the one that has the fewest, in turn among equals: nobody comes back to the node where he was. */
+  /**
+   * Ports of the loopback address. A connection goes to the one that has the fewest, in turn among equals: nobody comes back to the node where he was.
+   */
   readonly upstreams: readonly number[];
 }
 

@@ -109,7 +109,8 @@ class LocalRedisCluster implements RedisCluster {
       }),
     );
     for (const { server, busPort } of others) await first.server.command("CLUSTER", "MEET", "127.0.0.1", String(server.port), String(busPort));
-    await this.#all("knows all others", async ({ server }) => (await fieldOf(server, ["CLUSTER", "INFO"], "cluster_known_nodes")) === String(this.#members.length));
+    const all = String(this.#members.length);
+    await this.#all("knows all others", async ({ server }) => (await fieldOf(server, ["CLUSTER", "INFO"], "cluster_known_nodes")) === all);
     await Promise.all(
       this.#members.slice(this.#shards).map(async ({ server }, index) => {
         const master = this.#members[index % this.#shards];
@@ -153,7 +154,8 @@ class LocalRedisCluster implements RedisCluster {
     const revived = [...this.#dead];
     this.#dead.clear();
     // It comes back as the master that it was, until it hears of the other one.
-    await until(async () => (await Promise.all(revived.map(({ server }) => roleOf(server)))).every((role) => role === "slave"), () => "those that were killed are replicas");
+    const areReplicas = async (): Promise<boolean> => (await Promise.all(revived.map(({ server }) => roleOf(server)))).every((role) => role === "slave");
+    await until(areReplicas, () => "those that were killed are replicas");
     await this.#isWhole();
   }
 

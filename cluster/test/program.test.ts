@@ -52,7 +52,8 @@ describe("a program beside this one", () => {
     const directory = mkdtempSync(join(tmpdir(), "tutti-program-"));
     const module = join(import.meta.dirname, "../dist/program.js");
     const script = `import { Program } from ${JSON.stringify(module)};
-      const program = await Program.start("/bin/sh", ["-c", "trap '' INT TERM; sleep ${secondsMax} & echo inner $!; wait"], { directory: ${JSON.stringify(directory)} });
+      const script = "trap '' INT TERM; sleep ${secondsMax} & echo inner $!; wait";
+      const program = await Program.start("/bin/sh", ["-c", script], { directory: ${JSON.stringify(directory)} });
       const [, inner] = await program.printed(/inner (\\d+)/, 5000);
       console.log(program.pid, inner);`;
     const parent = spawn(process.execPath, ["--input-type=module", "--eval", script], { stdio: ["ignore", "pipe", "inherit"] });

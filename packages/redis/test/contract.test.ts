@@ -1,6 +1,6 @@
 import { hasRedis, startRedis, startRedisCluster, type RedisCluster, type RedisServer } from "@tutti/cluster";
 import { TuttiError, type Position } from "@tutti/protocol";
-import type { Broker, LoggedEvent } from "@tutti/server";
+import type { Broker, LoggedEvent, PublisherCount } from "@tutti/server";
 import { brokerContractSuite } from "@tutti/testkit";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -47,7 +47,7 @@ class Persistent {
     }
   }
 
-  async #publish(broker: Broker, channel: string, eventId: string, publisher: { readonly session: string; readonly n: number; readonly settled: number }): Promise<Position> {
+  async #publish(broker: Broker, channel: string, eventId: string, publisher: PublisherCount): Promise<Position> {
     for (;;) {
       try {
         const outcome = await broker.append(channel, { event: { eventId, type: "note:add", payload: eventId, timestamp: 0 }, publisher });

@@ -93,9 +93,12 @@ function auditSeen({ name, seen }: Guest, ledger: Ledger): readonly string[] {
       continue;
     }
     const { epoch, seq, id } = each;
-    if (before !== undefined && before.epoch !== epoch) problems.push(`INV-2: ${name} saw ${epoch}:${seq} after ${before.epoch}:${before.seq}, and no gap`);
-    else if (before !== undefined && seq <= before.seq) problems.push(`INV-3: ${name} saw ${epoch}:${seq} after ${before.seq}`);
-    else if (before !== undefined && ledger.ordinal(epoch, seq) !== ledger.ordinal(epoch, before.seq) + 1) problems.push(`INV-2: ${name} saw ${epoch}:${seq} after ${before.seq}, and nothing between`);
+    const place = `${epoch}:${seq}`;
+    if (before !== undefined && before.epoch !== epoch) problems.push(`INV-2: ${name} saw ${place} after ${before.epoch}:${before.seq}, and no gap`);
+    else if (before !== undefined && seq <= before.seq) problems.push(`INV-3: ${name} saw ${place} after ${before.seq}`);
+    else if (before !== undefined && ledger.ordinal(epoch, seq) !== ledger.ordinal(epoch, before.seq) + 1) {
+      problems.push(`INV-2: ${name} saw ${place} after ${before.seq}, and nothing between`);
+    }
     // A new epoch may have again what was never acknowledged in the old one.
     if (ids.has(`${epoch} ${id}`)) problems.push(`INV-3: ${name} saw ${id} twice`);
     ids.add(`${epoch} ${id}`);

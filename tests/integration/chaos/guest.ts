@@ -12,6 +12,7 @@ export type Sighting = { readonly epoch: string; readonly seq: number; readonly 
 export type Fate = { readonly position: Position } | "open" | "refused" | "unknown";
 
 const attemptsMax = 1e6;
+const reconnectDelaysMs = [250, 500, 1_000, 2_000];
 /** As many as may wait while nobody answers; a person stops before. */
 const openMax = 40;
 
@@ -34,7 +35,7 @@ export class Guest {
     this.name = name;
     this.room = room;
     this.#chance = chance;
-    this.#client = createClient({ url: urlOf(port), contract, transport, reconnectDelaysMs: [250, 500, 1_000, 2_000], reconnectJitterMs: 500, reconnectAttemptsMax: attemptsMax });
+    this.#client = createClient({ url: urlOf(port), contract, transport, reconnectDelaysMs, reconnectJitterMs: 500, reconnectAttemptsMax: attemptsMax });
   }
 
   get #feed() {

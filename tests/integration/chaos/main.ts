@@ -34,7 +34,8 @@ const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 const count = (number: number): string => number.toLocaleString("en");
 
 function report({ seed, kinds, faults, acknowledged, lost, deliveries, gaps, caughtUpMs, presenceMs, violations }: RoundResult): void {
-  row([seed, `${kinds.join(" + ")} (${faults})`, count(acknowledged), count(lost), count(deliveries), count(gaps), seconds(caughtUpMs), seconds(presenceMs), violations.length]);
+  const counts = [acknowledged, lost, deliveries, gaps].map(count);
+  row([seed, `${kinds.join(" + ")} (${faults})`, ...counts, seconds(caughtUpMs), seconds(presenceMs), violations.length]);
   for (const violation of violations.slice(0, 10)) console.error(violation);
 }
 

@@ -77,12 +77,17 @@ async function conclude(fleet: Fleet, rooms: Rooms, mayLose: boolean) {
   // From here on nobody publishes: the heads stay where they are.
   const contents = await fleet.contents(...rooms.names.map((name) => `feed:${name}`));
   const heads = new Map(rooms.names.map((name, index) => [name, contents[index]?.events.at(-1)?.seq]));
-  await waitUntil(() => rooms.guests.every(({ last, room }) => heads.get(room) === undefined || (last !== undefined && last !== "gap" && last.seq === heads.get(room))));
+  const isAtHead = ({ last, room }: Guest): boolean => {
+    const head = heads.get(room);
+    return head === undefined || (last !== undefined && last !== "gap" && last.seq === head);
+  };
+  await waitUntil(() => rooms.guests.every(isAtHead));
   await waitUntil(() => rooms.names.every((name) => new Set(rooms.of(name).map((guest) => JSON.stringify(guest.tally()))).size === 1));
   const caughtUpMs = performance.now() - startedAt;
   await waitUntil(() => rooms.names.every((name) => arePresent(rooms.of(name))));
   const presenceMs = performance.now() - startedAt;
-  const findings = audit(rooms.names.map((name, index) => ({ name, guests: rooms.of(name), feed: contents[index] ?? { epoch: "", events: [] } })), mayLose);
+  const seen = rooms.names.map((name, index) => ({ name, guests: rooms.of(name), feed: contents[index] ?? { epoch: "", events: [] } }));
+  const findings = audit(seen, mayLose);
   const late = caughtUpMs <= catchUpMsMax ? [] : [`INV-5: not everybody was at the head ${catchUpMsMax / 1000} s after the last fault`];
   const ghosts = rooms.names.filter((name) => !arePresent(rooms.of(name))).map((name) => `INV-7: ${name}: not everybody knows who is there`);
   return { ...findings, violations: [...findings.violations, ...late, ...ghosts], caughtUpMs, presenceMs };
