@@ -105,9 +105,9 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
   },
   async SESSION_MOVED(stage) {
     const broker = memoryBroker();
-    const [one, other] = [await stage.serve({ broker }), await stage.serve({ broker })];
-    const late = await stage.raw(one.url);
-    const living = await stage.raw(other.url);
+    const [first, second] = [await stage.serve({ broker }), await stage.serve({ broker })];
+    const late = await stage.raw(first.url);
+    const living = await stage.raw(second.url);
     const greeting = hello();
     living.send(greeting);
     await living.next(({ op }) => op === "welcome");
