@@ -169,10 +169,15 @@ export class ChannelLog implements Writer {
     return this.#flushed.floor.seq < spare;
   }
 
-  /** Whether it, or a newer one, is kept with the next write: not if its position is of another epoch or above the head. */
+  /**
+   * Whether it, or a newer one, is kept with the next write: not if its position is of another epoch or above the head, or if another event stands
+   * there. Whoever saw that one has not noticed that the log was rolled back, and nothing would lead on from what it made of it.
+   */
   saveSnapshot(snapshot: StoredSnapshot): boolean {
-    const { epoch, seq } = snapshot.position;
+    const { position, eventId } = snapshot;
+    const { epoch, seq } = position;
     if (epoch !== this.#context.epoch || seq > this.#shown.seq) return false;
+    if (eventId !== undefined && seq > this.#shownFloor && this.#events(seq - 1, 1)[0]?.eventId !== eventId) return false;
     this.#shelf.put(this.#flushed.id, snapshot);
     return true;
   }

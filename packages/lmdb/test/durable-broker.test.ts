@@ -54,6 +54,24 @@ describe("what is not flushed", () => {
   });
 });
 
+describe("a snapshot", () => {
+  test("BRK-8 is not kept where another event stands than it names: its node has not noticed that the log was rolled back", async () => {
+    const broker = new Machine().start();
+    await broker.append("room:1", request());
+    const { position, eventId = "none" } = await broker.head("room:1");
+    expect(await broker.saveSnapshot("room:1", { position, eventId: "what stood there before", version: 1, state: "of another course" })).toBe(false);
+    expect(await broker.loadSnapshot("room:1")).toBeUndefined();
+    expect(await broker.saveSnapshot("room:1", { position, eventId, version: 1, state: "of this one" })).toBe(true);
+    // What was trimmed cannot be compared any more; a newer one is kept then.
+    await broker.append("room:1", request());
+    const { position: head } = await broker.head("room:1");
+    await broker.saveSnapshot("room:1", { position: head, version: 1, state: "newer" });
+    await broker.trim("room:1", head);
+    expect(await broker.saveSnapshot("room:1", { position, eventId: "what stood there before", version: 1, state: "older" })).toBe(true);
+    expect(await broker.loadSnapshot("room:1")).toMatchObject({ position: head, state: "newer" });
+  });
+});
+
 describe("the head of a channel", () => {
   for (const durability of ["flush", "commit"] as const) {
     test(`LOG-5 names its event, whose id is in memory with the channel, and reads nothing for it (durability ${durability})`, async () => {
