@@ -133,13 +133,13 @@ const vitestWith = async (project, needed, present) => {
 
 const lastLine = (/** @type {string} */ output) => output.trimEnd().split("\n").at(-1) ?? "";
 
-/** Many seeds, and no promise is broken. @returns {Promise<Counts>} */
-const simulateSeeds = async () => {
+/** Many seeds at so many nodes, and no promise is broken. @param {number} nodes @returns {Promise<Counts>} */
+const simulateSeeds = async (nodes) => {
   if (!existsSync(join(root, simulation))) {
     console.error(`${simulation} does not exist: the simulation is not built`);
     return failed;
   }
-  const { exitCode, output } = await node([simulation, "--seeds", String(simulationSeeds)], { capture: true });
+  const { exitCode, output } = await node([simulation, "--seeds", String(simulationSeeds), "--nodes", String(nodes)], { capture: true });
   if (exitCode === 0 && lastLine(output) === `seeds=${simulationSeeds} violations=0`) return passed;
   console.error(`the simulation ended with ${exitCode} and "${lastLine(output)}"`);
   return failed;
@@ -207,7 +207,8 @@ const steps = [
   { name: "unit", run: () => vitest("unit") },
   { name: "integration", run: () => vitest("integration") },
   { name: "simulation", run: () => vitest("simulation") },
-  { name: "seeds: promises hold", run: simulateSeeds },
+  { name: "seeds: promises hold", run: () => simulateSeeds(1) },
+  { name: "seeds: promises hold over nodes", run: () => simulateSeeds(3) },
   { name: "seeds: guards are needed", run: simulateBreaks },
   { name: "bench: benchmarks run", run: runBenchmarks },
   { name: "browser", run: () => vitestWith("browser", "chromium", findChromium() !== undefined) },
