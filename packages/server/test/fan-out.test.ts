@@ -131,6 +131,8 @@ describe("the fan-outs of a channel", () => {
 
   it("FAN-4 hold changes of presence and signals, conflated", async () => {
     const { world, members, handle, publish } = await slowRoom(8);
+    // Until the node is settled others may have members, too, and a list is not complete.
+    await world.advance(2_000);
     const watcher = await world.peer();
     await watcher.subscribe(room, { presence: true });
     for (const value of numbers(1, 4)) await publish(value);
