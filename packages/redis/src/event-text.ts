@@ -33,15 +33,8 @@ export function decodeEvent(text: string, seq: number, prev: number): LoggedEven
   return { seq, prev, eventId, type, payload, timestamp, ...(user !== undefined && { user }) };
 }
 
-/** A run as it was delivered, and the id of the event before it, where Redis named it. */
-export interface Delivery {
-  readonly run: EventRun;
-  readonly event: LoggedEvent;
-  readonly before: string | undefined;
-}
-
 /** `<epoch> <seq> <prev> <id of the one before>`, a line feed, and the event. `undefined` for anything else. */
-export function decodeDelivery(message: string): Delivery | undefined {
+export function decodeDelivery(message: string): EventRun | undefined {
   const end = message.indexOf("\n");
   const [epoch, seqText, prevText, before, ...others] = message.slice(0, Math.max(end, 0)).split(" ");
   if (epoch === undefined || epoch === "" || before === undefined || others.length > 0) return undefined;
@@ -49,7 +42,7 @@ export function decodeDelivery(message: string): Delivery | undefined {
   const prev = placeOf(prevText);
   if (seq === undefined || prev === undefined || prev >= seq) return undefined;
   const event = decodeEvent(message.slice(end + 1), seq, prev);
-  return event && { run: { epoch, events: [event] }, event, before: before === "" ? undefined : decodeId(before) };
+  return event && { epoch, events: [event], ...(before !== "" && { before: decodeId(before) }) };
 }
 
 /** A place in the log: a whole number that is counted exactly. */

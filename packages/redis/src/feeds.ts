@@ -93,21 +93,21 @@ export class Feeds {
     if (message === feed.message) return feed.run;
     feed.message = message;
     feed.run = undefined;
-    const delivery = decodeDelivery(message);
-    if (delivery === undefined) {
+    const run = decodeDelivery(message);
+    const event = run?.events[0];
+    if (run === undefined || event === undefined) {
       this.#parts.log.warn("a delivery of Redis cannot be read and is dropped", { channel });
       return undefined;
     }
-    const { run, event, before } = delivery;
-    if (isOtherLog(feed.seen, run.epoch, event, before)) {
+    if (isOtherLog(feed.seen, run, event)) {
       // What stood where we are is not there any more. To go on here would show nobody that something was taken back.
       this.#look(channel, feed, true).catch((error: unknown) => this.#parts.log.warn("a channel could not be looked at", { channel, error: String(error) }));
       return undefined;
     }
+    // The last event may have been looked at before it, and what stands before it, was delivered: a delivery that comes so late is as good as lost.
+    if (feed.seen?.epoch === run.epoch && event.seq <= feed.seen.seq) return undefined;
+    feed.seen = { epoch: run.epoch, seq: event.seq, eventId: event.eventId };
     feed.run = run;
-    // The last event may have been looked at before it was delivered.
-    const isOld = feed.seen?.epoch === run.epoch && event.seq < feed.seen.seq;
-    if (!isOld) feed.seen = { epoch: run.epoch, seq: event.seq, eventId: event.eventId };
     return run;
   }
 
@@ -133,9 +133,11 @@ export class Feeds {
   async #look(channel: string, feed: Feed, isBroken: boolean): Promise<void> {
     const { seen } = feed;
     const run = await this.#parts.lastEvent(channel, seen, isBroken);
-    const event = run?.events.at(-1);
+    const event = run?.events[0];
+    if (run === undefined || event === undefined) return;
+    if (!isBroken && isOtherLog(seen, run, event)) return this.#look(channel, feed, true);
     // Where something was delivered since, it shows the hole itself.
-    if (run === undefined || event === undefined || feed.seen !== seen) return;
+    if (feed.seen !== seen) return;
     if (seen?.epoch === run.epoch && event.seq <= seen.seq) return;
     feed.seen = { epoch: run.epoch, seq: event.seq, eventId: event.eventId };
     for (const listener of feed.listeners) this.#tell(listener, run);
@@ -153,8 +155,8 @@ export class Feeds {
 }
 
 /** Whether an event cannot have come after what was seen, though its epoch and its place say so: the log lost what was seen and went on. */
-function isOtherLog(seen: Seen | undefined, epoch: string, event: LoggedEvent, before: string | undefined): boolean {
+function isOtherLog(seen: Seen | undefined, { epoch, before }: EventRun, event: LoggedEvent): boolean {
   if (seen === undefined || seen.epoch !== epoch) return false;
   if (event.seq === seen.seq) return event.eventId !== seen.eventId;
-  return event.seq === seen.seq + 1 && before !== undefined && before !== seen.eventId;
+  return event.prev === seen.seq && before !== undefined && before !== seen.eventId;
 }

@@ -236,8 +236,8 @@ class RedisBroker implements Broker {
 
   /** The last event of a channel as a run, after something may have been missed. */
   async #lastEvent(channel: string, seen: Seen | undefined, isBroken: boolean): Promise<EventRun | undefined> {
-    const { position, last } = await this.#head(channel, seen, { isBroken, wantsLast: true });
-    return last && { epoch: position.epoch, events: [last] };
+    const { last } = await this.#head(channel, seen, { isBroken, wantsLast: true });
+    return last;
   }
 
   async #head(channel: string, seen: Seen | undefined, { isBroken, wantsLast }: { isBroken: boolean; wantsLast: boolean }): Promise<HeadReply> {

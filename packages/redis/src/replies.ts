@@ -1,5 +1,5 @@
 import { SERVER_DEPTH_MAX, TuttiError, jsonCodec, type LastSeen, type Position, type WireError } from "@tutti/protocol";
-import type { Head, LoggedEvent, Outcome, Page, StoredSnapshot } from "@tutti/server";
+import type { EventRun, Head, LoggedEvent, Outcome, Page, StoredSnapshot } from "@tutti/server";
 import { decodeEvent, decodeId, placeOf } from "./event-text.js";
 
 /** What a script answered, read field by field. Anything else than what it can answer throws `UNAVAILABLE`: the log is not what it should be. */
@@ -80,7 +80,7 @@ export function readSettled(reply: unknown): Outcome {
 
 /** A head, and the last event where that was asked for and is there. */
 export interface HeadReply extends Head {
-  readonly last?: LoggedEvent;
+  readonly last?: EventRun;
 }
 
 export function readHead(reply: unknown): HeadReply {
@@ -88,9 +88,14 @@ export function readHead(reply: unknown): HeadReply {
   const position = fields.position(0);
   const floor = fields.place(2);
   const tip = fields.text(3);
-  const text = fields.text(4);
-  const last = text === "" ? undefined : eventOf(text, position.seq);
+  const last = readLast(position, fields.text(4), fields.text(5));
   return { position, floor, ...(position.seq > floor && tip !== "" && { eventId: decodeId(tip) }), ...(last && { last }) };
+}
+
+function readLast({ epoch, seq }: Position, text: string, textBefore: string): EventRun | undefined {
+  if (text === "") return undefined;
+  const run: EventRun = { epoch, events: [eventOf(text, seq)] };
+  return textBefore === "" ? run : { ...run, before: eventOf(textBefore, seq - 1).eventId };
 }
 
 export function readPosition(reply: unknown): Position {

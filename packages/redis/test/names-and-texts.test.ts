@@ -51,8 +51,8 @@ describe("texts", () => {
   test("RDS-10 a delivery says where it stands, and anything else is none", () => {
     const event = { eventId: "e-2", type: "note:add", payload: [], timestamp: 5 };
     const text = encodeEvent(event);
-    expect(decodeDelivery(`epoch 2 1 e-1\n${text}`)).toEqual({ run: { epoch: "epoch", events: [{ ...event, seq: 2, prev: 1 }] }, event: { ...event, seq: 2, prev: 1 }, before: "e-1" });
-    expect(decodeDelivery(`epoch 2 1 \n${text}`)).toMatchObject({ before: undefined });
+    expect(decodeDelivery(`epoch 2 1 e-1\n${text}`)).toEqual({ epoch: "epoch", events: [{ ...event, seq: 2, prev: 1 }], before: "e-1" });
+    expect(decodeDelivery(`epoch 2 1 \n${text}`)).toEqual({ epoch: "epoch", events: [{ ...event, seq: 2, prev: 1 }] });
     const strange = ["", "\n", `epoch 2 1\n${text}`, `epoch 2 2 x\n${text}`, ` 2 1 x\n${text}`, `epoch -2 1 x\n${text}`, `epoch 2 1 x y\n${text}`, `epoch 1e3 1 x\n${text}`];
     const broken = ["[]", "[{},{}]", "null", "{}", `{"eventId":"a","type":"b","timestamp":"c"}`, `{"eventId":"a","type":"b","timestamp":1,"user":2}`, "[".repeat(10_000)];
     for (const message of [...strange, ...broken.map((json) => `epoch 2 1 x\n${json}`)]) expect(decodeDelivery(message)).toBeUndefined();
@@ -63,7 +63,7 @@ describe("texts", () => {
     const readers: readonly (readonly [(reply: unknown) => unknown, readonly unknown[]])[] = [
       [readOutcome, [undefined, [], ["landed"], ["appended", "e"], ["appended", "", 1], ["appended", "e", -1], ["appended", "e", "1"], ["refused", "{}"], ["refused", "{"], ["out-of-order"]]],
       [readSettled, [["none"]]],
-      [readHead, [["e", 1, 0], ["e", 1, 0, "", "not JSON"], [1, 1, 0, "", ""]]],
+      [readHead, [["e", 1, 0], ["e", 1, 0, "", "not JSON", ""], [1, 1, 0, "", "", ""]]],
       [readPosition, [{}, ["e", 1.5], ["e", 2 ** 53]]],
       [readFlag, [2, "1", undefined, true]],
       [readSnapshot, [["e", 1, "", "{}"], ["e", 1, "", '{"version":"1","state":{}}'], ["e", 1, ""]]],

@@ -20,6 +20,8 @@ export type NewEvent = Omit<LoggedEvent, "seq" | "prev">;
 export interface EventRun {
   readonly epoch: string;
   readonly events: readonly LoggedEvent[];
+  /** The id of the event before the first, where the broker names it: by that a log shows that lost its tail and went on. */
+  readonly before?: string;
 }
 
 /** A client's count of its publishes to a channel. */

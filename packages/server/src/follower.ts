@@ -149,11 +149,9 @@ export class Follower {
       this.#missed = true;
       return;
     }
-    const { epoch, seq: lastSeq, eventId } = this.#last;
+    const { epoch, seq: lastSeq } = this.#last;
     const fresh = run.epoch === epoch ? run.events.filter(({ seq }) => seq > lastSeq) : run.events;
-    // A log that lost its tail and went on: where the last event was, another one stands.
-    const isReplaced = run.epoch === epoch && eventId !== undefined && run.events.some((event) => event.seq === lastSeq && event.eventId !== eventId);
-    if (isReplaced) return void this.#catchUp();
+    if (isReplaced(this.#last, run)) return void this.#catchUp();
     const first = fresh[0];
     if (first === undefined) return;
     const follows = run.epoch === epoch && first.prev === lastSeq;
@@ -272,4 +270,11 @@ function isWhole({ floor }: Gap, epoch: string): boolean {
 
 function seen(epoch: string, { seq, eventId }: LoggedEvent): LastSeen {
   return { epoch, seq, eventId };
+}
+
+/** Whether another event stands where the last one was: the log lost its tail and went on. */
+function isReplaced({ epoch, seq, eventId }: LastSeen, { epoch: epochOfRun, events, before }: EventRun): boolean {
+  if (eventId === undefined || epochOfRun !== epoch) return false;
+  const isOtherBefore = before !== undefined && before !== eventId && events[0]?.prev === seq;
+  return isOtherBefore || events.some((event) => event.seq === seq && event.eventId !== eventId);
 }

@@ -73,9 +73,9 @@ end
  * as it has after each restart and fail-over. What is lost then is told to all who listen, by the last event under the new epoch.
  */
 export const healingPrelude = `
-local function last_event()
-  if log.seq == log.floor then return false end
-  local entry = redis.call("XRANGE", EVENTS, log.seq, log.seq, "COUNT", 1)[1]
+local function event_at(seq)
+  if seq <= log.floor then return false end
+  local entry = redis.call("XRANGE", EVENTS, seq, seq, "COUNT", 1)[1]
   return entry and entry[2][4]
 end
 
@@ -87,7 +87,7 @@ local function heal(epoch, seq, tip, is_broken)
   if redis.call("HGET", META, "reign") == reign then return end
   redis.call("HSET", META, "epoch", ARGV[1], "reign", reign)
   log.epoch = ARGV[1]
-  local event = last_event()
+  local event = event_at(log.seq)
   if event then redis.call(PUBLISH, TOPIC, message(log.seq, "", event)) end
 end
 `;

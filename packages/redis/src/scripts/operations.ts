@@ -106,11 +106,12 @@ end
 return { "page", log.epoch, log.seq, log.floor, entries }
 `;
 
-/** Arguments: epoch, seq and event id of the last that was seen, or none; `1` where it is known that the log was another; `1` for the last event too. */
+/** Arguments: epoch, seq and event id of the last that was seen, or none; `1` where it is known that the log was another; `1` for the last two events too. */
 export const headBody = `
 open()
 if ARGV[3] ~= "" then heal(ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6] == "1") end
-return { log.epoch, log.seq, log.floor, log.tip, ARGV[7] == "1" and last_event() or "" }
+local wants_last = ARGV[7] == "1"
+return { log.epoch, log.seq, log.floor, log.tip, wants_last and event_at(log.seq) or "", wants_last and event_at(log.seq - 1) or "" }
 `;
 
 /** Arguments: `count` or `age`, and how many events or ms. */
