@@ -144,8 +144,8 @@ export class PresenceExchange implements TurnTask, AnswerListener {
       if (interest.phase.name !== "tuning") return this.#end(end);
       interest.phase = { name: "hearing", end };
     } catch (error) {
-      // It is tried again with the next heartbeat.
-      this.#parts.log.warn("a channel's members at other nodes cannot be heard", { channel, error });
+      // It is tried again with the next heartbeat. Where the broker is away it fails for many, and one of them is enough to read of.
+      if (this.#deaf.size === 0) this.#parts.log.warn("the members of channels at other nodes cannot be heard", { channel, error });
       if (interest.phase.name === "tuning") this.#deaf.add(interest);
       return;
     }
