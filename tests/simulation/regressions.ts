@@ -25,4 +25,5 @@ export const regressions: readonly Regression[] = [
   { seed: 73557, profile: "mixed", story: "a page from the cache showed a publish twice whose event another page had seen for it" },
   { seed: 2851, profile: "mixed", story: "a node in an epoch that was over trimmed the log of the next one" },
   { seed: 340606, profile: "mixed", story: "whoever was refused presence, and lost the connection before the subscription was ended, was taken for one who is there" },
+  { seed: 9548, profile: "failover", nodes: 3, story: "a node that had not noticed that the log was rolled back saved its state, and trimmed what nobody else could do without" },
 ];
