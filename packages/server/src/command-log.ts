@@ -153,7 +153,7 @@ export class CommandLog {
 
   /** The log was trimmed beyond what was taken, or is another one now. */
   #restart(follower: Follower): void {
-    this.#services.log.warn("the log of commands does not go on where this node was: what it missed ended nothing here");
+    this.#services.log.warn("the log of commands does not go on where this node was: what was lost of it ended nothing here");
     this.#early = [];
     this.#isStale = true;
     if (this.#phase.name === "following") this.#phase = this.#load(follower, Promise.resolve());
@@ -194,7 +194,7 @@ export class CommandLog {
       const { epoch, events } = page.run;
       const event = events.at(-1);
       if (event === undefined) return;
-      for (const each of events) if (each.seq <= upTo.seq) this.#apply(each);
+      for (const each of events) if (each.seq <= upTo.seq) this.#takeAgain(each, epoch);
       last = { epoch, seq: event.seq, eventId: event.eventId };
     }
   }
@@ -221,6 +221,13 @@ export class CommandLog {
       if (command !== undefined) this.#events.taken(command);
     }
     this.#snapshots.count(run.events.length, this);
+  }
+
+  /** Takes what is restored. In a log that is another one than this node followed each command is new to it, and ends what it is to end. */
+  #takeAgain(event: LoggedEvent, epoch: string): void {
+    const isNew = this.#position.epoch !== "" && this.#position.epoch !== epoch;
+    const command = this.#apply(event);
+    if (isNew && command !== undefined) this.#events.taken(command);
   }
 
   /** The command, where it is one. */
