@@ -81,7 +81,7 @@ describe.skipIf(!hasChromium || !hasRedis() || !hasNginx())("the canvas on three
   });
 
   it("CON-7, PRE-1 people at different nodes see each other, and go on when each of the nodes was killed and Redis too", async () => {
-    await expect.poll(() => [...cluster.connections().values()].toSorted(), poll).toEqual([0, 1, 1]);
+    await expect.poll(() => [...cluster.connections().values()].toSorted((a, b) => a - b), poll).toEqual([0, 1, 1]);
     await addConcept(ada, "From one node", 300, 150);
     await bo.concept("From one node").waitFor();
 
