@@ -52,7 +52,7 @@ export const commonFaults = [
 ] as const;
 
 /** What may go wrong where nodes tell each other something. */
-export const nodeFaults = ["node-freeze", "deploy", "broker-cut", "wedged", "broadcasts-lost", "broadcasts-repeated", "broadcasts-late"] as const;
+const nodeFaults = ["node-freeze", "deploy", "broker-cut", "wedged", "broadcasts-lost", "broadcasts-repeated", "broadcasts-late"] as const;
 
 /** Everything that may go wrong in a run. */
 export const faultNames = [...commonFaults, ...nodeFaults];
