@@ -85,7 +85,7 @@ describe("the pages", () => {
 });
 
 describe("ARCHITECTURE.md", () => {
-  const folders = ["scripts", "tests/simulation", ...readdirSync(join(root, "packages")).map((name) => `packages/${name}/src`)];
+  const folders = ["scripts", "tests/simulation", "tests/integration", ...readdirSync(join(root, "packages")).map((name) => `packages/${name}/src`)];
   const files = folders.flatMap((folder) => readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((file) => `${folder}/${file}`));
 
   it("every file that it names exists", () => {

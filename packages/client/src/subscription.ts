@@ -126,16 +126,16 @@ export function makeSubscription(channel: string, core: SubscriptionCore, events
     store.changed();
     return true;
   };
-  const startOver = (start: SubscriptionStart, from: Position | undefined): void => {
+  const startOver = (start: SubscriptionStart, from?: Position): void => {
     assertCounts(start.position.seq);
     // What is known of the last event is kept where it is still the last.
-    if (start.position.eventId !== undefined || position === undefined || !samePosition(position, start.position)) position = start.position;
+    if (start.position.eventId !== undefined || !samePosition(start.position, position)) position = start.position;
     // The gap begins where this client is: the server knows only where it was itself.
     events.started(start, from === undefined ? start.gap : { from: positionOf(from), to: positionOf(start.position) });
   };
   /** The server's answer: from here on the subscription is live. */
   const begin = (start: SubscriptionStart): void => {
-    const goesOn = position !== undefined && samePosition(position, start.position);
+    const goesOn = samePosition(start.position, position);
     // A start elsewhere than asked for is a gap, also where the server does not call it one.
     if (!goesOn || start.gap !== undefined || start.snapshot !== undefined) startOver(start, goesOn ? undefined : (position ?? forgotten));
     forgotten = undefined;
@@ -210,7 +210,10 @@ export function makeSubscription(channel: string, core: SubscriptionCore, events
       events.passed();
     },
     gap(start) {
-      if (isListening()) startOver(start, position);
+      if (!isListening() || position === undefined) return;
+      // The server tells where it believes this client to be. Where that is not so, only asking from where it is brings all that follows.
+      if (samePosition(position, start.gap?.from)) startOver(start);
+      else ask();
     },
     joined(start) {
       // Where the client was before, the server does not know: what lies in between is asked for.

@@ -122,15 +122,32 @@ describe("what was delivered already", () => {
 });
 
 describe("a gap", () => {
-  it("REC-3 is told from where this client was, and the state is that of the snapshot", () => {
+  it("REC-3 is told, and the state is that of the snapshot", () => {
     const stage = new Stage().live();
     const { gaps, seqs } = heard(stage);
     stage.link.events("board:1", 1, note(1));
-    stage.link.say({ op: "gap", channel: "board:1", start: { position: at(90), gap: { from: at(0), to: at(90) }, snapshot: { version: 2, state: ["ninety"] } } });
+    stage.link.say({ op: "gap", channel: "board:1", start: { position: at(90), gap: { from: at(1), to: at(90) }, snapshot: { version: 2, state: ["ninety"] } } });
     stage.link.events("board:1", 91, note(91));
     expect(gaps).toEqual([{ from: at(1), to: at(90) }]);
     expect(seqs).toEqual([1, 91]);
     expect(stage.board.state.getSnapshot()).toEqual(["ninety", "note 91"]);
+  });
+
+  it.each([
+    ["behind", 9, at(8), at(12)],
+    ["ahead", 7, at(8), at(12)],
+    ["so far behind that nothing is missing", 16, at(8), at(9)],
+  ])("REC-3 INV-3 asks from where this client is where the server believes it %s", (_, seen, from, to) => {
+    const stage = new Stage().live({ position: at(seen - 1) });
+    const { gaps, seqs } = heard(stage);
+    stage.link.events("board:1", seen, note(seen));
+    stage.link.say({ op: "gap", channel: "board:1", start: { position: to, gap: { from, to } } });
+    expect(stage.link.last("subscribe")).toMatchObject({ since: at(seen) });
+    expect(gaps).toEqual([]);
+    stage.link.answer(stage.link.last("subscribe"), { position: at(seen) });
+    stage.link.events("board:1", seen + 1, note(seen + 1));
+    expect(gaps).toEqual([]);
+    expect(seqs).toEqual([seen, seen + 1]);
   });
 
   it("REC-3 is told where the answer starts elsewhere than asked for, though the server does not call it one", () => {

@@ -13,7 +13,7 @@ describe("a bad frame of the server", () => {
     ["a good event before one without a place", events(note(1), { ...note(2), seq: "two" })],
     ["a good event before none at all", events(note(1), null)],
     ["a gap without a start", '{"op":"gap","channel":"board:1"}'],
-    ["a gap to no position", '{"op":"gap","channel":"board:1","start":{"position":{"epoch":"e1"}}}'],
+    ["a gap to no position", '{"op":"gap","channel":"board:1","start":{"position":{"epoch":"e1"},"gap":{"from":{"epoch":"e1","seq":0}}}}'],
     ["a list of members that is none", '{"op":"presence","channel":"board:1","members":[null]}'],
     ["a channel that is no text", '{"op":"joined","channel":7,"start":{"position":{"epoch":"e1","seq":0}}}'],
   ])("WIRE-5 REC-1: %s ends the connection, and has done nothing", (_title, message) => {

@@ -122,7 +122,7 @@ describe("the state of a channel", () => {
     const stage = new Stage().live();
     void stage.board.publish("note:add", note("mine"));
     stage.link.ack(stage.link.last("publish"), 1);
-    stage.link.say({ op: "gap", channel: "board:1", start: { position: at(4), snapshot: { version: 2, state: ["mine", "theirs"] } } });
+    stage.link.say({ op: "gap", channel: "board:1", start: { position: at(4), gap: { from: at(0), to: at(4) }, snapshot: { version: 2, state: ["mine", "theirs"] } } });
     expect(stage.board.state.getSnapshot()).toEqual(["mine", "theirs"]);
   });
 
@@ -140,7 +140,7 @@ describe("the state of a channel", () => {
     stage.link.answer(stage.link.last("publish"), { position: at(2, "e2"), eventId: "public:1" });
     stage.link.events("board:1", 10, noted("theirs"));
     expect(stage.board.state.getSnapshot()).toEqual(["theirs", "mine"]);
-    stage.link.say({ op: "gap", channel: "board:1", start: { position: at(2, "e2"), snapshot: { version: 2, state: ["mine"] } } });
+    stage.link.say({ op: "gap", channel: "board:1", start: { position: at(2, "e2"), gap: { from: at(10), to: at(2, "e2") }, snapshot: { version: 2, state: ["mine"] } } });
     expect(stage.board.state.getSnapshot()).toEqual(["mine"]);
   });
 
@@ -202,11 +202,11 @@ describe("the state of a channel", () => {
 
   it("STA-9: VERSION_UNSUPPORTED: a snapshot of a newer version surfaces, and the state stands still until one fits", () => {
     const stage = new Stage().live({ position: at(1), snapshot: { version: 2, state: ["a"] } });
-    stage.link.say({ op: "gap", channel: "board:1", start: { position: at(5), snapshot: { version: 3, state: ["newer"] } } });
+    stage.link.say({ op: "gap", channel: "board:1", start: { position: at(5), gap: { from: at(1), to: at(5) }, snapshot: { version: 3, state: ["newer"] } } });
     stage.link.events("board:1", 6, noted("b"));
     expect(stage.errors).toEqual(["VERSION_UNSUPPORTED"]);
     expect(stage.board.state.getSnapshot()).toEqual(["a"]);
-    stage.link.say({ op: "gap", channel: "board:1", start: { position: at(9), snapshot: { version: 2, state: ["c"] } } });
+    stage.link.say({ op: "gap", channel: "board:1", start: { position: at(9), gap: { from: at(6), to: at(9) }, snapshot: { version: 2, state: ["c"] } } });
     stage.link.events("board:1", 10, noted("d"));
     expect(stage.board.state.getSnapshot()).toEqual(["c", "d"]);
   });

@@ -12,7 +12,7 @@ export function isChannelName(name: string): boolean {
 /** @throws TuttiError `CHANNEL_INVALID`, also where the name has another number of segments than it should */
 export function assertChannelName(name: string, segments = name.split(":").length): void {
   if (isChannelName(name) && name.split(":").length === segments) return;
-  throw new TuttiError("CHANNEL_INVALID", { message: `"${name.slice(0, 40)}" is not a channel's name`, field: "channel" });
+  throw new TuttiError("CHANNEL_INVALID", { message: `"${name.slice(0, 40)}" is no channel`, field: "channel" });
 }
 
 /** The first segment of a channel's name, which carries policy; or of a type. */

@@ -12,8 +12,8 @@ export interface LastSeen extends Position {
   readonly eventId?: string;
 }
 
-export function samePosition(a: Position, b: Position): boolean {
-  return a.seq === b.seq && a.epoch === b.epoch;
+export function samePosition(a: Position, b: Position | undefined): boolean {
+  return a.seq === b?.seq && a.epoch === b.epoch;
 }
 
 /** `epoch-seq`, as it stands in URLs and logs. */

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { defineContract, TuttiError, type ErrorCode } from "@tutti/protocol";
 import { memoryStorage, storedSessions, type HeldSession } from "@tutti/client";
 import { lmdbBroker } from "@tutti/lmdb";
@@ -107,6 +108,8 @@ export const scenarios: Readonly<Record<ErrorCode, Scenario>> = {
     const broker = memoryBroker();
     const [first, second] = [await stage.serve({ broker }), await stage.serve({ broker })];
     const late = await stage.raw(first.url);
+    // Of two that come in the same millisecond, to nodes that have not heard of each other, nobody knows which is the later one.
+    await pause(2);
     const living = await stage.raw(second.url);
     const greeting = hello();
     living.send(greeting);
