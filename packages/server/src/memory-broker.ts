@@ -36,6 +36,9 @@ export interface MemoryBrokerOptions {
 
 const DEFAULTS = { deduplicationMs: 14 * 24 * 3_600_000, answersMax: 256, keysMax: 10_000, publishersMax: 10_000, channelsMax: 100_000 };
 
+/** What no channel's name begins with. */
+const OWN_PREFIX = "$";
+
 /**
  * One process's memory as the broker: nothing survives the process. All channels start a new epoch with it, so a client that comes back after
  * a restart is told of the gap.
@@ -51,6 +54,8 @@ class MemoryBroker implements Broker {
   /** One for all channels, so that a channel nobody ever wrote to may be forgotten, and is the same when it is asked for again. */
   readonly #epoch: string;
   readonly #logs = new Map<string, ChannelLog>();
+  /** The nodes' own: few, of names that no channel has, so they take no channel's place. */
+  readonly #ownLogs = new Map<string, ChannelLog>();
   readonly #listeners = new Map<string, Set<(message: string) => void>>();
   #closed = false;
 
@@ -142,6 +147,7 @@ class MemoryBroker implements Broker {
   async close(): Promise<void> {
     this.#closed = true;
     this.#logs.clear();
+    this.#ownLogs.clear();
     this.#listeners.clear();
   }
 
@@ -153,17 +159,22 @@ class MemoryBroker implements Broker {
   #log(channel: string): ChannelLog {
     const log = this.#known(channel);
     const { channelsMax } = this.#limits;
-    if (this.#logs.size >= channelsMax && !this.#logs.has(channel)) {
+    const logs = this.#logsBeside(channel);
+    if (logs === this.#logs && logs.size >= channelsMax && !logs.has(channel)) {
       throw new TuttiError("LIMIT_EXCEEDED", { message: `channelsMax of the memory broker is ${channelsMax}` });
     }
-    this.#logs.set(channel, log);
+    logs.set(channel, log);
     return log;
   }
 
   /** The log of a channel to look into; a blank one where there is none, so that asking for names costs nothing. */
   #known(channel: string): ChannelLog {
     this.#assertOpen();
-    return this.#logs.get(channel) ?? new ChannelLog(this.#environment, this.#limits, this.#epoch);
+    return this.#logsBeside(channel).get(channel) ?? new ChannelLog(this.#environment, this.#limits, this.#epoch);
+  }
+
+  #logsBeside(channel: string): Map<string, ChannelLog> {
+    return channel.startsWith(OWN_PREFIX) ? this.#ownLogs : this.#logs;
   }
 }
 

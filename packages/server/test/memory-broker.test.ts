@@ -80,6 +80,15 @@ describe("what the memory broker remembers", () => {
     return { environment, publish, fateOf };
   };
 
+  it("LIM-5 a log of the nodes themselves takes no channel's place", async () => {
+    const broker = memoryBroker({ environment: new ManualEnvironment(), channelsMax: 1 });
+    await broker.append("$own", { event: event("a") });
+    await broker.append("room:1", { event: event("a") });
+    await broker.append("$own", { event: event("a") });
+    await expect(broker.append("room:2", { event: event("a") })).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+    expect((await broker.head("$own")).position.seq).toBe(2);
+  });
+
   it("LIM-5 of a channel's publishers the publishersMax that published last", async () => {
     const { fateOf } = await overfull();
     expect(await fateOf("a", 1)).toMatchObject({ outcome: "repeat", position: { seq: 1 } });
