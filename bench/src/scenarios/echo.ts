@@ -1,7 +1,4 @@
-import { Crowd } from "../load/crowd.js";
-import { durationsOf, offer, type Borne } from "../load/offer.js";
-import { openLoop } from "../load/open-loop.js";
-import { joinings } from "../load/room.js";
+import { Pairs, pairCount } from "../load/pairs.js";
 import { centrifugo, centrifugoKept } from "../peers/centrifugo.js";
 import { servedBy, type Served } from "../peers/contenders.js";
 import { socketIo } from "../peers/socket-io.js";
@@ -9,14 +6,12 @@ import { tutti } from "../peers/tutti.js";
 import { ws } from "../peers/ws.js";
 import { scenario } from "../scenario.js";
 
-const pairs = 20;
 const perSecond = 50;
 const warmUpPerSecond = 1_000;
-const channelOf = (member: number): string => `room:${member >> 1}`;
 
 export const echo = scenario<Served>({
   name: "echo",
-  what: `${pairs} rooms of two, ${perSecond} publishes a second in all: how long a publish takes to its ack and to the other one, where nothing else goes on`,
+  what: `${pairCount} rooms of two, ${perSecond} publishes a second in all: how long a publish takes to its ack and to the other one, where nothing else goes on`,
   rounds: 5,
   quantities: [
     { name: "p50 of acks", unit: "ms", quantile: { of: "ack", share: 0.5 } },
@@ -32,22 +27,11 @@ export const echo = scenario<Served>({
     { quantity: "p50 of acks", of: "tutti", to: "socket.io" },
   ],
   async load({ peer, server }, size) {
-    const crowd = new Crowd({ ports: [server.port], wire: peer.wire, readsAll: true });
-    await crowd.join(joinings(0, 2 * pairs, (member) => [channelOf(member)]));
-    let next = 0;
-    const publishAt = (rate: number): Promise<Borne> =>
-      offer(crowd, server, durationsOf[size], () => {
-        const before = next;
-        const send = (intendedAt: number): void => {
-          const member = next++ % (2 * pairs);
-          crowd.publish(member, channelOf(member), intendedAt, 100);
-        };
-        return { stop: openLoop(rate, send, { isPrecise: true }), due: () => 2 * (next - before) };
-      });
+    const pairs = await Pairs.join({ ports: [server.port], wire: peer.wire, server, size });
     // A server that has run for a while has its code compiled; one that has seen fifty publishes has not.
-    await publishAt(warmUpPerSecond);
-    const borne = await publishAt(perSecond);
-    crowd.close();
+    await pairs.publish(warmUpPerSecond);
+    const borne = await pairs.publish(perSecond);
+    pairs.close();
     return { ack: borne.ackLatencies, latency: borne.latencies, cpu: 2 * borne.cpuUs };
   },
 });
