@@ -137,28 +137,33 @@ describe.skipIf(!hasRedis() || !hasNginx())("three nodes on one Redis, behind an
     await expectSeen(subscribers, contents);
   });
 
-  it.each(["all of it", "its last part"] as const)("INV-2, INV-5, REC-3: a Redis that lost %s is a new epoch, everybody is told of the gap, and goes on", async (lost) => {
+  it.each(["all of it", "its last part"] as const)("INV-2, INV-5, REC-3: where Redis lost %s everybody is told of the gap, and goes on", async (lost) => {
     const { redis } = await open();
     const subscribers = await subscribersOf(fleet!);
-    const publishers = publishersOf(fleet!, 4);
+    const width = 4;
+    const publishers = publishersOf(fleet!, width);
     await allAcknowledge(publishers);
     const before = await contentsOf(feed);
     const earlier = await redis.copyData();
-    await allAcknowledge(publishers);
+    // What was under way then is in the copy; the one after it is not.
+    for (let acks = 0; acks <= width; acks++) await allAcknowledge(publishers);
     await redis.restart({ signal: "SIGKILL", data: lost === "all of it" ? "lost" : earlier });
     await allAcknowledge(publishers);
     await Promise.all(publishers.map((each) => each.end()));
 
     const after = await contentsOf(feed);
-    expect(after.epoch).not.toBe(before.epoch);
+    // A log that went on past what was seen of it, before anybody could say so, keeps its epoch: there the events' ids tell.
+    if (lost === "all of it") expect(after.epoch).not.toBe(before.epoch);
     const lines = linesOf(after);
     await vi.waitFor(() => expect(subscribers.map(({ seen }) => seen.at(-1))).toEqual(subscribers.map(() => lines.at(-1))), patience);
+    expect(subscribers.some(({ seen }) => seen.some((line) => !lines.includes(line)))).toBe(true);
     for (const { seen, gaps } of subscribers) {
-      expect(gaps).toHaveLength(1);
+      // What came after that which the log no longer has is its end, without a hole.
+      const lastLost = seen.findLastIndex((line) => !lines.includes(line));
+      const kept = seen.slice(lastLost + 1);
+      if (lastLost >= 0) expect(gaps.length).toBeGreaterThan(0);
       expect(new Set(seen).size).toBe(seen.length);
-      // What came in the new epoch is its end, without a hole.
-      const inNewEpoch = seen.filter((line) => line.startsWith(`${after.epoch}:`));
-      expect(difference(inNewEpoch, lines.slice(-inNewEpoch.length))).toBeUndefined();
+      expect(difference(kept, lines.slice(-kept.length))).toBeUndefined();
     }
     const ids = after.events.map(idOf);
     expect(new Set(ids).size).toBe(ids.length);
