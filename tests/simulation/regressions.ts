@@ -28,4 +28,5 @@ export const regressions: readonly Regression[] = [
   { seed: 9548, profile: "failover", nodes: 3, story: "a node that had not noticed that the log was rolled back saved its state, and trimmed what nobody else could do without" },
   { seed: 60490, profile: "cluster", nodes: 3, story: "a revoke that came first in the log of a broker that had lost its data ended nothing at the other nodes, which said that it had" },
   { seed: 8151, profile: "cluster", nodes: 3, story: "an event that came twice, before a gap that began where the client no longer was, was shown twice" },
+  { seed: 761971, profile: "mixed", story: "a log of commands that went on under another epoch kicked everybody again whom it had kicked before" },
 ];

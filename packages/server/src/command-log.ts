@@ -13,6 +13,9 @@ const PAGE_COUNT = 256;
 const RETRY_MS = 1_000;
 const LOAD_ATTEMPTS = 3;
 
+/** Of how many commands it is known that they were taken. The latest one that a log has tells the others, so only what it may have lost counts. */
+const KNOWN_MAX = 1_000;
+
 /** A node that stood still for less than this reads what it missed; for longer, and the silence has ended its connections. */
 const HISTORY: Retention = { countMin: 1_000, ageMsMin: 300_000, countMax: 100_000, bytesMax: 64 * 1024 * 1024 };
 
@@ -39,6 +42,8 @@ export class CommandLog {
   #phase: Phase;
   /** How far the state is: behind the follower, while what was heard early waits. */
   #position: LastSeen = { epoch: "", seq: 0 };
+  /** The ids of the commands that were seen last: a log may go on under another epoch with what it had. */
+  readonly #known = new Set<string>();
   /** What was heard while the state was loaded. */
   #early: EventRun[] = [];
   /** The log started over while the state was loaded from it. */
@@ -179,8 +184,10 @@ export class CommandLog {
     const snapshot = await broker.loadSnapshot(COMMAND_LOG);
     const isKnown = this.#restoreFrom(snapshot);
     let last: LastSeen = snapshot === undefined || !isKnown ? { epoch: position.epoch, seq: floor } : lastSeen(snapshot);
+    const ids = isKnown ? [last.eventId] : [];
+    let unseen: Command[] = [];
     for (let gaps = 0; ; ) {
-      if (last.epoch === upTo.epoch && last.seq >= upTo.seq) return;
+      if (last.epoch === upTo.epoch && last.seq >= upTo.seq) return this.#takeRestored(ids, unseen, upTo);
       const page = await broker.read(COMMAND_LOG, last, { countMax: PAGE_COUNT });
       if (page.outcome === "gap") {
         // Another node may have saved and trimmed meanwhile.
@@ -193,8 +200,15 @@ export class CommandLog {
       }
       const { epoch, events } = page.run;
       const event = events.at(-1);
-      if (event === undefined) return;
-      for (const each of events) if (each.seq <= upTo.seq) this.#takeAgain(each, epoch);
+      if (event === undefined) return this.#takeRestored(ids, unseen, upTo);
+      for (const each of events) {
+        if (each.seq > upTo.seq) break;
+        ids.push(each.eventId);
+        // What stands before a command that was seen was seen, too.
+        const command = this.#apply(each);
+        if (this.#known.has(each.eventId)) unseen = [];
+        else if (command !== undefined) unseen.push(command);
+      }
       last = { epoch, seq: event.seq, eventId: event.eventId };
     }
   }
@@ -217,17 +231,27 @@ export class CommandLog {
   #take(run: EventRun): void {
     for (const event of run.events) {
       const command = this.#apply(event);
+      this.#know(event.eventId);
       this.#position = { epoch: run.epoch, seq: event.seq, eventId: event.eventId };
       if (command !== undefined) this.#events.taken(command);
     }
     this.#snapshots.count(run.events.length, this);
   }
 
-  /** Takes what is restored. In a log that is another one than this node followed each command is new to it, and ends what it is to end. */
-  #takeAgain(event: LoggedEvent, epoch: string): void {
-    const isNew = this.#position.epoch !== "" && this.#position.epoch !== epoch;
-    const command = this.#apply(event);
-    if (isNew && command !== undefined) this.#events.taken(command);
+  /** Of a log that is another one than this node followed, what it has not seen ends what it is to end. */
+  #takeRestored(ids: readonly (string | undefined)[], unseen: readonly Command[], { epoch }: Position): void {
+    for (const id of ids.slice(-KNOWN_MAX)) this.#know(id);
+    const isOther = this.#position.epoch !== "" && this.#position.epoch !== epoch;
+    if (isOther) for (const command of unseen) this.#events.taken(command);
+  }
+
+  #know(eventId: string | undefined): void {
+    if (eventId === undefined) return;
+    this.#known.delete(eventId);
+    this.#known.add(eventId);
+    if (this.#known.size <= KNOWN_MAX) return;
+    const [oldest = ""] = this.#known;
+    this.#known.delete(oldest);
   }
 
   /** The command, where it is one. */
