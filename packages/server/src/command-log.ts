@@ -204,8 +204,8 @@ export class CommandLog {
       for (const each of events) {
         if (each.seq > upTo.seq) break;
         ids.push(each.eventId);
-        // What stands before a command that was seen was seen, too.
         const command = this.#apply(each);
+        // What stands before a command that was seen was seen, too.
         if (this.#known.has(each.eventId)) unseen = [];
         else if (command !== undefined) unseen.push(command);
       }
