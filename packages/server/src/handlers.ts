@@ -12,7 +12,7 @@ import type {
   ParamsOf,
   PatternOf,
 } from "@tutti/protocol";
-import type { Handshake } from "./transport.js";
+import type { Handshake } from "./connections/transport.js";
 
 /** Who is there, as `authenticate` says. What else it returns reaches every handler. */
 export interface User {

@@ -1,19 +1,19 @@
-import type { Authenticator } from "./admission.js";
-import { Channels } from "./channels.js";
-import { Commands } from "./commands.js";
-import { Connection, type ConnectionMetadata } from "./connection.js";
-import { Drain, type DrainOptions } from "./drain.js";
-import { HelloGate } from "./hello-gate.js";
-import { Forwarder } from "./forwarding.js";
-import { LoopLag } from "./loop-lag.js";
+import { Channels } from "./channels/channels.js";
+import { Commands } from "./commands/commands.js";
+import { Connection, type ConnectionMetadata } from "./connections/connection.js";
+import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "./connections/transport.js";
+import { Drain, type DrainOptions } from "./lifecycle/drain.js";
+import { HelloGate } from "./lifecycle/hello-gate.js";
+import { LoopLag } from "./lifecycle/loop-lag.js";
+import { ReadinessWatch, type Health } from "./lifecycle/readiness.js";
 import type { NodeState } from "./node-state.js";
-import { Publishers } from "./publishers.js";
-import { ReadinessWatch, type Health } from "./readiness.js";
+import type { Authenticator } from "./policy/admission.js";
+import { Publishers } from "./publishing/publishers.js";
 import type { Services } from "./services.js";
-import { SessionClaims } from "./session-claims.js";
-import { Sessions } from "./sessions.js";
+import { Forwarder } from "./sessions/forwarding.js";
+import { SessionClaims } from "./sessions/session-claims.js";
+import { Sessions } from "./sessions/sessions.js";
 import type { Target } from "./target.js";
-import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "./transport.js";
 
 const SWEEP_MS = 1_000;
 

@@ -1,7 +1,7 @@
 export { createServer, type PublishOptions, type Server, type ServerChannel, type ServerStats, type SignalOptions } from "./server.js";
-export { closeOnSignals, type CloseOnSignalsOptions } from "./close-on-signals.js";
-export type { DrainOptions } from "./drain.js";
-export type { Health, NotReadyReason, Readiness } from "./readiness.js";
+export { closeOnSignals, type CloseOnSignalsOptions } from "./lifecycle/close-on-signals.js";
+export type { DrainOptions } from "./lifecycle/drain.js";
+export type { Health, NotReadyReason, Readiness } from "./lifecycle/readiness.js";
 export { defaultBounds, type Bounds, type NamespacePolicy, type ServerGuards, type ServerOptions } from "./options.js";
 export type {
   Action,
@@ -18,15 +18,15 @@ export type {
 } from "./handlers.js";
 export type { AttachOptions } from "./transports/websocket.js";
 export type { HealthPaths } from "./transports/health.js";
-export type { ConnectionMetadata } from "./connection.js";
-export type { NodeInfo } from "./nodes.js";
+export type { ConnectionMetadata } from "./connections/connection.js";
+export type { NodeInfo } from "./bus/nodes.js";
 export type { SignalTarget, Target } from "./target.js";
-export type { Published } from "./publisher.js";
+export type { Published } from "./publishing/publisher.js";
 export { silentLog, type Log, type LogFields } from "./log.js";
 export { consoleLog } from "./console-log.js";
 export { nodeEnvironment } from "./node-environment.js";
-export { verifiedTokens, type VerifiedTokensOptions } from "./verified-tokens.js";
-export { memoryBroker, type MemoryBrokerOptions } from "./memory-broker.js";
+export { verifiedTokens, type VerifiedTokensOptions } from "./policy/verified-tokens.js";
+export { memoryBroker, type MemoryBrokerOptions } from "./broker/memory-broker.js";
 export type {
   AppendRequest,
   Broker,
@@ -42,6 +42,6 @@ export type {
   ReadOptions,
   Retention,
   StoredSnapshot,
-} from "./broker.js";
-export { Packet } from "./packet.js";
-export type { ConnectionEvents, Handshake, HandshakeRequest, ServerTransport } from "./transport.js";
+} from "./broker/broker.js";
+export { Packet } from "./connections/packet.js";
+export type { ConnectionEvents, Handshake, HandshakeRequest, ServerTransport } from "./connections/transport.js";

@@ -1,14 +1,14 @@
-import type { Authenticator } from "./admission.js";
-import type { Channels } from "./channels.js";
-import type { Commands } from "./commands.js";
-import type { Connection } from "./connection.js";
-import type { Forwarder } from "./forwarding.js";
-import type { HelloGate } from "./hello-gate.js";
-import type { Publishers } from "./publishers.js";
-import type { ReadinessWatch } from "./readiness.js";
+import type { Channels } from "./channels/channels.js";
+import type { Commands } from "./commands/commands.js";
+import type { Connection } from "./connections/connection.js";
+import type { HelloGate } from "./lifecycle/hello-gate.js";
+import type { ReadinessWatch } from "./lifecycle/readiness.js";
+import type { Authenticator } from "./policy/admission.js";
+import type { Publishers } from "./publishing/publishers.js";
 import type { Services } from "./services.js";
-import type { SessionClaims } from "./session-claims.js";
-import type { Sessions } from "./sessions.js";
+import type { Forwarder } from "./sessions/forwarding.js";
+import type { SessionClaims } from "./sessions/session-claims.js";
+import type { Sessions } from "./sessions/sessions.js";
 
 /** What the connections of one node share. */
 export interface NodeState {

@@ -1,5 +1,5 @@
 import { TuttiError, limits, type Codec, type Contract, type Environment } from "@tutti/protocol";
-import type { Broker, Retention } from "./broker.js";
+import type { Broker, Retention } from "./broker/broker.js";
 import type { Authenticate, GlobalCallHandlers, Handlers, User } from "./handlers.js";
 import type { Log } from "./log.js";
 

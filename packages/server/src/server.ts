@@ -14,29 +14,29 @@ import {
   type StateOf,
   type UntypedContract,
 } from "@tutti/protocol";
-import { Authenticator } from "./admission.js";
-import { BrokerWatch } from "./broker-watch.js";
-import { Bus } from "./bus.js";
-import { ChannelHandle } from "./channel-handle.js";
-import type { ConnectionMetadata } from "./connection.js";
+import { BrokerWatch } from "./broker/broker-watch.js";
+import { memoryBroker } from "./broker/memory-broker.js";
+import { Bus } from "./bus/bus.js";
+import { Nodes, type NodeInfo } from "./bus/nodes.js";
+import { ChannelHandle } from "./channels/channel-handle.js";
+import type { ConnectionMetadata } from "./connections/connection.js";
+import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "./connections/transport.js";
+import { Turn } from "./connections/turn.js";
 import { consoleLog } from "./console-log.js";
-import type { DrainOptions } from "./drain.js";
 import type { UntypedCall, UntypedHandlers, User } from "./handlers.js";
 import { Hub } from "./hub.js";
-import { memoryBroker } from "./memory-broker.js";
-import type { SignalTarget, Target } from "./target.js";
+import type { DrainOptions } from "./lifecycle/drain.js";
+import type { Health, Readiness } from "./lifecycle/readiness.js";
 import { nodeEnvironment } from "./node-environment.js";
-import { Nodes, type NodeInfo } from "./nodes.js";
 import { boundsOf, type ServerOptions } from "./options.js";
-import { Policy } from "./policy.js";
-import { PresenceExchange } from "./presence-exchange.js";
-import type { Published } from "./publisher.js";
-import type { Health, Readiness } from "./readiness.js";
+import { Authenticator } from "./policy/admission.js";
+import { Policy } from "./policy/policy.js";
+import { PresenceExchange } from "./presence/presence-exchange.js";
+import type { Published } from "./publishing/publisher.js";
 import type { Services } from "./services.js";
-import { SessionTokens } from "./session-token.js";
-import { SignalRelay } from "./signal-relay.js";
-import { Turn } from "./turn.js";
-import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "./transport.js";
+import { SessionTokens } from "./sessions/session-token.js";
+import { SignalRelay } from "./signals/signal-relay.js";
+import type { SignalTarget, Target } from "./target.js";
 import { attachHealth } from "./transports/health.js";
 import { attachWebSocket, type AttachOptions } from "./transports/websocket.js";
 

@@ -1,15 +1,15 @@
 import type { Codec, Environment } from "@tutti/protocol";
-import type { BrokerWatch } from "./broker-watch.js";
-import type { Broker } from "./broker.js";
-import type { Bus } from "./bus.js";
+import type { BrokerWatch } from "./broker/broker-watch.js";
+import type { Broker } from "./broker/broker.js";
+import type { Bus } from "./bus/bus.js";
+import type { Nodes } from "./bus/nodes.js";
+import type { Turn } from "./connections/turn.js";
 import type { Log } from "./log.js";
-import type { Nodes } from "./nodes.js";
 import type { Bounds, ServerGuards } from "./options.js";
-import type { Policy } from "./policy.js";
-import type { PresenceExchange } from "./presence-exchange.js";
-import type { SessionTokens } from "./session-token.js";
-import type { SignalRelay } from "./signal-relay.js";
-import type { Turn } from "./turn.js";
+import type { Policy } from "./policy/policy.js";
+import type { PresenceExchange } from "./presence/presence-exchange.js";
+import type { SessionTokens } from "./sessions/session-token.js";
+import type { SignalRelay } from "./signals/signal-relay.js";
 
 /** What every part of one node shares. */
 export interface Services {

@@ -1,7 +1,7 @@
 import { memoryBroker } from "@tutti/server";
 import { describe, expect, it } from "vitest";
-import { Bus } from "../src/bus.js";
-import type { BusMessage, Sender } from "../src/bus-messages.js";
+import { Bus } from "../src/bus/bus.js";
+import type { BusMessage, Sender } from "../src/bus/bus-messages.js";
 import { BrokerLink } from "./support/neighbours.js";
 import { ManualEnvironment } from "./support/manual-environment.js";
 

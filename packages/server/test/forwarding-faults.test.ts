@@ -2,10 +2,10 @@ import { TuttiError } from "@tutti/protocol";
 import { defaultBounds, silentLog } from "@tutti/server";
 import { calmBroker, simulate, type BrokerFaults, type SimulatedBroker, type SimulatedWorld } from "@tutti/testkit";
 import { describe, expect, it } from "vitest";
-import { Bus } from "../src/bus.js";
-import { Forwarder } from "../src/forwarding.js";
-import { Nodes } from "../src/nodes.js";
-import { SessionTokens } from "../src/session-token.js";
+import { Bus } from "../src/bus/bus.js";
+import { Forwarder } from "../src/sessions/forwarding.js";
+import { Nodes } from "../src/bus/nodes.js";
+import { SessionTokens } from "../src/sessions/session-token.js";
 
 const place = { session: "s".repeat(22), ordinal: 1 };
 const keys = ["the key of all nodes, of 32 bytes and more"];

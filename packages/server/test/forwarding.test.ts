@@ -1,10 +1,10 @@
 import { TuttiError } from "@tutti/protocol";
 import { describe, expect, it } from "vitest";
 import { memoryBroker, silentLog, type Broker } from "@tutti/server";
-import { Bus } from "../src/bus.js";
-import { Forwarder, type UplinkMessage } from "../src/forwarding.js";
-import type { Nodes } from "../src/nodes.js";
-import { SessionTokens } from "../src/session-token.js";
+import { Bus } from "../src/bus/bus.js";
+import { Forwarder, type UplinkMessage } from "../src/sessions/forwarding.js";
+import type { Nodes } from "../src/bus/nodes.js";
+import { SessionTokens } from "../src/sessions/session-token.js";
 import { FaultyBroker } from "./support/faulty-broker.js";
 import { ManualEnvironment } from "./support/manual-environment.js";
 

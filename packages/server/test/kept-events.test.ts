@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { KeptEvents } from "../src/kept-events.js";
-import type { LoggedEvent } from "../src/broker.js";
+import { KeptEvents } from "../src/broker/kept-events.js";
+import type { LoggedEvent } from "../src/broker/broker.js";
 
 const event = (seq: number, payload: unknown = seq): LoggedEvent => ({ seq, prev: seq - 1, eventId: `event-${seq}`, type: "note:add", payload, timestamp: 0 });
 

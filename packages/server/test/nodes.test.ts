@@ -1,8 +1,8 @@
 import { simulate, type Participant } from "@tutti/testkit";
 import type { Broker } from "@tutti/server";
 import { describe, expect, it } from "vitest";
-import { Bus } from "../src/bus.js";
-import { Nodes, type NodeChange } from "../src/nodes.js";
+import { Bus } from "../src/bus/bus.js";
+import { Nodes, type NodeChange } from "../src/bus/nodes.js";
 import { defaultBounds } from "../src/options.js";
 
 interface TestNode {

@@ -1,7 +1,7 @@
 import { jsonCodec, type Codec } from "@tutti/protocol";
 import { msgpackCodec } from "@tutti/protocol/msgpack";
 import { describe, expect, it } from "vitest";
-import { Packet, SharedPacket } from "../src/packet.js";
+import { Packet, SharedPacket } from "../src/connections/packet.js";
 
 /** The codec, and how often it was asked to write. */
 function counted(codec: Codec): { readonly codec: Codec; readonly count: () => number } {

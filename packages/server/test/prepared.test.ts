@@ -1,6 +1,6 @@
 import { TuttiError } from "@tutti/protocol";
 import { describe, expect, it } from "vitest";
-import { PreparedPublishes, type PreparedTally } from "../src/prepared.js";
+import { PreparedPublishes, type PreparedTally } from "../src/publishing/prepared.js";
 import { ManualEnvironment } from "./support/manual-environment.js";
 
 const event = (text: string) => ({ type: "note:add", payload: { text }, isReplaced: true });

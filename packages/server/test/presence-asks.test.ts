@@ -1,10 +1,10 @@
 import { memoryBroker, silentLog } from "@tutti/server";
 import { describe, expect, it } from "vitest";
-import { Bus } from "../src/bus.js";
-import type { BusMessageOf } from "../src/bus-messages.js";
-import { PresenceAnswers, type OwnedList } from "../src/presence-answers.js";
-import { PresenceAsks } from "../src/presence-asks.js";
-import type { ToldMembers } from "../src/presence-messages.js";
+import { Bus } from "../src/bus/bus.js";
+import type { BusMessageOf } from "../src/bus/bus-messages.js";
+import { PresenceAnswers, type OwnedList } from "../src/presence/presence-answers.js";
+import { PresenceAsks } from "../src/presence/presence-asks.js";
+import type { ToldMembers } from "../src/presence/presence-messages.js";
 import { BrokerLink } from "./support/neighbours.js";
 import { ManualEnvironment } from "./support/manual-environment.js";
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { HeldMembers } from "../src/presence-held.js";
-import type { ToldChanges, ToldEntry } from "../src/presence-messages.js";
-import { PresenceNumbers } from "../src/presence-numbers.js";
-import { PresencePeer } from "../src/presence-peer.js";
+import { HeldMembers } from "../src/presence/presence-held.js";
+import type { ToldChanges, ToldEntry } from "../src/presence/presence-messages.js";
+import { PresenceNumbers } from "../src/presence/presence-numbers.js";
+import { PresencePeer } from "../src/presence/presence-peer.js";
 
 const entry = (session: string, state = "", ageMs = 0): ToldEntry => ({ member: { session, state, activity: "active", since: 1 }, ageMs });
 const changes = (before: number, number: number, entered: readonly ToldEntry[], left: readonly string[] = []): ToldChanges => ({ channel: "room:1", before, number, entered, left });

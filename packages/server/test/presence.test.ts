@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Presence } from "../src/presence.js";
+import { Presence } from "../src/presence/presence.js";
 import { ManualEnvironment } from "./support/manual-environment.js";
 import type { Peer } from "./support/peer.js";
 import { rooms } from "./support/rooms.js";

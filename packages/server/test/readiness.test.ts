@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { memoryBroker, silentLog, type ServerOptions } from "@tutti/server";
-import { ReadinessWatch } from "../src/readiness.js";
+import { ReadinessWatch } from "../src/lifecycle/readiness.js";
 import type { Peer } from "./support/peer.js";
 import { World } from "./support/world.js";
 

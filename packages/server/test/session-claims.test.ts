@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { memoryBroker, silentLog, type Broker } from "@tutti/server";
-import { Bus } from "../src/bus.js";
-import type { Connection } from "../src/connection.js";
-import type { NodeChange, Nodes } from "../src/nodes.js";
-import { SessionClaims } from "../src/session-claims.js";
-import { Sessions } from "../src/sessions.js";
+import { Bus } from "../src/bus/bus.js";
+import type { Connection } from "../src/connections/connection.js";
+import type { NodeChange, Nodes } from "../src/bus/nodes.js";
+import { SessionClaims } from "../src/sessions/session-claims.js";
+import { Sessions } from "../src/sessions/sessions.js";
 import { FaultyBroker } from "./support/faulty-broker.js";
 import { ManualEnvironment } from "./support/manual-environment.js";
 

@@ -1,7 +1,7 @@
 import { TuttiError } from "@tutti/protocol";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { SessionTokens } from "../src/session-token.js";
+import { SessionTokens } from "../src/sessions/session-token.js";
 import { ManualEnvironment } from "./support/manual-environment.js";
 
 const HOUR_MS = 3_600_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Connection } from "../src/connection.js";
-import { Sessions } from "../src/sessions.js";
+import type { Connection } from "../src/connections/connection.js";
+import { Sessions } from "../src/sessions/sessions.js";
 
 /** Only who it is counts here. */
 const connection = (): Connection => Object.create(null);

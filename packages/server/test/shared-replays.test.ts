@@ -1,7 +1,7 @@
 import { jsonCodec } from "@tutti/protocol";
 import { describe, expect, it } from "vitest";
 import type { LoggedEvent } from "@tutti/server";
-import { SharedReplays } from "../src/shared-replays.js";
+import { SharedReplays } from "../src/channels/shared-replays.js";
 
 const event = (seq: number, changes: Partial<LoggedEvent> = {}): LoggedEvent => ({ eventId: `e${seq}`, type: "item:add", payload: seq, timestamp: 0, seq, prev: seq - 1, ...changes });
 const events = (from: number, to: number): readonly LoggedEvent[] => Array.from({ length: to - from + 1 }, (_, index) => event(from + index));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Turn } from "../src/turn.js";
-import type { Writer } from "../src/writer-line.js";
+import { Turn } from "../src/connections/turn.js";
+import type { Writer } from "../src/connections/writer-line.js";
 import { ManualEnvironment } from "./support/manual-environment.js";
 
 /** A clock that work moves on, within a turn too. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { WriterLine, type Writer } from "../src/writer-line.js";
+import { WriterLine, type Writer } from "../src/connections/writer-line.js";
 
 const writer = (): Writer => ({ isInLine: false, flush: () => true });
 

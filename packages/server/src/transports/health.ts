@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, Server as HttpServer, ServerResponse } from "node:http";
 import type { Hub } from "../hub.js";
-import type { Readiness } from "../readiness.js";
+import type { Readiness } from "../lifecycle/readiness.js";
 import { pathOf } from "./request-path.js";
 
 /** Where a node tells those who watch over it how it is. */
