@@ -15,7 +15,7 @@ function findProgram(name: string): string | undefined {
 }
 
 /** Full path of a program. @throws what to do where the machine has none */
-export function programPath(name: "redis-server" | "redis-cli" | "nginx"): string {
+export function programPath(name: keyof typeof remedies): string {
   const path = findProgram(name);
   if (path === undefined) throw new Error(`${name} is not on this machine; ${remedies[name]}`);
   return path;
@@ -26,6 +26,7 @@ const remedies = {
   "redis-server": installRedis,
   "redis-cli": installRedis,
   nginx: 'install nginx ("apt-get install nginx-light", "brew install nginx")',
+  openssl: 'install OpenSSL ("apt-get install openssl", "brew install openssl")',
 } as const;
 
 /** Whether this machine has a Redis that is new enough, and its command line. */
@@ -34,6 +35,15 @@ export function hasRedis(): boolean {
   if (server === undefined || findProgram("redis-cli") === undefined) return false;
   const major = /\bv=(\d+)\./.exec(execFileSync(server, ["--version"], { encoding: "utf8" }))?.[1];
   return Number(major) >= redisMajorMin;
+}
+
+/** Whether the Redis of this machine speaks TLS. */
+export function hasRedisTls(): boolean {
+  return hasRedis() && execFileSync(programPath("redis-cli"), ["--help"], { encoding: "utf8" }).includes("--tls");
+}
+
+export function hasOpenssl(): boolean {
+  return findProgram("openssl") !== undefined;
 }
 
 export function hasNginx(): boolean {

@@ -1,3 +1,4 @@
+import type { Certificates } from "./certificates.js";
 import { freePort } from "./free-port.js";
 import { startRedis, type RedisServer } from "./redis-server.js";
 import { until } from "./until.js";
@@ -11,6 +12,8 @@ export interface RedisClusterOptions {
   readonly config?: readonly string[];
   /** How long one is silent before the others take it for dead: 1,000 unless given. */
   readonly nodeTimeoutMs?: number;
+  /** Each server speaks TLS alone, with all others too. */
+  readonly tls?: Certificates;
 }
 
 export interface FailOver {
@@ -39,8 +42,8 @@ export interface RedisCluster {
 const slotCount = 16_384;
 
 /** Starts a Redis Cluster; resolves once it serves every slot and each replica follows its master. */
-export async function startRedisCluster({ shards = 3, replicas = 1, config = [], nodeTimeoutMs = 1_000 }: RedisClusterOptions = {}): Promise<RedisCluster> {
-  const members = await startMembers(shards * (1 + replicas), [
+export async function startRedisCluster({ shards = 3, replicas = 1, config = [], nodeTimeoutMs = 1_000, tls }: RedisClusterOptions = {}): Promise<RedisCluster> {
+  const members = await startMembers(shards * (1 + replicas), tls, [
     "cluster-enabled yes",
     `cluster-node-timeout ${nodeTimeoutMs}`,
     // A replica that missed something is elected all the same, as happens where nobody is there who missed less.
@@ -66,10 +69,10 @@ interface Member {
   readonly id: string;
 }
 
-async function startMembers(count: number, config: readonly string[]): Promise<readonly Member[]> {
+async function startMembers(count: number, tls: Certificates | undefined, config: readonly string[]): Promise<readonly Member[]> {
   const starting = Array.from({ length: count }, async () => {
     const busPort = await freePort();
-    const server = await startRedis({ config: [...config, `cluster-port ${busPort}`] });
+    const server = await startRedis({ config: [...config, `cluster-port ${busPort}`], ...(tls !== undefined && { tls }) });
     return { server, busPort, id: await server.command("CLUSTER", "MYID") };
   });
   const results = await Promise.allSettled(starting);

@@ -1,6 +1,7 @@
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Certificates } from "./certificates.js";
 import { programPath } from "./found-programs.js";
 import { freePort } from "./free-port.js";
 import { Program, type End } from "./program.js";
@@ -12,6 +13,8 @@ export interface RedisOptions {
   readonly config?: readonly string[];
   /** Of the machine's choice unless given. */
   readonly port?: number;
+  /** Speaks TLS alone, also with others of its cluster, and asks nobody for a certificate. They have to last as long as it does. */
+  readonly tls?: Certificates;
 }
 
 /** What a Redis held at a moment. It lasts as long as the server's directory. */
@@ -60,10 +63,10 @@ export interface RedisServer {
 const startsMax = 5;
 
 /** Starts a Redis; resolves once it answers. */
-export async function startRedis({ config = [], port }: RedisOptions = {}): Promise<RedisServer> {
+export async function startRedis({ config = [], port, tls }: RedisOptions = {}): Promise<RedisServer> {
   const directory = await mkdtemp(join(tmpdir(), "tutti-redis-"));
   for (let attempt = 1; ; attempt++) {
-    const server = new LocalRedis(directory, port ?? (await freePort()), config);
+    const server = new LocalRedis(directory, port ?? (await freePort()), config, tls);
     try {
       await server.start();
       return server;
@@ -81,17 +84,19 @@ class LocalRedis implements RedisServer {
   readonly port: number;
   readonly #directory: string;
   readonly #config: readonly string[];
+  readonly #tls: Certificates | undefined;
   #program: Program | undefined;
   #copies = 0;
 
-  constructor(directory: string, port: number, config: readonly string[]) {
+  constructor(directory: string, port: number, config: readonly string[], tls: Certificates | undefined) {
     this.#directory = directory;
     this.port = port;
     this.#config = config;
+    this.#tls = tls;
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    return `${this.#tls === undefined ? "redis" : "rediss"}://127.0.0.1:${this.port}`;
   }
 
   get pid(): number {
@@ -111,7 +116,7 @@ class LocalRedis implements RedisServer {
   }
 
   command(...command: readonly string[]): Promise<string> {
-    return redisCommand(this.port, ...command);
+    return redisCommand({ port: this.port, tls: this.#tls }, ...command);
   }
 
   async start(data: StartData = "kept"): Promise<void> {
@@ -120,7 +125,7 @@ class LocalRedis implements RedisServer {
     if (data instanceof RedisData) await cp(data.directory, this.#data, { recursive: true });
     await mkdir(this.#data, { recursive: true });
     const file = join(this.#directory, "redis.conf");
-    const ours = ["bind 127.0.0.1", `port ${this.port}`, `dir "${this.#data}"`, 'save ""', "appendonly yes", "daemonize no"];
+    const ours = ["bind 127.0.0.1", ...doorOf(this.port, this.#tls), `dir "${this.#data}"`, 'save ""', "appendonly yes", "daemonize no"];
     await writeFile(file, `${[...ours, ...this.#config].join("\n")}\n`);
     const program = await Program.start(programPath("redis-server"), [file], { directory: this.#directory });
     this.#program = program;
@@ -175,4 +180,11 @@ class LocalRedis implements RedisServer {
       return error instanceof Error && error.message.includes("NOAUTH");
     }
   }
+}
+
+/** The lines by which it listens. */
+function doorOf(port: number, tls: Certificates | undefined): readonly string[] {
+  if (tls === undefined) return [`port ${port}`];
+  const files = [`tls-cert-file "${tls.certificateFile}"`, `tls-key-file "${tls.keyFile}"`, `tls-ca-cert-file "${tls.authorityFile}"`];
+  return ["port 0", `tls-port ${port}`, ...files, "tls-auth-clients no", "tls-replication yes", "tls-cluster yes"];
 }
