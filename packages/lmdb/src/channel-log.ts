@@ -1,7 +1,7 @@
 import { samePosition, type LastSeen, type Position, type Rewind } from "@tutti/protocol";
 import type { AppendRequest, EventRun, Head, IdempotencyKey, LoggedEvent, Outcome, Page, PublisherCount, Retention, StoredSnapshot } from "@tutti/server";
 import type { ChannelContext } from "./channel-context.js";
-import { ORIGIN, decodeChannel, decodeEvent, encodeChannel, encodeEvent, markOf, missing, type EventRecord, type Mark } from "./event-record.js";
+import { ORIGIN, decodeChannel, decodeEvent, encodeChannel, encodeEvent, markOf, missing, tipOf, type EventRecord, type Mark, type Tip } from "./event-record.js";
 import { KeyBook } from "./key-book.js";
 import { places, ranges } from "./layout.js";
 import { PublisherBook } from "./publisher-book.js";
@@ -14,15 +14,12 @@ import type { Writer } from "./write-queue.js";
 /** So many events at most are forgotten in one write beyond as many as it brings. */
 const FORGOTTEN_MAX = 1_024;
 
-/** The last event, with its id, or the floor where there is none. */
-interface Tip extends Mark {
-  readonly eventId?: string;
-}
-
 /** What is on disk of a channel. One that nobody wrote to has no id yet. */
 interface Extent {
   readonly id: number | undefined;
-  readonly floor: Mark;
+  /** The last event that was forgotten. */
+  readonly floor: Tip;
+  /** The last event, or the floor where there is none. */
   readonly head: Tip;
 }
 
@@ -39,7 +36,7 @@ export class ChannelLog implements Writer {
   readonly #shelf: SnapshotShelf;
   #flushed: Extent;
   /** Raised as soon as events are to be forgotten, so that nobody begins to read them. */
-  #floor: Mark;
+  #floor: Tip;
   #head: Tip;
   /** The event that decides whether something is due; read once for each floor. */
   #edge: Mark | undefined;
@@ -73,9 +70,10 @@ export class ChannelLog implements Writer {
 
   get head(): Head {
     const { seq, eventId } = this.#shown;
-    const floor = this.#shownFloor;
+    const { seq: floor, eventId: floorEventId } = this.#shownFloor;
     const position = this.#at(seq);
-    return eventId !== undefined && seq > floor ? { position, floor, eventId } : { position, floor };
+    if (eventId === undefined) return { position, floor };
+    return floorEventId === undefined ? { position, floor, eventId } : { position, floor, eventId, floorEventId };
   }
 
   /** How many events were shown and are not flushed. */
@@ -132,10 +130,11 @@ export class ChannelLog implements Writer {
     const { seq } = record.mark;
     if (publisher !== undefined) this.answer(publisher, seq);
     if (key !== undefined) this.#keys.add(this.#flushed.id, key, seq);
+    const before = this.#head;
     this.#unsealed.push(record);
-    this.#head = { ...record.mark, eventId: event.eventId };
+    this.#head = record.mark;
     if (retention !== undefined) this.#forgetSpare(retention);
-    if (this.#isShownAtOnce) this.#deliver([record.event]);
+    if (this.#isShownAtOnce) this.#deliver([record.event], before);
     return this.#at(seq);
   }
 
@@ -144,20 +143,21 @@ export class ChannelLog implements Writer {
   }
 
   read(after: LastSeen, countMax: number): Page {
-    const isKnown = after.epoch === this.#context.epoch && after.seq >= this.#shownFloor && after.seq <= this.#shown.seq;
-    if (!isKnown) return this.#gap();
-    const isChecked = after.eventId !== undefined && after.seq > this.#shownFloor;
+    const floor = this.#shownFloor;
+    const isKnown = after.epoch === this.#context.epoch && after.seq >= floor.seq && after.seq <= this.#shown.seq;
+    if (!isKnown || (after.seq === floor.seq && isOther(after, floor))) return this.#gap();
+    const isChecked = after.eventId !== undefined && after.seq > floor.seq;
     const events = this.#events(isChecked ? after.seq - 1 : after.seq, countMax + (isChecked ? 1 : 0));
     if (isChecked && events.shift()?.eventId !== after.eventId) return this.#gap();
     return { outcome: "page", run: { epoch: this.#context.epoch, events }, head: this.#at(this.#shown.seq) };
   }
 
-  locate(back: Rewind): Position {
+  locate(back: Rewind): LastSeen {
     const head = this.#shown;
     const floor = this.#shownFloor;
-    if ("count" in back) return this.#at(Math.max(floor, head.seq - back.count));
+    if ("count" in back) return this.#seen(this.#shownAt(Math.max(floor.seq, head.seq - back.count)));
     const since = this.#context.clock.now() - back.ageMs;
-    return this.#at(lastWhere(floor, head.seq, (seq) => this.#markAt(seq).at < since));
+    return this.#seen(this.#shownAt(lastWhere(floor.seq, head.seq, (seq) => this.#markAt(seq).at < since)));
   }
 
   /** Whether something is to be forgotten yet; a part of it goes with the next write then. */
@@ -177,7 +177,7 @@ export class ChannelLog implements Writer {
     const { position, eventId } = snapshot;
     const { epoch, seq } = position;
     if (epoch !== this.#context.epoch || seq > this.#shown.seq) return false;
-    if (eventId !== undefined && seq > this.#shownFloor && this.#events(seq - 1, 1)[0]?.eventId !== eventId) return false;
+    if (eventId !== undefined && seq >= this.#shownFloor.seq && isOther({ eventId }, this.#shownAt(seq))) return false;
     this.#shelf.put(this.#flushed.id, snapshot);
     return true;
   }
@@ -205,12 +205,13 @@ export class ChannelLog implements Writer {
   flushed(): void {
     if (this.#sealed === undefined) return;
     const { events, extent } = this.#sealed;
+    const before = this.#flushed.head;
     this.#flushed = extent;
     this.#sealed = undefined;
     this.#publishers.flushed();
     this.#keys.flushed();
     this.#shelf.flushed();
-    if (events.length > 0 && !this.#isShownAtOnce) this.#deliver(events.map(({ event }) => event));
+    if (events.length > 0 && !this.#isShownAtOnce) this.#deliver(events.map(({ event }) => event), before);
   }
 
   failed(): void {
@@ -232,8 +233,8 @@ export class ChannelLog implements Writer {
   }
 
   /** What is appended may be forgotten before anybody sees it. */
-  get #shownFloor(): number {
-    return Math.min(this.#floor.seq, this.#shown.seq);
+  get #shownFloor(): Tip {
+    return this.#floor.seq <= this.#shown.seq ? this.#floor : this.#shown;
   }
 
   /** What was appended and is not flushed. */
@@ -241,13 +242,18 @@ export class ChannelLog implements Writer {
     return this.#sealed === undefined ? this.#unsealed : [...this.#sealed.events, ...this.#unsealed];
   }
 
-  #deliver(events: readonly LoggedEvent[]): void {
-    const run: EventRun = { epoch: this.#context.epoch, events };
+  #deliver(events: readonly LoggedEvent[], { eventId: before }: Tip): void {
+    const { epoch } = this.#context;
+    const run: EventRun = before === undefined ? { epoch, events } : { epoch, events, before };
     for (const listener of this.listeners) this.#context.tell(() => listener(run));
   }
 
   #gap(): Page {
-    return { outcome: "gap", floor: this.#at(this.#shownFloor), head: this.#at(this.#shown.seq) };
+    return { outcome: "gap", floor: this.#seen(this.#shownFloor), head: this.#seen(this.#shown) };
+  }
+
+  #seen({ seq, eventId }: Tip): LastSeen {
+    return eventId === undefined ? this.#at(seq) : { epoch: this.#context.epoch, seq, eventId };
   }
 
   #at(seq: number): Position {
@@ -268,7 +274,7 @@ export class ChannelLog implements Writer {
   #raiseFloor(spare: number): void {
     const upTo = Math.min(spare, this.#flushed.floor.seq + this.#unsealed.length + FORGOTTEN_MAX);
     if (upTo <= this.#floor.seq) return;
-    this.#floor = this.#markAt(upTo);
+    this.#floor = this.#tipAt(upTo);
     this.#edge = undefined;
   }
 
@@ -292,13 +298,32 @@ export class ChannelLog implements Writer {
   }
 
   #markAt(seq: number): Mark {
+    return this.#knownAt(seq) ?? markOf(seq, this.#textAt(seq));
+  }
+
+  #tipAt(seq: number): Tip {
+    return this.#knownAt(seq) ?? tipOf(seq, this.#textAt(seq));
+  }
+
+  /** A place that anybody may see, the floor included. */
+  #shownAt(seq: number): Tip {
+    const floor = this.#shownFloor;
+    return seq === floor.seq ? floor : this.#tipAt(seq);
+  }
+
+  /** What need not be read. */
+  #knownAt(seq: number): Tip | undefined {
     if (seq <= this.#floor.seq) return this.#floor;
-    const { id, head } = this.#flushed;
+    const { head } = this.#flushed;
     if (seq === head.seq) return head;
-    if (seq > head.seq) return this.#ahead[seq - head.seq - 1]?.mark ?? this.#head;
+    return seq < head.seq ? undefined : (this.#ahead[seq - head.seq - 1]?.mark ?? this.#head);
+  }
+
+  #textAt(seq: number): string {
+    const { id } = this.#flushed;
     const text = id === undefined ? undefined : this.#context.store.get(places.event(id, seq));
     if (text === undefined) throw missing(this.#name, seq);
-    return markOf(seq, text);
+    return text;
   }
 
   #readExtent(): Extent {
@@ -307,8 +332,13 @@ export class ChannelLog implements Writer {
     if (text === undefined) return { id: undefined, floor: ORIGIN, head: ORIGIN };
     const { id, floor } = decodeChannel(text);
     for (const { key, value } of store.range({ ...ranges.eventsAbove(id, floor.seq), reverse: true, limit: 1 })) {
-      return { id, floor, head: { ...markOf(Number(key[2]), value), eventId: decodeEvent(value).eventId } };
+      return { id, floor, head: tipOf(Number(key[2]), value) };
     }
     return { id, floor, head: floor };
   }
+}
+
+/** Whether another event is known to stand there than was seen. */
+function isOther({ eventId }: Pick<LastSeen, "eventId">, there: Tip): boolean {
+  return eventId !== undefined && there.eventId !== undefined && there.eventId !== eventId;
 }

@@ -126,7 +126,7 @@ class DurableBroker implements Broker {
     return channels.map((channel) => this.#glance(channel).head);
   }
 
-  async locate(channel: string, back: Rewind): Promise<Position> {
+  async locate(channel: string, back: Rewind): Promise<LastSeen> {
     return this.#log(channel).locate(back);
   }
 

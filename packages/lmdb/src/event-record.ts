@@ -12,13 +12,18 @@ export interface Mark {
   readonly total: number;
 }
 
+/** A place with the event there, which may be forgotten. None is known at the beginning, nor at a floor that was written before floors had one. */
+export interface Tip extends Mark {
+  readonly eventId?: string;
+}
+
 /** Before everything. */
-export const ORIGIN: Mark = { seq: 0, at: 0, start: 0, total: 0 };
+export const ORIGIN: Tip = { seq: 0, at: 0, start: 0, total: 0 };
 
 /** An event and how it is stored: when, what stands before it in bytes, and it as JSON, which is not read where the mark is enough. */
 export interface EventRecord {
   readonly event: LoggedEvent;
-  readonly mark: Mark;
+  readonly mark: Tip;
   readonly text: string;
 }
 
@@ -34,7 +39,8 @@ export function encodeEvent(newEvent: NewEvent, { seq: prev, total: start }: Mar
   event.seq = prev + 1;
   event.prev = prev;
   const json = jsonCodec.encode([event], SERVER_DEPTH_MAX);
-  return { event, mark: { seq: event.seq, at, start, total: start + Buffer.byteLength(json) }, text: `${at} ${start} ${json}` };
+  const mark: Tip = { seq: event.seq, at, start, total: start + Buffer.byteLength(json), eventId: event.eventId };
+  return { event, mark, text: `${at} ${start} ${json}` };
 }
 
 export function markOf(seq: number, text: string): Mark {
@@ -49,6 +55,11 @@ export function decodeEvent(text: string): LoggedEvent {
   return event;
 }
 
+export function tipOf(seq: number, text: string): Tip {
+  const { at, start, total } = markOf(seq, text);
+  return { seq, at, start, total, eventId: decodeEvent(text).eventId };
+}
+
 function separators(text: string): readonly [number, number] {
   const first = text.indexOf(" ");
   return [first, text.indexOf(" ", first + 1)];
@@ -57,16 +68,17 @@ function separators(text: string): readonly [number, number] {
 /** A channel's number, and where its log begins. */
 export interface ChannelRecord {
   readonly id: number;
-  readonly floor: Mark;
+  readonly floor: Tip;
 }
 
-export function encodeChannel({ id, floor: { seq, at, start, total } }: ChannelRecord): string {
-  return JSON.stringify([id, seq, at, start, total]);
+export function encodeChannel({ id, floor: { seq, at, start, total, eventId } }: ChannelRecord): string {
+  const record = [id, seq, at, start, total];
+  return JSON.stringify(eventId === undefined ? record : [...record, eventId]);
 }
 
 export function decodeChannel(text: string): ChannelRecord {
-  const [id, seq, at, start, total] = JSON.parse(text) as [number, number, number, number, number];
-  return { id, floor: { seq, at, start, total } };
+  const [id, seq, at, start, total, eventId] = JSON.parse(text) as [number, number, number, number, number, string?];
+  return { id, floor: eventId === undefined ? { seq, at, start, total } : { seq, at, start, total, eventId } };
 }
 
 /** Thrown where an event that must be there is not. */

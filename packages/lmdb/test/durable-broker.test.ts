@@ -42,7 +42,7 @@ describe("what is not flushed", () => {
     expect([await stateOf(ack), await stateOf(lookup), await stateOf(repeat)]).toEqual(["pending", "pending", "pending"]);
     expect(await broker.head("room:1")).toEqual(before);
     expect(await eventsOf(broker, "room:1")).toHaveLength(1);
-    expect(await broker.locate("room:1", { count: 0 })).toEqual(before.position);
+    expect(await broker.locate("room:1", { count: 0 })).toEqual({ ...before.position, eventId: before.eventId });
     expect(runs).toEqual([]);
     store.release();
     const position: Position = { epoch: before.position.epoch, seq: 2 };
@@ -91,7 +91,30 @@ describe("the head of a channel", () => {
       expect(machine.store.readCounts).toEqual(new Map());
       expect(await broker.head("room:2")).toMatchObject({ eventId: last.event.eventId });
       await broker.trim("room:2", (await broker.head("room:2")).position);
-      expect((await broker.head("room:2")).eventId).toBeUndefined();
+      expect(await broker.head("room:2")).toMatchObject({ eventId: last.event.eventId, floorEventId: last.event.eventId });
+      await broker.close();
+    });
+  }
+});
+
+describe("a delivery", () => {
+  for (const durability of ["flush", "commit"] as const) {
+    test(`LOG-10 names the event before it, one that was forgotten too (durability ${durability})`, async () => {
+      const machine = new Machine();
+      const [first = request(), ...others] = Array.from({ length: 5 }, () => request());
+      const before = machine.start({ durability });
+      await before.append("room:1", first);
+      await before.close();
+      const broker = machine.start({ durability });
+      const runs: EventRun[] = [];
+      await broker.subscribe("room:1", (run) => runs.push(run));
+      const last = others.pop() ?? request();
+      await Promise.all(others.map((each) => broker.append("room:1", each)));
+      await broker.trim("room:1", (await broker.head("room:1")).position);
+      await broker.append("room:1", last);
+      await turns();
+      const chain = runs.flatMap(({ events, before: named }) => events.map((_, index) => events[index - 1]?.eventId ?? named));
+      expect(chain).toEqual([first, ...others].map(({ event }) => event.eventId));
       await broker.close();
     });
   }

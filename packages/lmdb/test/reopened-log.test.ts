@@ -31,15 +31,39 @@ describe("a log that is opened again", () => {
     const third = (await eventsOf(before, "room:1")).find(({ seq }) => seq === 3)?.eventId ?? "none";
     await before.saveSnapshot("room:1", { position: { ...head, seq: 3 }, eventId: third, version: 2, state: ["a"] });
     await before.trim("room:1", { ...head, seq: 3 });
+    const last = (await eventsOf(before, "room:2")).at(-1)?.eventId;
     await before.trim("room:2", head);
     await before.close();
     const after = machine.start();
-    expect(await after.head("room:1")).toEqual({ position: head, eventId, floor: 3 });
+    expect(await after.head("room:1")).toEqual({ position: head, eventId, floor: 3, floorEventId: third });
     expect((await eventsOf(after, "room:1")).map(({ seq, prev, payload }) => [seq, prev, payload])).toEqual([[4, 3, 4], [5, 4, 5]]);
     expect(await after.loadSnapshot("room:1")).toEqual({ position: { ...head, seq: 3 }, eventId: third, version: 2, state: ["a"] });
-    expect(await after.head("room:2")).toEqual({ position: head, floor: 5 });
+    expect(await after.head("room:2")).toEqual({ position: head, eventId: last, floor: 5, floorEventId: last });
     expect(await after.append("room:2", request())).toMatchObject({ position: { seq: 6 } });
     expect((await after.head("room:3")).position).toEqual(empty);
+  });
+
+  test("BRK-15 knows the event at its floor as before, and none at a floor that was written before floors had one", async () => {
+    const machine = new Machine();
+    const before = machine.start();
+    for (let n = 1; n <= 3; n++) await before.append("room:1", request());
+    const { position, eventId } = await before.head("room:1");
+    const second = (await eventsOf(before, "room:1"))[1]?.eventId;
+    const floor = { ...position, seq: 2 };
+    const another = { ...floor, eventId: "another" };
+    await before.trim("room:1", floor);
+    await before.close();
+    const after = machine.start();
+    expect(await after.read("room:1", another, { countMax: 1 })).toMatchObject({ outcome: "gap", floor: { ...floor, eventId: second } });
+    await after.close();
+    const record = JSON.parse(machine.store.get(["channel", "room:1"]) ?? "[]") as readonly unknown[];
+    expect(record).toHaveLength(6);
+    await machine.store.write([{ put: ["channel", "room:1"], value: JSON.stringify(record.slice(0, 5)) }]);
+    const old = machine.start();
+    expect(await old.head("room:1")).toEqual({ position, eventId, floor: 2 });
+    expect(await old.read("room:1", another, { countMax: 1 })).toMatchObject({ outcome: "page" });
+    await old.trim("room:1", position);
+    expect(await old.head("room:1")).toEqual({ position, eventId, floor: 3, floorEventId: eventId });
   });
 
   test("BRK-13 counts what events take from before on", async () => {

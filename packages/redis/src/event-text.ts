@@ -14,8 +14,13 @@ export function decodeId(token: string): string {
   return token.startsWith("%") ? Buffer.from(token.slice(1), "base64url").toString("utf16le") : token;
 }
 
+/** The id of an event as the event's JSON has it; empty for none. */
+export function idText(eventId: string | undefined): string {
+  return eventId === undefined ? "" : JSON.stringify(eventId);
+}
+
 /**
- * An event as JSON, made once: Redis stores it, delivers it and never looks into it. Its place is not in it, since Redis assigns that.
+ * An event as JSON, made once: Redis stores it, delivers it, and reads no more of it than the id with which it begins. Its place is not in it, since Redis assigns that.
  *
  * @throws TuttiError `PAYLOAD_INVALID`, `MESSAGE_TOO_DEEP`
  */

@@ -17,14 +17,14 @@ import {
 import { appendArgs, countArgs, lifetimeMs, lookupArgs, retentionArgs } from "./arguments.js";
 import { ClusterRequests, memberAt, type ClusterOptions } from "./cluster-link.js";
 import { Deliveries } from "./deliveries.js";
-import { encodeId } from "./event-text.js";
+import { encodeId, idText } from "./event-text.js";
 import { Feeds, type Seen } from "./feeds.js";
 import { Names } from "./keys.js";
 import { Line } from "./line.js";
 import type { Connect, DeliveryLink, RequestLink } from "./link.js";
 import { settingsOf, type RedisBrokerOptions, type Settings } from "./options.js";
 import { unavailable } from "./redis-error.js";
-import { readFlag, readHead, readOutcome, readPage, readPosition, readSettled, readSnapshot, type HeadReply } from "./replies.js";
+import { readFlag, readHead, readOutcome, readPage, readSeen, readSettled, readSnapshot, type HeadReply } from "./replies.js";
 import { Requests } from "./requests.js";
 import { scriptsOf, type PublishVerb, type Script, type Scripts } from "./scripts/script.js";
 import { checkServers } from "./server-check.js";
@@ -175,8 +175,7 @@ class RedisBroker implements Broker {
   }
 
   async head(channel: string): Promise<Head> {
-    const { position, eventId, floor } = await this.#head(channel, this.#feeds.seen(channel), { isBroken: false, wantsLast: false });
-    return { position, floor, ...(eventId !== undefined && { eventId }) };
+    return this.#head(channel, this.#feeds.seen(channel), { isBroken: false, wantsLast: false });
   }
 
   heads(channels: readonly string[]): Promise<readonly Head[]> {
@@ -184,9 +183,9 @@ class RedisBroker implements Broker {
     return Promise.all(channels.map((channel) => this.head(channel)));
   }
 
-  async locate(channel: string, back: Rewind): Promise<Position> {
+  async locate(channel: string, back: Rewind): Promise<LastSeen> {
     const args = "count" in back ? ["count", String(back.count)] : ["age", String(back.ageMs)];
-    return readPosition(await this.#run(channel, this.#scripts.locate, args));
+    return readSeen(await this.#run(channel, this.#scripts.locate, args));
   }
 
   async trim(channel: string, { epoch, seq }: Position, keep?: Retention): Promise<void> {
@@ -213,7 +212,7 @@ class RedisBroker implements Broker {
 
   async saveSnapshot(channel: string, { position: { epoch, seq }, eventId, version, state }: StoredSnapshot): Promise<boolean> {
     const text = jsonCodec.encode([{ version, state }], SERVER_DEPTH_MAX);
-    return readFlag(await this.#run(channel, this.#scripts.save, [epoch, String(seq), encodeId(eventId), text]));
+    return readFlag(await this.#run(channel, this.#scripts.save, [epoch, String(seq), encodeId(eventId), text, idText(eventId)]));
   }
 
   async loadSnapshot(channel: string): Promise<StoredSnapshot | undefined> {

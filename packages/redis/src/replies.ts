@@ -86,10 +86,11 @@ export interface HeadReply extends Head {
 export function readHead(reply: unknown): HeadReply {
   const fields = new Reply(reply);
   const position = fields.position(0);
-  const floor = fields.place(2);
-  const tip = fields.text(3);
-  const last = readLast(position, fields.text(4), fields.text(5));
-  return { position, floor, ...(position.seq > floor && tip !== "" && { eventId: decodeId(tip) }), ...(last && { last }) };
+  const tip = fields.text(2);
+  const floor = fields.place(3);
+  const floorEventId = readId(fields.text(4));
+  const last = readLast(position, fields.text(5), fields.text(6));
+  return { position, floor, ...(tip !== "" && { eventId: decodeId(tip) }), ...(floorEventId !== undefined && { floorEventId }), ...(last && { last }) };
 }
 
 function readLast({ epoch, seq }: Position, text: string, textBefore: string): EventRun | undefined {
@@ -98,8 +99,10 @@ function readLast({ epoch, seq }: Position, text: string, textBefore: string): E
   return textBefore === "" ? run : { ...run, before: eventOf(textBefore, seq - 1).eventId };
 }
 
-export function readPosition(reply: unknown): Position {
-  return new Reply(reply).position(0);
+/** A place, and the event there as far as it is known. */
+export function readSeen(reply: unknown): LastSeen {
+  const fields = new Reply(reply);
+  return seenAt(fields.position(0), readId(fields.text(2)));
 }
 
 /**
@@ -111,19 +114,35 @@ export function readPage(reply: unknown, after: LastSeen, countMax: number): Pag
   const fields = new Reply(reply);
   const outcome = fields.text(0);
   const head = fields.position(1);
-  const floor = { epoch: head.epoch, seq: fields.place(3) };
-  if (outcome === "gap") return { outcome, floor, head };
+  const tip = fields.text(3);
+  const floor = seenAt({ epoch: head.epoch, seq: fields.place(4) }, readId(fields.text(5)));
+  const gap: Page = { outcome: "gap", floor, head: seenAt(head, tip === "" ? undefined : decodeId(tip)) };
+  if (outcome === "gap") return gap;
   if (outcome !== "page") throw strange(`no page is called ${outcome.slice(0, 40)}`);
+  const isOtherFloor = after.seq === floor.seq && after.eventId !== undefined && floor.eventId !== undefined && after.eventId !== floor.eventId;
+  if (isOtherFloor) return gap;
   const isChecked = after.eventId !== undefined && after.seq > floor.seq;
   let prev = isChecked ? after.seq - 1 : after.seq;
-  const events = fields.list(4).map((entry) => {
+  const events = fields.list(6).map((entry) => {
     const event = readEntry(entry, prev);
     prev = event.seq;
     return event;
   });
-  if (isChecked && events.shift()?.eventId !== after.eventId) return { outcome: "gap", floor, head };
+  if (isChecked && events.shift()?.eventId !== after.eventId) return gap;
   if (events.length > countMax) throw strange("a page is longer than was asked for");
   return { outcome, run: { epoch: head.epoch, events }, head };
+}
+
+function seenAt({ epoch, seq }: Position, eventId: string | undefined): LastSeen {
+  return eventId === undefined ? { epoch, seq } : { epoch, seq, eventId };
+}
+
+/** The id of an event as JSON; `undefined` where it is empty. */
+function readId(text: string): string | undefined {
+  if (text === "") return undefined;
+  const id = valueOf(text);
+  if (typeof id !== "string") throw strange("an event id is no text");
+  return id;
 }
 
 export function readFlag(reply: unknown): boolean {

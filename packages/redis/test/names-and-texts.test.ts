@@ -4,7 +4,7 @@ import { checkServers } from "../src/server-check.js";
 import { decodeDelivery, decodeId, encodeEvent, encodeId } from "../src/event-text.js";
 import { Names } from "../src/keys.js";
 import type { RequestLink } from "../src/link.js";
-import { readFlag, readHead, readOutcome, readPage, readPosition, readSettled, readSnapshot } from "../src/replies.js";
+import { readFlag, readHead, readOutcome, readPage, readSeen, readSettled, readSnapshot } from "../src/replies.js";
 import { slotOf } from "../src/slots.js";
 import { RecordedLog } from "./support/redis-nodes.js";
 
@@ -60,22 +60,23 @@ describe("texts", () => {
 
   test("RDS-10 an answer of a script is read, or refused as unavailable", () => {
     const after = { epoch: "e", seq: 1 };
+    const place = (head: number): readonly unknown[] => ["e", head, "", 0, ""];
     const readers: readonly (readonly [(reply: unknown) => unknown, readonly unknown[]])[] = [
       [readOutcome, [undefined, [], ["landed"], ["appended", "e"], ["appended", "", 1], ["appended", "e", -1], ["appended", "e", "1"], ["refused", "{}"], ["refused", "{"], ["out-of-order"]]],
       [readSettled, [["none"]]],
-      [readHead, [["e", 1, 0], ["e", 1, 0, "", "not JSON", ""], [1, 1, 0, "", "", ""]]],
-      [readPosition, [{}, ["e", 1.5], ["e", 2 ** 53]]],
+      [readHead, [["e", 1, ""], ["e", 1, "", 0, "", "not JSON", ""], [1, 1, "", 0, "", "", ""], ["e", 1, "", 0, "not JSON", "", ""], ["e", 1, "", 0, "{}", "", ""]]],
+      [readSeen, [{}, ["e", 1], ["e", 1.5, ""], ["e", 2 ** 53, ""], ["e", 1, "7"], ["e", 1, '"half']]],
       [readFlag, [2, "1", undefined, true]],
       [readSnapshot, [["e", 1, "", "{}"], ["e", 1, "", '{"version":"1","state":{}}'], ["e", 1, ""]]],
-      [(reply) => readPage(reply, after, 1), [["book", "e", 1, 0, []], ["page", "e", 1, 0, "none"], ["page", "e", 1, 0, [["3-0", ["start", "0", "event", "{}"]]]], ["page", "e", 3, 0, [["2-0", ["start"]]]]]],
+      [(reply) => readPage(reply, after, 1), [["book", ...place(1), []], ["page", ...place(1), "none"], ["page", ...place(1), [["3-0", ["start", "0", "event", "{}"]]]], ["page", ...place(3), [["2-0", ["start"]]]], ["gap", "e", 1, "", 0]]],
     ];
     for (const [read, replies] of readers) {
       for (const reply of replies) expect(() => read(reply)).toThrow(expect.objectContaining({ code: "UNAVAILABLE" }));
     }
     const entry = (seq: number): unknown => [`${seq}-0`, ["start", "0", "event", encodeEvent({ eventId: `e-${seq}`, type: "t", payload: 1, timestamp: 0 })]];
-    expect(() => readPage(["page", "e", 3, 0, [entry(2), entry(3)]], after, 1)).toThrow(expect.objectContaining({ code: "UNAVAILABLE" }));
-    expect(readPage(["page", "e", 3, 0, [entry(2), entry(3)]], after, 2)).toMatchObject({ outcome: "page", run: { events: [{ seq: 2, prev: 1 }, { seq: 3, prev: 2 }] } });
-    expect(readPage(["page", "e", 3, 0, [entry(1), entry(2)]], { ...after, eventId: "other" }, 2)).toMatchObject({ outcome: "gap" });
+    expect(() => readPage(["page", ...place(3), [entry(2), entry(3)]], after, 1)).toThrow(expect.objectContaining({ code: "UNAVAILABLE" }));
+    expect(readPage(["page", ...place(3), [entry(2), entry(3)]], after, 2)).toMatchObject({ outcome: "page", run: { events: [{ seq: 2, prev: 1 }, { seq: 3, prev: 2 }] } });
+    expect(readPage(["page", ...place(3), [entry(1), entry(2)]], { ...after, eventId: "other" }, 2)).toMatchObject({ outcome: "gap" });
   });
 });
 

@@ -1,5 +1,5 @@
 import { hasRedis } from "@tutti/cluster";
-import type { LastSeen } from "@tutti/protocol";
+import type { LastSeen, Position } from "@tutti/protocol";
 import { describe, expect, test } from "vitest";
 import { digestOf } from "../src/keys.js";
 import { RecordedLog, RedisNodes, append, count, eventsOf, freshPrefix, hear, request } from "./support/redis-nodes.js";
@@ -48,6 +48,25 @@ describe.skipIf(!hasRedis())("several nodes on a Redis (needs redis)", { timeout
     const next = await append(broker, room);
     // The chain of ids holds over such an id too.
     await expect.poll(() => heard.last()?.events[0]?.seq).toBe(next.seq);
+  });
+
+  test("BRK-15 the event at the floor is known whatever its id, and a snapshot is kept where it names the event that stands there", async () => {
+    const broker = await nodes.start();
+    const ids = ["plain", "ä id with spaces\n\ud800", 'say "\\"', "\\", '{"eventId":"x"', "last"];
+    const landed = [];
+    for (const eventId of ids) landed.push({ position: await append(broker, room, { event: { ...request().event, eventId } }), eventId });
+    const saves = async (position: Position, eventId: string): Promise<boolean> => broker.saveSnapshot(room, { position, eventId, version: 1, state: {} });
+    for (const { position, eventId } of landed) {
+      expect(await broker.locate(room, { count: ids.length - position.seq })).toEqual({ ...position, eventId });
+      await broker.trim(room, position);
+      expect(await broker.head(room)).toMatchObject({ eventId: "last", floor: position.seq, floorEventId: eventId });
+      expect(await broker.read(room, { ...position, eventId }, { countMax: 10 })).toMatchObject({ outcome: "page" });
+      expect(await broker.read(room, { ...position, eventId: "another" }, { countMax: 10 })).toMatchObject({ outcome: "gap", floor: { ...position, eventId }, head: { eventId: "last" } });
+      expect([await saves(position, "another"), await saves(position, eventId)]).toEqual([false, true]);
+    }
+    const last = await append(broker, room, { event: { ...request().event, eventId: 'say "\\" again' } });
+    await append(broker, room);
+    expect([await saves(last, "another"), await saves(last, 'say "\\" again')]).toEqual([false, true]);
   });
 
   test("RDS-5 a channel is heard from Redis once by each node that has subscribers there, and by no other", async () => {
@@ -250,7 +269,7 @@ describe.skipIf(!hasRedis())("several nodes on a Redis (needs redis)", { timeout
     const before = await trims();
     await broker.trim(room, last);
     expect(await trims()).toBe(before + 3);
-    expect(await broker.head(room)).toEqual({ position: last, floor: last.seq });
+    expect(await broker.head(room)).toMatchObject({ position: last, floor: last.seq });
   });
 
   test("RDS-9 keys are kept as digests, so that neither their length nor what stands in them matters", async () => {

@@ -282,7 +282,7 @@ describe("a log that is not the one it was", () => {
     await pass(21_000);
     const { position } = await world.broker.inner.head(room);
     const from = { epoch: second!.epoch, seq: 2 };
-    expect(peer.of("gap")).toEqual([{ op: "gap", channel: room, start: { position, gap: { from, to: position } } }]);
+    expect(peer.of("gap")).toEqual([{ op: "gap", channel: room, start: { position: { ...position, eventId: "new-1" }, gap: { from, to: position } } }]);
     expect(position.epoch).not.toBe(from.epoch);
   });
 
@@ -314,9 +314,9 @@ describe("a log that is not the one it was", () => {
     const page = await world.broker.inner.read(room, before, { countMax: 1 });
     if (page.outcome === "page") world.broker.bring(page.run);
     await world.settle();
-    const { position } = await world.broker.inner.head(room);
+    const { position, eventId } = await world.broker.inner.head(room);
     const from = { epoch: seen!.epoch, seq: 1 };
-    expect(peer.of("gap").map(({ start }) => start)).toEqual([{ position, gap: { from, to: position } }]);
+    expect(peer.of("gap").map(({ start }) => start)).toEqual([{ position: { ...position, eventId }, gap: { from, to: position } }]);
     expect(textsOf(peer)).toEqual(["one"]);
   });
 
@@ -329,9 +329,9 @@ describe("a log that is not the one it was", () => {
     world.broker.inner = memoryBroker({ environment });
     await publish("one", "another two", "three");
     await pass(21_000);
-    const { position } = await world.broker.inner.head(room);
+    const { position, eventId } = await world.broker.inner.head(room);
     expect(position.epoch).toBe(second!.epoch);
-    expect(peer.of("gap").map(({ start }) => start)).toEqual([{ position, gap: { from: { epoch: position.epoch, seq: 2 }, to: position } }]);
+    expect(peer.of("gap").map(({ start }) => start)).toEqual([{ position: { ...position, eventId }, gap: { from: { epoch: position.epoch, seq: 2 }, to: position } }]);
     expect(textsOf(peer)).toEqual(["one", "two"]);
   });
 
@@ -343,8 +343,8 @@ describe("a log that is not the one it was", () => {
     await world.broker.inner.trim(room, { ...position, seq: 2 });
     await publish("four");
     await world.settle();
-    const { epoch } = (await world.broker.inner.head(room)).position;
-    expect(peer.of("gap").map(({ start }) => start)).toEqual([{ position: { epoch, seq: 2 }, gap: { from: { epoch, seq: 1 }, to: { epoch, seq: 2 } } }]);
+    const { position: { epoch }, floorEventId } = await world.broker.inner.head(room);
+    expect(peer.of("gap").map(({ start }) => start)).toEqual([{ position: { epoch, seq: 2, eventId: floorEventId }, gap: { from: { epoch, seq: 1 }, to: { epoch, seq: 2 } } }]);
     expect(textsOf(peer)).toEqual(["one", "three", "four"]);
     expect(peer.frames.map(({ op }) => op).slice(-3)).toEqual(["events", "gap", "events"]);
   });

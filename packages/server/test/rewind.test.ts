@@ -65,9 +65,10 @@ describe("a subscription with rewind", () => {
     const correlationId = peer.request({ op: "subscribe", channel: room, rewind: { count: 6 } });
     await world.settle();
     await world.broker.inner.trim(room, { ...position, seq: 8 });
+    const { floorEventId } = await world.broker.inner.head(room);
     release();
     await world.settle();
-    expect(peer.replyTo(correlationId)?.data).toEqual({ position: { ...position, seq: 8 } });
+    expect(peer.replyTo(correlationId)?.data).toEqual({ position: { ...position, seq: 8, eventId: floorEventId } });
     expect(textsOf(peer)).toEqual(["9", "10"]);
   });
 

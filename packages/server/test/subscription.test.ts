@@ -1,9 +1,10 @@
-import type { Position } from "@tutti/protocol";
+import type { LastSeen, Position } from "@tutti/protocol";
 import { describe, expect, it } from "vitest";
 import { memoryBroker } from "@tutti/server";
 import { room, text, textsOf } from "./support/following.js";
-import { append, expectChain } from "./support/history.js";
+import { append, appendSeen, expectChain, placeOf } from "./support/history.js";
 import { jumpingBroker } from "./support/jumping-broker.js";
+import { ManualEnvironment } from "./support/manual-environment.js";
 import type { Peer } from "./support/peer.js";
 import { rooms } from "./support/rooms.js";
 import { World } from "./support/world.js";
@@ -191,15 +192,43 @@ describe("a gap", () => {
   /** A room whose log has the positions from `floor` on. */
   async function trimmed(floor: number, total: number) {
     const world = new World({ contract: rooms });
-    const positions = await append(world, ...Array.from({ length: total }, (_, index) => `${index + 1}`));
+    const seen = await appendSeen(world, ...Array.from({ length: total }, (_, index) => `${index + 1}`));
+    const positions = seen.map(placeOf);
     await world.broker.inner.trim(room, { ...positions[0]!, seq: floor });
-    return { world, positions };
+    return { world, positions, seen };
   }
 
-  it("REC-3 below the floor goes on from the floor", async () => {
-    const { world, positions } = await trimmed(3, 5);
+  it("REC-11 is told with the event at the position where it goes on, as is any start", async () => {
+    const { world, seen } = await trimmed(3, 5);
+    const startOf = async (from: object): Promise<LastSeen> => {
+      const peer = await world.peer();
+      const { position } = await peer.subscribe(room, from);
+      peer.drop();
+      return position;
+    };
+    expect(await startOf({ since: seen[0] })).toEqual(seen[2]);
+    expect(await startOf({ since: { epoch: "foreign", seq: 9 } })).toEqual(seen[4]);
+    expect(await startOf({ since: seen[3] })).toEqual(seen[3]);
+    expect(await startOf({ rewind: { count: 1 } })).toEqual(seen[3]);
+    expect(await startOf({ rewind: { count: 5 } })).toEqual(seen[2]);
+    expect(await startOf({})).toEqual(seen[4]);
+    await world.broker.inner.trim(room, seen[4]!);
+    await world.advance(32_000);
+    expect(world.server.stats().channels).toBe(0);
+    expect(await startOf({})).toEqual(seen[4]);
+  });
+
+  it("REC-3 is one for who saw another event at the floor", async () => {
+    const { world, positions, seen } = await trimmed(3, 5);
     const peer = await world.peer();
-    expect(await peer.subscribe(room, { since: positions[0]! })).toEqual({ position: positions[2], gap: { from: positions[0], to: positions[2] } });
+    const start = await peer.subscribe(room, { since: { ...positions[2]!, eventId: "another" } });
+    expect(start).toEqual({ position: seen[4], gap: { from: positions[2], to: positions[4] } });
+  });
+
+  it("REC-3 below the floor goes on from the floor", async () => {
+    const { world, positions, seen } = await trimmed(3, 5);
+    const peer = await world.peer();
+    expect(await peer.subscribe(room, { since: positions[0]! })).toEqual({ position: seen[2], gap: { from: positions[0], to: positions[2] } });
     expect(textsOf(peer)).toEqual(["4", "5"]);
   });
 
@@ -208,11 +237,11 @@ describe("a gap", () => {
     ["from the future", (head: Position) => ({ ...head, seq: head.seq + 7 })],
     ["with another event than the one seen there", (head: Position) => ({ ...head, seq: 2, eventId: "another" })],
   ])("REC-3 %s goes on from the head", async (_, make) => {
-    const { world, positions } = await trimmed(0, 4);
+    const { world, positions, seen } = await trimmed(0, 4);
     const head = positions[3]!;
     const since = make(head);
     const peer = await world.peer();
-    expect(await peer.subscribe(room, { since })).toEqual({ position: head, gap: { from: { epoch: since.epoch, seq: since.seq }, to: head } });
+    expect(await peer.subscribe(room, { since })).toEqual({ position: seen[3], gap: { from: { epoch: since.epoch, seq: since.seq }, to: head } });
     await append(world, "5");
     await world.settle();
     expect(textsOf(peer)).toEqual(["5"]);
@@ -239,7 +268,7 @@ describe("a gap", () => {
   });
 
   it("REC-3 that opens while history is read is told in a frame of its own", async () => {
-    const { world, positions } = await trimmed(0, 5);
+    const { world, positions, seen } = await trimmed(0, 5);
     const peer = await world.peer();
     // The first read finds the start, the second one finds that it is gone.
     const release = world.broker.holdNext("subscribe");
@@ -254,15 +283,15 @@ describe("a gap", () => {
     };
     await world.settle();
     expect(peer.replyTo(id)?.data).toEqual({ position: positions[0] });
-    expect(peer.of("gap")).toEqual([{ op: "gap", channel: room, start: { position: positions[2], gap: { from: positions[0], to: positions[2] } } }]);
+    expect(peer.of("gap")).toEqual([{ op: "gap", channel: room, start: { position: seen[2], gap: { from: positions[0], to: positions[2] } } }]);
     expect(textsOf(peer)).toEqual(["4", "5"]);
   });
 });
 
 describe("a subscription that has read further than its node has heard", () => {
   /** The node has heard of one; the log has two and three too, and the peer has read them there. */
-  async function ahead() {
-    const world = new World({ contract: rooms, outboxBytesMax: 2_000 });
+  async function ahead(broker = memoryBroker()) {
+    const world = new World({ contract: rooms, outboxBytesMax: 2_000, broker });
     await (await world.peer()).subscribe(room);
     const [first] = await append(world, "one");
     world.broker.loses = () => true;
@@ -306,6 +335,74 @@ describe("a subscription that has read further than its node has heard", () => {
     expect(peer.of("gap")).toEqual([]);
     expectChain(first, peer.eventsOf(room));
     expect(textsOf(peer)).toEqual(["two", "three", "four"]);
+  });
+
+  /** The log then loses what came after the first `kept` events, and goes on in the same epoch; the node hears of that. */
+  async function aheadOfLoss(kept: number) {
+    const environment = Object.assign(new ManualEnvironment(), { id: () => "the-same-epoch-and-more" });
+    const [before, after] = [memoryBroker({ environment }), memoryBroker({ environment })];
+    const { world, peer, first } = await ahead(before);
+    const page = await before.read(room, { ...first, seq: 0 }, { countMax: 10 });
+    const events = page.outcome === "page" ? page.run.events : [];
+    for (const event of events.slice(0, kept)) await after.append(room, { event });
+    world.broker.inner = after;
+    await after.subscribe(room, (run) => {
+      if (!world.broker.loses(run)) world.broker.bring(run);
+    });
+    return { world, peer, epoch: first.epoch, seen: events.map(({ seq, eventId }) => ({ epoch: first.epoch, seq, eventId })) };
+  }
+
+  it("REC-12 asks the log again where its node hears of another event at its place", async () => {
+    const { world, peer, epoch } = await aheadOfLoss(1);
+    const [, third] = await appendSeen(world, "another two", "another three");
+    await world.settle();
+    const at3 = { epoch, seq: 3 };
+    expect(peer.of("gap")).toEqual([{ op: "gap", channel: room, start: { position: third, gap: { from: at3, to: at3 } } }]);
+    await append(world, "four");
+    await world.settle();
+    expect(textsOf(peer)).toEqual(["two", "three", "four"]);
+  });
+
+  it("REC-12 asks the log again where its node hears nothing", async () => {
+    const { world, peer, epoch, seen } = await aheadOfLoss(1);
+    await world.advance(21_000);
+    expect(peer.of("gap")).toEqual([{ op: "gap", channel: room, start: { position: seen[0], gap: { from: { epoch, seq: 3 }, to: { epoch, seq: 1 } } } }]);
+    await append(world, "another two");
+    await world.settle();
+    expect(textsOf(peer)).toEqual(["two", "three", "another two"]);
+  });
+
+  it("REC-12 is told of a gap where its node goes on at its place, with another event", async () => {
+    const { world, peer, epoch } = await aheadOfLoss(0);
+    world.broker.loses = () => true;
+    const [, , third] = await appendSeen(world, "another one", "another two", "another three");
+    await world.advance(21_000);
+    const at3 = { epoch, seq: 3 };
+    expect(peer.of("gap")).toEqual([{ op: "gap", channel: room, start: { position: third, gap: { from: at3, to: at3 } } }]);
+  });
+
+  it("REC-12 that is still reading joins only where its node has heard of the event that it has read", async () => {
+    const environment = Object.assign(new ManualEnvironment(), { id: () => "the-same-epoch-and-more" });
+    const after = memoryBroker({ environment });
+    const world = new World({ contract: rooms, broker: memoryBroker({ environment }) });
+    await (await world.peer()).subscribe(room);
+    const [first] = await append(world, "one", "two", "three");
+    const peer = await world.peer();
+    const [started, read] = [world.broker.holdAnswerOfNext("read"), world.broker.holdAnswerOfNext("read")];
+    peer.request({ op: "subscribe", channel: room, since: first! });
+    await world.settle();
+    started();
+    await world.settle();
+    world.broker.inner = after;
+    await after.subscribe(room, (run) => world.broker.bring(run));
+    await append(world, "another one", "another two", "another three");
+    await world.settle();
+    await append(world, "another four");
+    await world.settle();
+    read();
+    await world.settle();
+    expect(textsOf(peer)).toEqual(["two", "three"]);
+    expect(peer.of("gap").map(({ start }) => start)).toMatchObject([{ position: { seq: 4 }, gap: { from: { seq: 3 }, to: { seq: 4 } } }]);
   });
 
   it("LIM-1 is not among the live ones once it was cut off", async () => {

@@ -1,6 +1,6 @@
-import type { Position } from "@tutti/protocol";
+import type { LastSeen, Position } from "@tutti/protocol";
 import type { Broker, Retention } from "@tutti/server";
-import { appendMany, count, landedAt, readAll, request, type Suite } from "./broker-contract-tools.js";
+import { appendMany, count, idAt, landedAt, placeOf, readAll, request, type Suite } from "./broker-contract-tools.js";
 
 export function readSuite({ withBroker: it, expect }: Suite): void {
   it("BRK-6 reads in pages that follow each other", async (broker) => {
@@ -73,10 +73,10 @@ export function trimSuite({ withBroker: it, expect }: Suite): void {
     const positions = await appendMany(broker, "room:1", 6);
     const [, second, third, , , last] = positions;
     if (second === undefined || third === undefined || last === undefined) throw new Error("nothing was appended");
+    const [newest, forgotten] = [await idAt(broker, last), await idAt(broker, third)];
     await broker.trim("room:1", third);
-    const newest = (await readAll(broker, "room:1", third)).at(-1);
-    // The id is what tells this log from one that lost its tail and went on.
-    expect(await broker.head("room:1")).toEqual({ position: last, eventId: newest?.eventId, floor: third.seq });
+    // The ids are what tells this log from one that lost its tail and went on.
+    expect(await broker.head("room:1")).toEqual({ position: last, eventId: newest, floor: third.seq, floorEventId: forgotten });
     expect(await broker.read("room:1", start, { countMax: 10 })).toMatchObject({ outcome: "gap", floor: third, head: last });
     expect(await broker.read("room:1", second, { countMax: 10 })).toMatchObject({ outcome: "gap" });
     const [next, ...others] = await readAll(broker, "room:1", third);
@@ -87,9 +87,10 @@ export function trimSuite({ withBroker: it, expect }: Suite): void {
   it("BRK-7 trims to the head at most, never lowers the floor, and goes on counting", async (broker) => {
     const [first, second] = await appendMany(broker, "room:1", 2);
     if (first === undefined || second === undefined) throw new Error("nothing was appended");
+    const newest = await idAt(broker, second);
     await broker.trim("room:1", second);
     await broker.trim("room:1", first);
-    expect(await broker.head("room:1")).toEqual({ position: second, floor: second.seq });
+    expect(await broker.head("room:1")).toEqual({ position: second, eventId: newest, floor: second.seq, floorEventId: newest });
     const third = landedAt(await broker.append("room:1", request()));
     expect(third.seq).toBeGreaterThan(second.seq);
     expect((await readAll(broker, "room:1", second))[0]).toMatchObject({ seq: third.seq, prev: second.seq });
@@ -108,6 +109,57 @@ export function trimSuite({ withBroker: it, expect }: Suite): void {
   });
 }
 
+export function floorSuite({ withBroker: it, expect }: Suite): void {
+  it("BRK-15 names the event at its floor, and tells whoever saw another one there of a gap", async (broker) => {
+    const positions = await appendMany(broker, "room:1", 6);
+    const [first, , third, , , head] = positions;
+    if (first === undefined || third === undefined || head === undefined) throw new Error("nothing was appended");
+    const [newest, forgotten] = [await idAt(broker, head), await idAt(broker, third)];
+    await broker.trim("room:1", third);
+    const gap = { outcome: "gap", floor: { ...third, eventId: forgotten }, head: { ...head, eventId: newest } };
+    expect(await broker.read("room:1", first, { countMax: 10 })).toMatchObject(gap);
+    expect(await broker.read("room:1", { ...third, eventId: "another" }, { countMax: 10 })).toMatchObject(gap);
+    expect(await broker.read("room:1", { ...third, eventId: forgotten }, { countMax: 10 })).toMatchObject({ outcome: "page", run: { events: [{}, {}, {}] } });
+  });
+
+  it("BRK-15 names it at a floor that is the head, and above which an event comes to stand", async (broker) => {
+    const [, head] = await appendMany(broker, "room:1", 2);
+    if (head === undefined) throw new Error("nothing was appended");
+    const newest = await idAt(broker, head);
+    await broker.trim("room:1", head);
+    const seen = { ...head, eventId: newest };
+    expect(await broker.locate("room:1", { count: 0 })).toEqual(seen);
+    expect(await broker.read("room:1", seen, { countMax: 10 })).toMatchObject({ outcome: "page", run: { events: [] } });
+    expect(await broker.read("room:1", { ...head, eventId: "another" }, { countMax: 10 })).toMatchObject({ outcome: "gap", head: seen });
+    await appendMany(broker, "room:1", 1);
+    expect(await broker.head("room:1")).toMatchObject({ floor: head.seq, floorEventId: newest });
+    expect(await broker.read("room:1", { ...head, eventId: "another" }, { countMax: 10 })).toMatchObject({ outcome: "gap", floor: seen });
+  });
+
+  it("BRK-15 names it where a retention raised the floor", async (broker) => {
+    const retention: Retention = { ...FOR_EVER, countMax: 5 };
+    const requests = Array.from({ length: 150 }, () => request({ retention }));
+    const ids = new Map<number, string>();
+    for (const one of requests) ids.set(landedAt(await broker.append("room:1", one)).seq, one.event.eventId);
+    const { floor, floorEventId } = await broker.head("room:1");
+    expect(floor).toBeGreaterThan(0);
+    expect(floorEventId).toBe(ids.get(floor));
+  });
+
+  it("BRK-15 names the event of each place that it locates", async (broker) => {
+    const positions = await appendMany(broker, "room:1", 5);
+    const [, second, , fourth, head] = positions;
+    if (second === undefined || fourth === undefined || head === undefined) throw new Error("nothing was appended");
+    const seen: LastSeen[] = [];
+    for (const position of positions) seen.push({ ...position, eventId: await idAt(broker, position) });
+    await broker.trim("room:1", second);
+    expect(await broker.locate("room:1", { count: 0 })).toEqual(seen[4]);
+    expect(await broker.locate("room:1", { count: 1 })).toEqual(seen[3]);
+    expect(await broker.locate("room:1", { count: 5 })).toEqual(seen[1]);
+    expect(await broker.locate("room:1", { ageMs: Number.MAX_SAFE_INTEGER })).toEqual(seen[1]);
+  });
+}
+
 export function headsSuite({ withBroker: it, expect }: Suite): void {
   it("BRK-14 tells the heads of several channels as each is told alone, in the order asked", async (broker) => {
     const [, second] = await appendMany(broker, "room:1", 3);
@@ -120,7 +172,7 @@ export function headsSuite({ withBroker: it, expect }: Suite): void {
     const alone = [];
     for (const channel of asked) alone.push(await broker.head(channel));
     expect(await broker.heads(asked)).toEqual(alone);
-    expect(alone.map(({ eventId }) => eventId !== undefined)).toEqual([true, false, true, false, true]);
+    expect(alone.map(({ eventId }) => eventId !== undefined)).toEqual([true, false, true, true, true]);
   });
 
   it("BRK-14 tells of hundreds of channels at once, and of none", async (broker) => {
@@ -136,10 +188,10 @@ export function locateSuite({ withBroker: it, expect }: Suite): void {
   it("BRK-11 locates so many events behind the head, and the floor where there are not so many", async (broker) => {
     const start = (await broker.head("room:1")).position;
     const positions = await appendMany(broker, "room:1", 7);
-    expect(await broker.locate("room:1", { count: 3 })).toEqual(positions[3]);
-    expect(await broker.locate("room:1", { count: 0 })).toEqual(positions[6]);
-    expect(await broker.locate("room:1", { count: 7 })).toEqual(start);
-    expect(await broker.locate("room:1", { count: Number.MAX_SAFE_INTEGER })).toEqual(start);
+    expect(placeOf(await broker.locate("room:1", { count: 3 }))).toEqual(positions[3]);
+    expect(placeOf(await broker.locate("room:1", { count: 0 }))).toEqual(positions[6]);
+    expect(placeOf(await broker.locate("room:1", { count: 7 }))).toEqual(start);
+    expect(placeOf(await broker.locate("room:1", { count: Number.MAX_SAFE_INTEGER }))).toEqual(start);
     const events = await readAll(broker, "room:1", await broker.locate("room:1", { count: 2 }));
     expect(events.map(({ seq }) => seq)).toEqual(positions.slice(5).map(({ seq }) => seq));
   });
@@ -151,9 +203,9 @@ export function locateSuite({ withBroker: it, expect }: Suite): void {
     await elapse(60_000);
     const young = await appendMany(broker, "room:1", 2);
     await elapse(10_000);
-    expect(await broker.locate("room:1", { ageMs: 30_000 })).toEqual(old[2]);
-    expect(await broker.locate("room:1", { ageMs: 5_000 })).toEqual(young[1]);
-    expect(await broker.locate("room:1", { ageMs: Number.MAX_SAFE_INTEGER })).toEqual(start);
+    expect(placeOf(await broker.locate("room:1", { ageMs: 30_000 }))).toEqual(old[2]);
+    expect(placeOf(await broker.locate("room:1", { ageMs: 5_000 }))).toEqual(young[1]);
+    expect(placeOf(await broker.locate("room:1", { ageMs: Number.MAX_SAFE_INTEGER }))).toEqual(start);
   });
 
   it("BRK-11 locates nothing below the floor", async (broker) => {
@@ -161,9 +213,9 @@ export function locateSuite({ withBroker: it, expect }: Suite): void {
     const [, , third, fourth] = positions;
     if (third === undefined || fourth === undefined) throw new Error("nothing was appended");
     await broker.trim("room:1", third);
-    expect(await broker.locate("room:1", { count: 5 })).toEqual(third);
-    expect(await broker.locate("room:1", { ageMs: Number.MAX_SAFE_INTEGER })).toEqual(third);
-    expect(await broker.locate("room:1", { count: 2 })).toEqual(fourth);
+    expect(placeOf(await broker.locate("room:1", { count: 5 }))).toEqual(third);
+    expect(placeOf(await broker.locate("room:1", { ageMs: Number.MAX_SAFE_INTEGER }))).toEqual(third);
+    expect(placeOf(await broker.locate("room:1", { count: 2 }))).toEqual(fourth);
   });
 
   it("BRK-11 locates the head of a channel that nobody wrote to", async (broker) => {

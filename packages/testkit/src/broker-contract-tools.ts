@@ -64,6 +64,18 @@ export async function readAll(broker: Broker, channel: string, after: Position, 
   }
 }
 
+/** The id of the event at a position of `room:1`, which the log still has. */
+export async function idAt(broker: Broker, { epoch, seq }: Position): Promise<string> {
+  const { floor } = await broker.head("room:1");
+  const event = (await readAll(broker, "room:1", { epoch, seq: floor })).find((each) => each.seq === seq);
+  if (event === undefined) throw new Error(`nothing stands at ${seq}`);
+  return event.eventId;
+}
+
+export function placeOf({ epoch, seq }: Position): Position {
+  return { epoch, seq };
+}
+
 /** One suite of one broker. */
 export interface Suite {
   readonly withBroker: (title: string, body: (broker: Broker, elapse: (ms: number) => Promise<void>) => Promise<void>) => void;

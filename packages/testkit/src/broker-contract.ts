@@ -1,5 +1,5 @@
 import type { Broker, EventRun, LoggedEvent } from "@tutti/server";
-import { headsSuite, locateSuite, readSuite, retentionSuite, trimSuite } from "./broker-contract-history.js";
+import { floorSuite, headsSuite, locateSuite, readSuite, retentionSuite, trimSuite } from "./broker-contract-history.js";
 import { DELIVERY_MS, appendMany, count, landedAt, readAll, request, type BrokerUnderTest, type Suite, type TestFramework } from "./broker-contract-tools.js";
 
 /**
@@ -28,6 +28,7 @@ export function brokerContractSuite(name: string, create: () => Promise<BrokerUn
     readSuite(suite);
     headsSuite(suite);
     trimSuite(suite);
+    floorSuite(suite);
     locateSuite(suite);
     retentionSuite(suite);
     busSuite(suite);

@@ -1,5 +1,5 @@
-import { TuttiError } from "@tutti/protocol";
-import type { AppendRequest, Broker, EventRun, Outcome } from "@tutti/server";
+import { TuttiError, type LastSeen } from "@tutti/protocol";
+import type { AppendRequest, Broker, EventRun, Outcome, Page, ReadOptions } from "@tutti/server";
 import { BrokerLink, type LinkCut } from "./broker-link.js";
 import type { SimulatedClock } from "./clock.js";
 import type { Participant } from "./participant.js";
@@ -56,6 +56,11 @@ export interface SimulatedBrokerOptions {
   readonly seed: number;
   /** Makes the log behind it; called again when its data is lost, or is an earlier state of it. */
   readonly create: () => Broker;
+  /**
+   * Makes it anew with the data that it has, under another epoch. With it, a broker that was rolled back begins one as soon as it is asked for what comes
+   * after an event that it lost; without it, or where it has gone on past that by then, it goes on in the epoch that it had.
+   */
+  readonly beginEpoch?: () => Broker;
   /** Hears of every event that lands, at the moment it does. */
   readonly landed?: (landing: Landing) => void;
 }
@@ -108,6 +113,8 @@ export class SimulatedBroker {
   /** Rises with each restart: what was asked before it is never answered after it. */
   #incarnation = 0;
   #isDown = false;
+  /** Whether somebody may have seen what it lost, and shows it by naming that. */
+  #hasLost = false;
 
   constructor(options: SimulatedBrokerOptions) {
     this.#options = options;
@@ -126,7 +133,7 @@ export class SimulatedBroker {
       append: (channel, request) => ask("append", channel, () => this.#append(channel, request)),
       refuse: (channel, publisher, error) => ask("refuse", channel, () => this.#log.refuse(channel, publisher, error)),
       lookup: (channel, id) => ask("lookup", channel, () => this.#log.lookup(channel, id)),
-      read: (channel, after, options) => ask("read", channel, () => this.#log.read(channel, after, options)),
+      read: (channel, after, options) => ask("read", channel, () => this.#read(channel, after, options)),
       head: (channel) => ask("head", channel, () => this.#log.head(channel)),
       heads: (channels) => ask("heads", `of ${channels.length}`, () => this.#log.heads(channels)),
       locate: (channel, back) => ask("locate", channel, () => this.#log.locate(channel, back)),
@@ -186,7 +193,10 @@ export class SimulatedBroker {
    * are taken up again, as a client library of a broker does.
    */
   async start(data: "kept" | "lost" | "rolled back"): Promise<void> {
-    if (data !== "kept") this.#log = this.#options.create();
+    if (data !== "kept") {
+      this.#log = this.#options.create();
+      this.#hasLost = data === "rolled back" && this.#options.beginEpoch !== undefined;
+    }
     this.#isDown = false;
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.attach()));
   }
@@ -195,6 +205,27 @@ export class SimulatedBroker {
     const outcome = await this.#log.append(channel, request);
     if (outcome.outcome === "appended") this.#options.landed?.({ channel, ...outcome.position, request });
     return outcome;
+  }
+
+  async #read(channel: string, after: LastSeen, options: ReadOptions): Promise<Page> {
+    if (this.#hasLost && (await this.#lacks(channel, after))) await this.#beginEpoch();
+    return this.#log.read(channel, after, options);
+  }
+
+  async #beginEpoch(): Promise<void> {
+    const { beginEpoch } = this.#options;
+    if (!this.#hasLost || beginEpoch === undefined) return;
+    this.#hasLost = false;
+    for (const subscription of this.#subscriptions) subscription.detach();
+    this.#log = beginEpoch();
+    await Promise.all([...this.#subscriptions].map((subscription) => subscription.attach()));
+  }
+
+  /** Whether somebody saw further than the log reaches, or another event at its head. */
+  async #lacks(channel: string, { epoch, seq, eventId }: LastSeen): Promise<boolean> {
+    const { position: head, eventId: there } = await this.#log.head(channel);
+    const isOther = seq === head.seq && eventId !== undefined && there !== undefined && there !== eventId;
+    return epoch === head.epoch && (seq > head.seq || isOther);
   }
 
   /** Requests of one node arrive in the order in which they were made; answers come as they come. */

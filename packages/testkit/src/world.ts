@@ -15,6 +15,8 @@ export interface SimulateOptions {
 export interface WorldBrokerOptions {
   /** Makes the log behind the broker; one in memory unless given. */
   readonly create?: (process: Participant) => Broker;
+  /** Makes it anew with the data that it has, under another epoch, where a broker that was rolled back is to notice what it lost. */
+  readonly beginEpoch?: (process: Participant) => Broker;
   /** Hears of every event that lands, at the moment it does. */
   readonly landed?: (landing: Landing) => void;
 }
@@ -37,10 +39,17 @@ export class SimulatedWorld {
   }
 
   /** A broker in a process of its own. Each server node gets its `connect(process)`. */
-  broker({ create = (environment) => memoryBroker({ environment }), landed }: WorldBrokerOptions = {}): SimulatedBroker {
+  broker({ create = (environment) => memoryBroker({ environment }), beginEpoch, landed }: WorldBrokerOptions = {}): SimulatedBroker {
     const participant = this.process("broker");
     const { clock } = this;
-    return new SimulatedBroker({ clock, participant, seed: this.#seed, create: () => create(participant), ...(landed !== undefined && { landed }) });
+    return new SimulatedBroker({
+      clock,
+      participant,
+      seed: this.#seed,
+      create: () => create(participant),
+      ...(beginEpoch !== undefined && { beginEpoch: () => beginEpoch(participant) }),
+      ...(landed !== undefined && { landed }),
+    });
   }
 }
 

@@ -80,6 +80,25 @@ describe("the simulated broker", () => {
     expect(runs.flatMap(({ events }) => events.map(({ seq }) => seq))).toEqual([2, 2]);
   });
 
+  it("begins a new epoch, where it can, once it is asked for what comes after an event that it lost when it was rolled back", async () => {
+    const clock = new SimulatedClock();
+    const participant = new Participant(clock, "broker", 1);
+    const logOf = (epoch: string): Broker => memoryBroker({ environment: Object.assign(new Participant(clock, epoch, 1), { id: () => epoch }) });
+    const simulated = new SimulatedBroker({ clock, participant, seed: 1, create: () => logOf("first"), beginEpoch: () => logOf("second") });
+    const broker = simulated.connect(new Participant(clock, "node", 1));
+    const heard: string[] = [];
+    await settled(clock, broker.subscribe("room:1", ({ epoch }) => heard.push(epoch)));
+    await settled(clock, broker.append("room:1", append(1)));
+    simulated.stop();
+    await simulated.start("rolled back");
+    expect(await settled(clock, broker.read("room:1", { epoch: "first", seq: 0 }, { countMax: 1 }))).toMatchObject({ outcome: "page", head: { epoch: "first", seq: 0 } });
+    expect(await settled(clock, broker.read("room:1", { epoch: "first", seq: 1 }, { countMax: 1 }))).toMatchObject({ outcome: "gap", head: { epoch: "second" } });
+    await settled(clock, broker.append("room:1", append(1)));
+    expect(heard).toEqual(["first", "second"]);
+    // Nothing was lost since.
+    expect(await settled(clock, broker.read("room:1", { epoch: "second", seq: 9 }, { countMax: 1 }))).toMatchObject({ outcome: "gap", head: { epoch: "second", seq: 1 } });
+  });
+
   it("cuts one node off, one way or the other, and no other node", async () => {
     const { clock, node, simulated, broker, landings } = setup();
     const other = simulated.connect(new Participant(clock, "other", 1));

@@ -3,7 +3,7 @@
  * `ARGV[2]` how far the test's clock is ahead, in ms; the server's own clock rules, so that nodes whose clocks differ agree.
  *
  * A log counts by ones. An event is an entry of the stream with the id `<seq>-<at>` and the fields `start` (what all events before it take, in
- * bytes) and `event` (JSON, which no script looks into).
+ * bytes) and `event` (JSON, of which no script reads more than the id at its beginning).
  */
 export const logPrelude = `
 local META, EVENTS, YOUNG, OLD, YOUNG_KEYS, OLD_KEYS, SNAPSHOT, TOPIC = unpack(KEYS)
@@ -18,7 +18,7 @@ local function replication()
 end
 
 local function open()
-  local m = redis.call("HMGET", META, "epoch", "seq", "floor", "tip", "at", "total", "below", "edge", "expires", "publishers", "keys", "doubt")
+  local m = redis.call("HMGET", META, "epoch", "seq", "floor", "tip", "at", "total", "below", "edge", "expires", "publishers", "keys", "doubt", "floor_id")
   if not m[1] then
     -- Nothing of an earlier life may be taken for a part of this one.
     redis.call("UNLINK", EVENTS, YOUNG, OLD, YOUNG_KEYS, OLD_KEYS, SNAPSHOT)
@@ -32,7 +32,7 @@ local function open()
   log = {
     epoch = m[1], seq = tonumber(m[2] or 0), floor = tonumber(m[3] or 0), tip = m[4] or "", at = tonumber(m[5] or 0),
     total = tonumber(m[6] or 0), below = tonumber(m[7] or 0), edge = tonumber(m[8] or -1), expires = m[9] and tonumber(m[9]),
-    publishers = tonumber(m[10] or 0), keys = tonumber(m[11] or 0), doubt = tonumber(m[12] or 0),
+    publishers = tonumber(m[10] or 0), keys = tonumber(m[11] or 0), doubt = tonumber(m[12] or 0), floor_id = m[13] or "",
   }
 end
 
@@ -41,6 +41,22 @@ local function mark(seq)
   local entry = redis.call("XRANGE", EVENTS, seq, seq, "COUNT", 1)[1]
   if not entry then return 0, 0 end
   return tonumber(string.match(entry[1], "-(%d+)$")), tonumber(entry[2][2])
+end
+
+local function event_at(seq)
+  if seq <= log.floor then return false end
+  local entry = redis.call("XRANGE", EVENTS, seq, seq, "COUNT", 1)[1]
+  return entry and entry[2][4]
+end
+
+-- The id of an event as JSON, with which its text begins; empty where it is not known.
+local function id_at(seq)
+  if seq == log.floor then return log.floor_id end
+  local event = event_at(seq)
+  if not event or string.sub(event, 1, 12) ~= '{"eventId":"' then return "" end
+  local at = string.find(event, '["\\\\]', 13)
+  while at and string.sub(event, at, at) ~= '"' do at = string.find(event, '["\\\\]', at + 2) end
+  return at and string.sub(event, 12, at) or ""
 end
 
 local function last_where(low, high, holds)
@@ -57,9 +73,10 @@ local function forget(up_to)
     local _, start = mark(up_to + 1)
     below = start
   end
+  local id = id_at(up_to)
   redis.call("XTRIM", EVENTS, "MINID", up_to + 1)
-  redis.call("HSET", META, "floor", up_to, "below", below, "edge", -1)
-  log.floor, log.below, log.edge = up_to, below, -1
+  redis.call("HSET", META, "floor", up_to, "floor_id", id, "below", below, "edge", -1)
+  log.floor, log.floor_id, log.below, log.edge = up_to, id, below, -1
 end
 
 local function message(seq, tip_before, event)
@@ -73,12 +90,6 @@ end
  * as it has after each restart and fail-over. What is lost then is told to all who listen, by the last event under the new epoch.
  */
 export const healingPrelude = `
-local function event_at(seq)
-  if seq <= log.floor then return false end
-  local entry = redis.call("XRANGE", EVENTS, seq, seq, "COUNT", 1)[1]
-  return entry and entry[2][4]
-end
-
 local function heal(epoch, seq, tip, is_broken)
   if epoch ~= log.epoch then return end
   local is_other = seq == log.seq and tip ~= "" and log.tip ~= "" and tip ~= log.tip

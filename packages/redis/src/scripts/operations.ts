@@ -79,13 +79,13 @@ local PAGE_BYTES_MAX = 1048576
 local epoch, after, count = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[6])
 open()
 heal(epoch, after, ARGV[5], false)
-local gap = { "gap", log.epoch, log.seq, log.floor }
+local gap = { "gap", log.epoch, log.seq, log.tip, log.floor, log.floor_id }
 if epoch ~= log.epoch or after < log.floor or after > log.seq then return gap end
 local first = after + 1
 if ARGV[7] == "1" and after > log.floor then
   first, count = after, count + 1
 end
-if first > log.seq then return { "page", log.epoch, log.seq, log.floor, {} } end
+if first > log.seq then return { "page", log.epoch, log.seq, log.tip, log.floor, log.floor_id, {} } end
 if log.total - log.below > PAGE_BYTES_MAX then
   -- One that was asked for comes, whatever its size.
   local least, last = math.min(after + 1, log.seq), math.min(first + count - 1, log.seq)
@@ -101,9 +101,9 @@ local found = entries[1] and tonumber(string.match(entries[1][1], "^%d+"))
 if found ~= first then
   -- Somebody evicted or deleted the events, and not the rest.
   forget(log.seq)
-  return { "gap", log.epoch, log.seq, log.floor }
+  return { "gap", log.epoch, log.seq, log.tip, log.floor, log.floor_id }
 end
-return { "page", log.epoch, log.seq, log.floor, entries }
+return { "page", log.epoch, log.seq, log.tip, log.floor, log.floor_id, entries }
 `;
 
 /** Arguments: epoch, seq and event id of the last that was seen, or none; `1` where it is known that the log was another; `1` for the last two events too. */
@@ -111,16 +111,17 @@ export const headBody = `
 open()
 if ARGV[3] ~= "" then heal(ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6] == "1") end
 local wants_last = ARGV[7] == "1"
-return { log.epoch, log.seq, log.floor, log.tip, wants_last and event_at(log.seq) or "", wants_last and event_at(log.seq - 1) or "" }
+return { log.epoch, log.seq, log.tip, log.floor, log.floor_id, wants_last and event_at(log.seq) or "", wants_last and event_at(log.seq - 1) or "" }
 `;
 
 /** Arguments: `count` or `age`, and how many events or ms. */
 export const locateBody = `
 open()
 local back = tonumber(ARGV[4])
-if ARGV[3] == "count" then return { log.epoch, math.max(log.floor, log.seq - back) } end
 local since = now - back
-return { log.epoch, last_where(log.floor, log.seq, function(seq) return mark(seq) < since end) }
+local seq = ARGV[3] == "count" and math.max(log.floor, log.seq - back)
+  or last_where(log.floor, log.seq, function(at) return mark(at) < since end)
+return { log.epoch, seq, id_at(seq) }
 `;
 
 /** Arguments: epoch, seq, retention. Answers with 1 where there is more to forget. */
@@ -132,12 +133,14 @@ if up_to <= log.floor then return 0 end
 return forget_spare(retention_of(5), up_to) and 1 or 0
 `;
 
-/** Arguments: epoch, seq, event id, version and state as JSON. Answers with 1 where it, or a newer one, is kept. */
+/** Arguments: epoch, seq, event id, version and state as JSON, the event id as JSON. Answers with 1 where it, or a newer one, is kept. */
 export const saveBody = `
 open()
 local seq = tonumber(ARGV[4])
 if ARGV[3] ~= log.epoch or seq > log.seq then return 0 end
 if seq == log.seq and ARGV[5] ~= "" and log.tip ~= "" and ARGV[5] ~= log.tip then return 0 end
+local there = id_at(seq)
+if ARGV[7] ~= "" and there ~= "" and ARGV[7] ~= there then return 0 end
 local kept = redis.call("HGET", SNAPSHOT, "seq")
 if kept and tonumber(kept) > seq then return 1 end
 redis.call("HSET", SNAPSHOT, "seq", seq, "tip", ARGV[5], "state", ARGV[6])

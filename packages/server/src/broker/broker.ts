@@ -75,19 +75,31 @@ export type Outcome =
 export type Page =
   | { readonly outcome: "page"; readonly run: EventRun; readonly head: Position }
   /** The position is below the floor, of another epoch, from the future, or another event stands there. */
-  | { readonly outcome: "gap"; readonly floor: Position; readonly head: Position };
+  | { readonly outcome: "gap"; readonly floor: LastSeen; readonly head: LastSeen };
 
 export interface Head {
   readonly position: Position;
-  /** The event there, where the log still has it. */
+  /** The event there, where the log knows it. */
   readonly eventId?: string;
   /** Everything after this `seq` can be read. */
   readonly floor: number;
+  /** The event at the floor, the last one that was forgotten, where the log knows it. */
+  readonly floorEventId?: string;
 }
 
 /** The position of a head or a snapshot, with what was seen there. */
 export function lastSeen({ position: { epoch, seq }, eventId }: Pick<Head, "position" | "eventId">): LastSeen {
   return { epoch, seq, ...(eventId !== undefined && { eventId }) };
+}
+
+/** Where a log begins that has this head. */
+export function floorOf({ position: { epoch }, floor, floorEventId }: Head): LastSeen {
+  return { epoch, seq: floor, ...(floorEventId !== undefined && { eventId: floorEventId }) };
+}
+
+/** Whether two events of one place are known to be different ones. */
+export function isOther(one: Pick<LastSeen, "eventId">, two: Pick<LastSeen, "eventId">): boolean {
+  return one.eventId !== undefined && two.eventId !== undefined && one.eventId !== two.eventId;
 }
 
 export interface ReadOptions {
@@ -113,6 +125,9 @@ export type BrokerHealth = { readonly status: "ready" } | { readonly status: "un
  * at once; a promise that it resolved is kept as long as the broker promises to keep anything. A promise that rejects leaves the outcome
  * open: the event may have landed, and asking again with the same count or key tells. All rejections are `TuttiError`s, `UNAVAILABLE` where
  * asking again later makes sense.
+ *
+ * Positions are told with the event there, that at the floor too, which was forgotten: a log that loses its tail and goes on in the same epoch is known
+ * by nothing else.
  */
 export interface Broker {
   /** Appends one event. Events of one channel are appended in the order in which `append` was called. */
@@ -136,8 +151,8 @@ export interface Broker {
    * a time: it is no use of them that would keep one in memory.
    */
   heads(channels: readonly string[]): Promise<readonly Head[]>;
-  /** The position after which the events that `back` names come; the floor where it reaches below. */
-  locate(channel: string, back: Rewind): Promise<Position>;
+  /** The position after which the events that `back` names come, with the event there; the floor where it reaches below. */
+  locate(channel: string, back: Rewind): Promise<LastSeen>;
   /**
    * Forgets the events up to and including `upTo`, those that `keep` wants kept left out. Nothing where `upTo` is of another epoch: a node may
    * not have heard yet that it is over.

@@ -3,6 +3,7 @@ import {
   lastSeen,
   type AppendRequest,
   type EventRun,
+  type Head,
   type IdempotencyKey,
   type NewEvent,
   type Outcome,
@@ -36,6 +37,8 @@ export class ChannelLog {
   readonly #epoch: string;
   readonly #kept = new KeptEvents();
   #floor = 0;
+  /** Of the event at the floor, which was forgotten. */
+  #floorEventId: string | undefined;
   #snapshot: StoredSnapshot | undefined;
   readonly #publishers = new Map<string, Publisher>();
   readonly #keys = new Map<string, { seq: number; at: number }>();
@@ -50,17 +53,17 @@ export class ChannelLog {
     this.#sweptAt = environment.elapsed();
   }
 
-  get head(): Position {
-    return this.#at(this.#floor + this.#kept.length);
+  get position(): Position {
+    return this.#at(this.#headSeq);
   }
 
-  /** Of the event at the head. */
-  get eventId(): string | undefined {
-    return this.#kept.at(this.#kept.length - 1)?.eventId;
-  }
-
-  get floor(): number {
-    return this.#floor;
+  get head(): Head {
+    const { position } = this;
+    const floor = this.#floor;
+    const floorEventId = this.#floorEventId;
+    const eventId = this.#eventIdAt(position.seq);
+    if (eventId === undefined) return { position, floor };
+    return floorEventId === undefined ? { position, floor, eventId } : { position, floor, eventId, floorEventId };
   }
 
   get snapshot(): StoredSnapshot | undefined {
@@ -94,12 +97,12 @@ export class ChannelLog {
   }
 
   append({ event, publisher, key, retention }: AppendRequest): Position {
-    const position = this.head;
+    const prev = this.#headSeq;
     // The copy comes last: fields after one give each event a hidden class of its own, which takes microseconds and memory. The place is written
     // over it, since an event that was read from another log brings one.
     const logged = { seq: 0, prev: 0, ...(event satisfies NewEvent) };
-    logged.seq = position.seq + 1;
-    logged.prev = position.seq;
+    logged.seq = prev + 1;
+    logged.prev = prev;
     this.#kept.push(logged, this.#environment.elapsed());
     if (publisher !== undefined) this.answer(publisher, logged.seq);
     if (key !== undefined) this.#remember(key, logged.seq);
@@ -123,15 +126,15 @@ export class ChannelLog {
   }
 
   read(after: LastSeen, countMax: number): Page {
-    const head = this.head;
-    const isKnown = after.epoch === this.#epoch && after.seq >= this.#floor && after.seq <= head.seq;
-    if (!isKnown || this.#hasAnother(after)) return { outcome: "gap", floor: this.#at(this.#floor), head };
-    return { outcome: "page", run: { epoch: this.#epoch, events: this.#kept.slice(after.seq - this.#floor, countMax) }, head };
+    const head = this.#headSeq;
+    const isKnown = after.epoch === this.#epoch && after.seq >= this.#floor && after.seq <= head;
+    if (!isKnown || this.#hasAnother(after)) return { outcome: "gap", floor: this.#seenAt(this.#floor), head: this.#seenAt(head) };
+    return { outcome: "page", run: { epoch: this.#epoch, events: this.#kept.slice(after.seq - this.#floor, countMax) }, head: this.#at(head) };
   }
 
-  locate(back: Rewind): Position {
+  locate(back: Rewind): LastSeen {
     const first = "count" in back ? this.#kept.length - back.count : this.#kept.indexSince(this.#environment.elapsed() - back.ageMs);
-    return this.#at(this.#floor + Math.max(0, first));
+    return this.#seenAt(this.#floor + Math.max(0, first));
   }
 
   trim({ epoch, seq }: Position, keep?: Retention): void {
@@ -143,15 +146,29 @@ export class ChannelLog {
   /** Whether this one or a newer one is kept now. */
   saveSnapshot(snapshot: StoredSnapshot): boolean {
     const { epoch, seq } = snapshot.position;
-    if (epoch !== this.#epoch || seq > this.head.seq || this.#hasAnother(lastSeen(snapshot))) return false;
+    if (epoch !== this.#epoch || seq > this.#headSeq || this.#hasAnother(lastSeen(snapshot))) return false;
     if (this.#snapshot === undefined || seq >= this.#snapshot.position.seq) this.#snapshot = snapshot;
     return true;
   }
 
   /** Whether it holds another event than the one that was seen there. */
   #hasAnother({ seq, eventId }: LastSeen): boolean {
-    const there = this.#kept.at(seq - this.#floor - 1);
-    return there !== undefined && eventId !== undefined && there.eventId !== eventId;
+    const there = this.#eventIdAt(seq);
+    return there !== undefined && eventId !== undefined && there !== eventId;
+  }
+
+  get #headSeq(): number {
+    return this.#floor + this.#kept.length;
+  }
+
+  /** Of the event at a place that was not forgotten, or at the floor. */
+  #eventIdAt(seq: number): string | undefined {
+    return seq === this.#floor ? this.#floorEventId : this.#kept.at(seq - this.#floor - 1)?.eventId;
+  }
+
+  #seenAt(seq: number): LastSeen {
+    const eventId = this.#eventIdAt(seq);
+    return eventId === undefined ? this.#at(seq) : { epoch: this.#epoch, seq, eventId };
   }
 
   #at(seq: number): Position {
@@ -176,8 +193,10 @@ export class ChannelLog {
     forgetOldest(this.#keys, this.#limits.keysMax);
   }
 
-  /** Forgets the oldest events. */
+  /** Forgets the oldest events, and of the last of them all but its id. */
   #forget(count: number): void {
+    if (count === 0) return;
+    this.#floorEventId = this.#kept.at(count - 1)?.eventId;
     this.#kept.forget(count);
     this.#floor += count;
   }

@@ -76,7 +76,7 @@ class MemoryBroker implements Broker {
     const log = this.#log(channel);
     const known = this.#countsPublishers ? log.check(request) : undefined;
     if (known !== undefined) return known;
-    if (request.expected !== undefined && !samePosition(request.expected, log.head)) return { outcome: "conflict", head: log.head };
+    if (request.expected !== undefined && !samePosition(request.expected, log.position)) return { outcome: "conflict", head: log.position };
     return { outcome: "appended", position: log.append(request) };
   }
 
@@ -97,14 +97,14 @@ class MemoryBroker implements Broker {
   }
 
   async head(channel: string): Promise<Head> {
-    return headOf(this.#known(channel));
+    return this.#known(channel).head;
   }
 
   async heads(channels: readonly string[]): Promise<readonly Head[]> {
-    return channels.map((channel) => headOf(this.#known(channel)));
+    return channels.map((channel) => this.#known(channel).head);
   }
 
-  async locate(channel: string, back: Rewind): Promise<Position> {
+  async locate(channel: string, back: Rewind): Promise<LastSeen> {
     return this.#known(channel).locate(back);
   }
 
@@ -176,8 +176,4 @@ class MemoryBroker implements Broker {
   #logsBeside(channel: string): Map<string, ChannelLog> {
     return channel.startsWith(OWN_PREFIX) ? this.#ownLogs : this.#logs;
   }
-}
-
-function headOf({ head, eventId, floor }: ChannelLog): Head {
-  return eventId === undefined ? { position: head, floor } : { position: head, floor, eventId };
 }

@@ -1,5 +1,5 @@
 import { samePosition, type Codec, type LastSeen, type Position, type SubscriptionStart, type TuttiError, type WireSignal } from "@tutti/protocol";
-import type { EventRun, Head, LoggedEvent } from "../broker/broker.js";
+import { isOther, type EventRun, type Head, type LoggedEvent } from "../broker/broker.js";
 import { Packet, SharedPacket } from "../connections/packet.js";
 import type { TurnTask } from "../connections/turn.js";
 import type { ChannelPolicy } from "../policy/policy.js";
@@ -34,16 +34,17 @@ export class Channel implements TurnTask {
   readonly #fanOuts: FanOuts;
   readonly #signalFanOuts: FanOuts;
   readonly #live = new Set<Subscription>();
-  /** Subscriptions that have seen more than was fanned out: up to this `seq`. */
-  readonly #ahead = new Map<Subscription, number>();
+  /** Subscriptions that have seen more than was fanned out: up to this event. */
+  readonly #ahead = new Map<Subscription, LastSeen>();
   readonly #watchers = new Set<Subscription>();
   /** Who waits for the list of members until it is complete. */
   readonly #unlisted = new Set<Subscription>();
   /** What came since the last fan-out, all of one epoch. */
   #batch: LoggedEvent[] = [];
   #batchEpoch = "";
-  /** The latest events, kept while a replay is under way. */
+  /** The latest events, kept while a replay is under way, and what stands before them. */
   #tail: LoggedEvent[] = [];
+  #tailFrom: LastSeen = { epoch: "", seq: 0 };
   #replays = 0;
   /** What those who replay have in common, while there are several. */
   #shared: SharedReplays | undefined;
@@ -129,7 +130,10 @@ export class Channel implements TurnTask {
 
   /** Reads the log where its head is another than ours; what is returned never rejects. */
   endLook(head: Head): Promise<void> | undefined {
-    return this.#follower.endLook(head);
+    const reading = this.#follower.endLook(head);
+    // What they have read, and nobody hears of, may have been lost with the tail of the log.
+    if (reading === undefined && this.#ahead.size > 0) for (const [subscription, last] of this.#ahead) this.#sendBack(subscription, last);
+    return reading;
   }
 
   get hasState(): boolean {
@@ -144,7 +148,7 @@ export class Channel implements TurnTask {
 
   /** From here to {@link endReplay} the channel keeps its latest events. */
   beginReplay(): void {
-    this.#replays++;
+    if (this.#replays++ === 0) this.#tailFrom = this.position;
   }
 
   endReplay(): void {
@@ -161,14 +165,18 @@ export class Channel implements TurnTask {
   }
 
   /**
-   * The events after `last`, none where it is the newest; `undefined` where the channel does not hold all of them, and they have to be read.
+   * The events after `last`, none where it is the newest; `undefined` where the channel does not hold all of them, or another event than was seen there,
+   * and they have to be read.
    */
-  tailAfter(last: Position): readonly LoggedEvent[] | undefined {
+  tailAfter(last: LastSeen): readonly LoggedEvent[] | undefined {
     const { position } = this.#follower;
     if (last.epoch !== position.epoch) return undefined;
-    if (last.seq >= position.seq) return [];
-    const missing = this.#tail.filter(({ seq }) => seq > last.seq);
-    return missing[0]?.prev === last.seq ? missing : undefined;
+    if (last.seq > position.seq) return [];
+    if (last.seq === position.seq) return isOther(last, position) ? undefined : [];
+    if (last.seq === this.#tailFrom.seq) return isOther(last, this.#tailFrom) ? undefined : this.#tail;
+    const index = this.#tail.findIndex(({ seq }) => seq === last.seq);
+    const there = this.#tail[index];
+    return there === undefined || isOther(last, there) ? undefined : this.#tail.slice(index + 1);
   }
 
   /** Resolves when the channel has taken what its log holds. Rejects as the broker does. */
@@ -176,11 +184,11 @@ export class Channel implements TurnTask {
     await this.#follower.refresh();
   }
 
-  /** From now on the subscription gets what comes after `seq`. */
-  join(subscription: Subscription, seq: number): void {
+  /** From now on the subscription gets what comes after `last`. */
+  join(subscription: Subscription, last: LastSeen): void {
     if (this.#failure !== undefined) return subscription.fail(this.#failure);
-    if (this.#batch.length === 0 && seq <= this.position.seq) this.#live.add(subscription);
-    else this.#ahead.set(subscription, seq);
+    if (this.#batch.length === 0 && last.seq <= this.position.seq) this.#live.add(subscription);
+    else this.#ahead.set(subscription, last);
   }
 
   /**
@@ -239,7 +247,10 @@ export class Channel implements TurnTask {
 
   #keepTail(events: readonly LoggedEvent[]): void {
     for (const event of events) this.#tail.push(event);
-    if (this.#tail.length > 2 * TAIL_MAX) this.#tail = this.#tail.slice(-TAIL_MAX);
+    if (this.#tail.length <= 2 * TAIL_MAX) return;
+    const before = this.#tail.at(-TAIL_MAX - 1);
+    if (before !== undefined) this.#tailFrom = { epoch: this.#tailFrom.epoch, seq: before.seq, eventId: before.eventId };
+    this.#tail = this.#tail.slice(-TAIL_MAX);
   }
 
   /** Whether there was anything. */
@@ -305,18 +316,29 @@ export class Channel implements TurnTask {
   #fanOutAhead(events: readonly LoggedEvent[], all: SharedPacket): void {
     const lastSeq = events.at(-1)?.seq ?? 0;
     const rests = new Map<number, SharedPacket>();
-    for (const [subscription, seq] of this.#ahead) {
-      const from = events.findIndex((event) => event.seq > seq);
+    for (const [subscription, last] of this.#ahead) {
+      const from = events.findIndex(({ seq }) => seq > last.seq);
+      const there = events.at(Math.max(from, 0) - 1);
+      if (there?.seq === last.seq && isOther(last, there)) {
+        this.#sendBack(subscription, last);
+        continue;
+      }
       if (from >= 0) {
         let rest = from === 0 ? all : rests.get(from);
         if (rest === undefined) rests.set(from, (rest = this.#packetOf(events.slice(from))));
         subscription.deliver(rest);
       }
       // Delivering may have ended it, where its connection was too slow.
-      if (lastSeq < seq || subscription.isEnded) continue;
+      if (lastSeq < last.seq || subscription.isEnded) continue;
       this.#ahead.delete(subscription);
       this.#live.add(subscription);
     }
+  }
+
+  /** What it has seen is not what this node hears: the log itself is to say what comes next. */
+  #sendBack(subscription: Subscription, last: LastSeen): void {
+    this.#ahead.delete(subscription);
+    subscription.lookAgain(last);
   }
 
   #packetOf(events: readonly LoggedEvent[]): SharedPacket {
@@ -326,14 +348,15 @@ export class Channel implements TurnTask {
   #restart({ from, to }: { readonly from: Position; readonly to: Position }): void {
     this.#flushEvents();
     this.#tail = [];
+    this.#tailFrom = this.position;
     for (const subscription of this.#live) subscription.restart({ from, to });
-    for (const [subscription, seq] of this.#ahead) {
+    for (const [subscription, last] of this.#ahead) {
       // It read from the log what the node has missed: where that reaches to the other side of the gap, there is none for it.
-      if (from.epoch === to.epoch && seq > to.seq) continue;
+      if (from.epoch === to.epoch && last.seq > to.seq) continue;
       this.#ahead.delete(subscription);
       this.#live.add(subscription);
-      const own: Position = { epoch: from.epoch, seq };
-      if (!samePosition(own, to)) subscription.restart({ from: own, to });
+      const own: Position = { epoch: last.epoch, seq: last.seq };
+      if (!samePosition(own, to) || isOther(last, this.position)) subscription.restart({ from: own, to });
     }
     this.#services.turn.addChannel(this);
   }

@@ -1,5 +1,5 @@
 import { TuttiError, isFinal, samePosition, type Cancel, type LastSeen, type Position } from "@tutti/protocol";
-import { lastSeen, type Broker, type EventRun, type Head, type LoggedEvent, type Page } from "../broker/broker.js";
+import { floorOf, isOther, lastSeen, type Broker, type EventRun, type Head, type LoggedEvent, type Page } from "../broker/broker.js";
 import type { ChannelPolicy } from "../policy/policy.js";
 import type { Services } from "../services.js";
 import { View } from "./view.js";
@@ -34,7 +34,7 @@ type Phase =
   | { readonly name: "closed"; readonly error: TuttiError };
 
 /** Where to go on after a gap: from the floor where that is the same stream, else from the head. */
-export function resumeAfter(last: Position, gap: Gap): Position {
+export function resumeAfter(last: Position, gap: Gap): LastSeen {
   return last.epoch === gap.floor.epoch && last.seq < gap.floor.seq ? gap.floor : gap.head;
 }
 
@@ -135,9 +135,8 @@ export class Follower {
   }
 
   /** Whether it is the head that was seen last, and the same event stands there. */
-  #isAt({ position, eventId }: Head): boolean {
-    const isOther = eventId !== undefined && this.#last.eventId !== undefined && eventId !== this.#last.eventId;
-    return samePosition(position, this.#last) && !isOther;
+  #isAt(head: Head): boolean {
+    return samePosition(head.position, this.#last) && !isOther(head, this.#last);
   }
 
   get #broker(): Broker {
@@ -225,7 +224,7 @@ export class Follower {
     }
     const types = Object.keys(definition.events ?? {});
     const snapshot = await this.#broker.loadSnapshot(name);
-    let view = new View(state, types, snapshot, { epoch: head.position.epoch, seq: head.floor });
+    let view = new View(state, types, snapshot, floorOf(head));
     let gap = await this.#reduceLog(view);
     if (gap !== undefined && snapshot !== undefined && isWhole(gap, snapshot.position.epoch)) {
       // The snapshot holds an event that this log does not have, so nothing leads on from there; but the log has all from its beginning.

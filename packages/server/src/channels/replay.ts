@@ -54,6 +54,12 @@ export class Replay {
     return page.outcome === "page" ? this.#startAt(since) : this.#startAfter(since, page);
   }
 
+  /** Goes on after `last`, once the log has been read from there: it may not have that any more. */
+  resume(last: LastSeen): void {
+    this.#last = last;
+    this.#head = { epoch: last.epoch, seq: Number.MAX_SAFE_INTEGER };
+  }
+
   /** Sends what was missed, until the subscription is live. Rejects where that cannot be encoded. */
   async run(): Promise<void> {
     while (!this.#isEnded && !this.#join()) await this.#advance();
@@ -80,7 +86,7 @@ export class Replay {
 
   #startAt(last: LastSeen): SubscriptionStart {
     this.#last = last;
-    return { position: { epoch: last.epoch, seq: last.seq } };
+    return { position: last };
   }
 
   #startAtHead(): SubscriptionStart {
@@ -90,14 +96,8 @@ export class Replay {
 
   /** Where it goes on when the log does not have what comes after `last`. */
   #startAfter(last: LastSeen, page: Extract<Page, { outcome: "gap" }>): SubscriptionStart {
-    const from: Position = { epoch: last.epoch, seq: last.seq };
-    if (this.#channel.hasState) {
-      const start = this.#startAtHead();
-      return { ...start, gap: { from, to: { epoch: start.position.epoch, seq: start.position.seq } } };
-    }
-    const position = resumeAfter(last, page);
-    this.#last = position;
-    return { position, gap: { from, to: position } };
+    const start = this.#channel.hasState ? this.#startAtHead() : this.#startAt(resumeAfter(last, page));
+    return { ...start, gap: { from: placeOf(last), to: placeOf(start.position) } };
   }
 
   /** Whether it is live now: the channel held everything that comes after what was sent, and the connection had room for it. */
@@ -110,7 +110,7 @@ export class Replay {
       rest = rest.slice(this.#sendChunk(this.#last.epoch, rest));
     }
     // What was sent may have been too much for the connection.
-    if (!this.#isEnded) this.#channel.join(this.#subscription, this.#last.seq);
+    if (!this.#isEnded) this.#channel.join(this.#subscription, this.#last);
     return true;
   }
 
@@ -179,6 +179,11 @@ export class Replay {
       };
     });
   }
+}
+
+/** The place alone, without what was seen there. */
+function placeOf({ epoch, seq }: Position): Position {
+  return { epoch, seq };
 }
 
 /** Where a subscription starts that is to see what comes from now on. */

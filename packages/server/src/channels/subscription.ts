@@ -1,4 +1,4 @@
-import type { Codec, Position, SubscriptionStart, TuttiError } from "@tutti/protocol";
+import type { Codec, LastSeen, Position, SubscriptionStart, TuttiError } from "@tutti/protocol";
 import type { Outbox } from "../connections/outbox.js";
 import { Packet, type SharedPacket } from "../connections/packet.js";
 import { tuttiError } from "../errors.js";
@@ -63,6 +63,14 @@ export class Subscription {
       this.#replay = undefined;
       this.channel.endReplay();
     }
+  }
+
+  /** Asks the log what comes after `last`, which the subscription has seen, and its node has not heard of or has heard otherwise. */
+  lookAgain(last: LastSeen): void {
+    this.channel.beginReplay();
+    this.#replay = new Replay(this.#services, this, this.#subscriber);
+    this.#replay.resume(last);
+    void this.run();
   }
 
   /** Sends what all live subscriptions get. */

@@ -1,4 +1,4 @@
-import { readSnapshot, reduceEvent, type LastSeen, type Position, type StateDefinition } from "@tutti/protocol";
+import { readSnapshot, reduceEvent, type LastSeen, type StateDefinition } from "@tutti/protocol";
 import { lastSeen, type LoggedEvent, type StoredSnapshot } from "../broker/broker.js";
 
 // oxlint-disable-next-line no-explicit-any -- the contract's own types were checked where it was defined
@@ -18,7 +18,7 @@ export class View {
    *
    * @throws TuttiError `VERSION_UNSUPPORTED` for a snapshot that is newer than the contract, or that cannot be migrated
    */
-  constructor(definition: AnyState, types: readonly string[], snapshot: StoredSnapshot | undefined, floor: Position) {
+  constructor(definition: AnyState, types: readonly string[], snapshot: StoredSnapshot | undefined, floor: LastSeen) {
     this.#definition = definition;
     this.#types = new Set(types);
     this.#state = snapshot === undefined ? definition.initial : readSnapshot(definition, snapshot);

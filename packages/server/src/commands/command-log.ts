@@ -1,5 +1,5 @@
 import { TuttiError, type Cancel, type LastSeen, type Position } from "@tutti/protocol";
-import { lastSeen, type EventRun, type LoggedEvent, type Retention, type StoredSnapshot } from "../broker/broker.js";
+import { floorOf, lastSeen, type EventRun, type LoggedEvent, type Retention, type StoredSnapshot } from "../broker/broker.js";
 import { Follower, resumeAfter } from "../channels/follower.js";
 import { SnapshotKeeper } from "../channels/snapshot-keeper.js";
 import type { Services } from "../services.js";
@@ -180,10 +180,10 @@ export class CommandLog {
   /** Brings the state to a position, from the newest snapshot on. What the snapshot holds beyond it is taken again, which changes nothing. */
   async #restore(upTo: Position, attempt = 1): Promise<void> {
     const { broker, log } = this.#services;
-    const { position, floor } = await broker.head(COMMAND_LOG);
+    const head = await broker.head(COMMAND_LOG);
     const snapshot = await broker.loadSnapshot(COMMAND_LOG);
     const isKnown = this.#restoreFrom(snapshot);
-    let last: LastSeen = snapshot === undefined || !isKnown ? { epoch: position.epoch, seq: floor } : lastSeen(snapshot);
+    let last: LastSeen = snapshot === undefined || !isKnown ? floorOf(head) : lastSeen(snapshot);
     const ids = isKnown ? [last.eventId] : [];
     let unseen: Command[] = [];
     for (let gaps = 0; ; ) {

@@ -121,7 +121,7 @@ export class FaultyBroker implements Broker {
     return this.#do("heads", () => this.inner.heads(channels));
   }
 
-  locate(channel: string, back: Rewind): Promise<Position> {
+  locate(channel: string, back: Rewind): Promise<LastSeen> {
     return this.#do("locate", () => this.inner.locate(channel, back));
   }
 

@@ -1,4 +1,4 @@
-import type { Position } from "@tutti/protocol";
+import type { LastSeen, Position } from "@tutti/protocol";
 import { expect } from "vitest";
 import { text } from "./following.js";
 import type { ReceivedEvent } from "./peer.js";
@@ -11,6 +11,21 @@ export async function append(world: World<typeof rooms>, ...values: readonly str
   const positions: Position[] = [];
   for (const value of values) positions.push((await handle.publish("note:add", text(value))).position);
   return positions;
+}
+
+/** The same, with the event of each. */
+export async function appendSeen(world: World<typeof rooms>, ...values: readonly string[]): Promise<LastSeen[]> {
+  const handle = world.server.channel("room:{id}", { id: "1" });
+  const seen: LastSeen[] = [];
+  for (const value of values) {
+    const { position, eventId } = await handle.publish("note:add", text(value));
+    seen.push({ ...position, eventId });
+  }
+  return seen;
+}
+
+export function placeOf({ epoch, seq }: Position): Position {
+  return { epoch, seq };
 }
 
 /** Each event follows the one before it, from `start` on. */
