@@ -71,8 +71,8 @@ export const defaultBounds = {
   presenceMembersMax: 10_000,
   /** How many members nodes tell each other in one message. */
   presencePartMax: 500,
-  /** How many channels a heartbeat names with the numbers of their presence, in turn: it bounds the heartbeat, and how soon a lost change is found. */
-  presenceDigestMax: 512,
+  /** How many channels whose members changed one message names; where more did between two heartbeats, more messages follow. */
+  presenceDigestMax: 128,
   /** How often a node tells the others that it lives. */
   nodeHeartbeatMs: 1_000,
   /** After how much silence another node is taken for dead; at least two heartbeats. */
@@ -127,6 +127,8 @@ export interface ServerGuards {
   readonly incarnation?: false;
   /** What a heartbeat says of a node's members is not compared with what is known of them. */
   readonly presenceDigest?: false;
+  /** What is missing between what heartbeats say of a node's members is not asked for. */
+  readonly presenceGap?: false;
 }
 
 export interface ServerOptions<C extends Contract = Contract, U extends User = User> extends Partial<Bounds> {
