@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Bus } from "../src/bus/bus.js";
 import type { BusMessageOf } from "../src/bus/bus-messages.js";
 import { PresenceAnswers, type OwnedList } from "../src/presence/presence-answers.js";
-import { PresenceAsks } from "../src/presence/presence-asks.js";
+import { PresenceAsks, type AnsweredList } from "../src/presence/presence-asks.js";
 import type { ToldMembers } from "../src/presence/presence-messages.js";
 import { BrokerLink } from "./support/neighbours.js";
 import { ManualEnvironment } from "./support/manual-environment.js";
@@ -36,8 +36,8 @@ function asking(...channels: readonly string[]) {
   const { broker, bus } = link();
   const heard: string[] = [];
   const listener = {
-    listed: (node: string, channel: string, number: number, entries: readonly { readonly member: { readonly session: string } }[]) =>
-      void heard.push(`${node} ${channel} ${number} ${entries.map(({ member }) => member.session).join("")}`),
+    listed: (node: string, { channel, number, at, entries }: AnsweredList) =>
+      void heard.push(`${node} ${channel} ${number}/${at} ${entries.map(({ member }) => member.session).join("")}`),
     answered: (node: string, of: Iterable<string>) => void heard.push(`${node} has answered for ${[...of].join("")}`),
   };
   const asks = new PresenceAsks({ bus, membersMax: 3, listener });
@@ -51,7 +51,7 @@ describe("an answer of another node", () => {
     const { asks, heard } = asking("a", "b", "c");
     asks.take("x", answer(0, false, members("a", 4, 0, "s"), members("c", 6, 0, "tu", false)));
     asks.take("x", answer(1, true, members("c", 6, 2, "v")));
-    expect(heard).toEqual(["x a 4 s", "x c 6 tuv", "x b 9 ", "x has answered for abc"]);
+    expect(heard).toEqual(["x a 4/9 s", "x c 6/9 tuv", "x b 9/9 ", "x has answered for abc"]);
   });
 
   it.each([
@@ -72,7 +72,7 @@ describe("an answer of another node", () => {
   it("PRE-8 is taken once, though it comes twice", () => {
     const { asks, heard } = asking("a");
     for (let count = 0; count < 2; count++) for (const part of [answer(0, false, members("a", 4, 0, "s")), answer(1, true)]) asks.take("x", part);
-    expect(heard).toEqual(["x a 4 s", "x has answered for a"]);
+    expect(heard).toEqual(["x a 4/9 s", "x has answered for a"]);
   });
 
   it("PRE-8 is waited for over three heartbeats", () => {
@@ -82,14 +82,14 @@ describe("an answer of another node", () => {
     asks.take("x", answer(0, true));
     asks.beat();
     asks.take("y", answer(0, true));
-    expect(heard).toEqual(["x a 9 ", "x has answered for a"]);
+    expect(heard).toEqual(["x a 9/9 ", "x has answered for a"]);
   });
 
   it("PRE-12 is kept up to the bound, however long its lists are", () => {
     const { asks, heard } = asking("a");
     asks.take("x", answer(0, false, members("a", 4, 0, "st", false)));
     asks.take("x", answer(1, true, members("a", 4, 2, "uvw")));
-    expect(heard[0]).toBe("x a 4 stu");
+    expect(heard[0]).toBe("x a 4/9 stu");
   });
 });
 

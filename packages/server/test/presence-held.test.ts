@@ -8,9 +8,9 @@ const entry = (session: string, state = "", ageMs = 0): ToldEntry => ({ member: 
 const changes = (before: number, number: number, entered: readonly ToldEntry[], left: readonly string[] = []): ToldChanges => ({ channel: "room:1", before, number, entered, left });
 
 /** What is held of a node, and whose entry changed. */
-function holding({ membersMax = 10 } = {}) {
+function holding({ membersMax = 10, emptyUpTo = 0 } = {}) {
   const changed: string[] = [];
-  const held = new HeldMembers({ membersMax, elapsed: () => 1_000, onChange: (session) => void changed.push(session) });
+  const held = new HeldMembers({ membersMax, emptyUpTo, elapsed: () => 1_000, onChange: (session) => void changed.push(session) });
   const seen = (...sessions: readonly string[]): unknown[] => sessions.map((session) => held.get(session)?.member.state);
   return { held, changed, seen };
 }
@@ -65,6 +65,14 @@ describe("what is held of another node", () => {
     expect(seen("a", "b")).toEqual([undefined, "9"]);
   });
 
+  it("PRE-8 passes over what comes late of a time of which it is known that nobody is left", () => {
+    const { held, seen } = holding({ emptyUpTo: 5 });
+    held.take(changes(0, 4, [entry("a", "4")]));
+    expect([held.number, seen("a")]).toEqual([5, [undefined]]);
+    held.take(changes(0, 7, [entry("a", "7")]));
+    expect([held.number, held.lacks, seen("a")]).toEqual([7, undefined, ["7"]]);
+  });
+
   it("PRE-8 holds so many changes behind a hole, and lacks what it cannot hold", () => {
     const { held, seen } = holding();
     held.take(changes(0, 1, [entry("a", "1")]));
@@ -103,96 +111,137 @@ describe("the numbers of a node", () => {
     expect([numbers.of("a"), numbers.of("b"), numbers.of("c"), numbers.last]).toEqual([4, 2, 0, 4]);
   });
 
-  it("PRE-8 are named in rounds, so many at a time, whatever changes meanwhile", () => {
+  /** What heartbeats name from now on, as `after-upTo: channels`. */
+  function naming(channelsMax: number) {
     const numbers = new PresenceNumbers();
-    expect(numbers.page(2)).toBeUndefined();
-    for (const channel of ["a", "b", "c", "d", "e"]) numbers.advance(channel, false);
-    const names = (): unknown => {
-      const { page, isLast, numbers: named } = numbers.page(2)!;
-      return [page, named.map(({ channel }) => channel).join(""), isLast];
-    };
-    expect([names(), names()]).toEqual([[0, "ab", false], [1, "cd", false]]);
+    const told = (from: number): string[] =>
+      [...numbers.since(from, channelsMax)].map(({ after, upTo, numbers: named }) => `${after}-${upTo}: ${named.map(({ channel, number }) => `${channel}${number}`).join(" ")}`);
+    const beat = (): string[] => told(numbers.close());
+    const change = (channels: string): void => void Array.from(channels, (channel) => numbers.advance(channel, false));
+    return { numbers, told, beat, change };
+  }
+
+  it("PRE-8 are named once after they changed, the last of each channel, so many in a message", () => {
+    const { numbers, beat, change } = naming(2);
+    change("abcab");
+    expect(beat()).toEqual(["0-4: c3 a4", "4-5: b5"]);
+    expect(beat()).toEqual(["5-5: "]);
     numbers.advance("a", true);
-    numbers.advance("a", false);
-    expect(names()).toEqual([2, "e", true]);
-    expect([names(), names(), names()]).toEqual([[0, "bc", false], [1, "de", false], [2, "a", true]]);
+    expect(beat()).toEqual(["5-6: a6"]);
+    change("bc");
+    expect(beat()).toEqual(["6-8: b7 c8"]);
   });
 
-  it("PRE-8 come to the end of a round though channels come and go faster than they are named", () => {
-    const numbers = new PresenceNumbers();
-    for (const channel of ["a", "b", "c"]) numbers.advance(channel, false);
-    const ends: boolean[] = [];
-    for (let page = 0; page < 3; page++) {
-      for (const channel of ["a", "b", "c"]) numbers.advance(`${channel}${page}`, false);
-      ends.push(numbers.page(2)?.isLast === true);
+  it("PRE-15 are named again from where somebody was", () => {
+    const { numbers, beat, told, change } = naming(2);
+    for (const channels of ["abc", "ad", "a"]) {
+      change(channels);
+      beat();
     }
-    expect(ends).toEqual([false, false, true]);
+    // Not named before the next heartbeat.
+    change("e");
+    expect(told(0)).toEqual(["0-2: a1 b2", "2-3: c3", "3-5: a4 d5", "5-6: a6"]);
+    expect(told(2)).toEqual(["2-3: c3", "3-5: a4 d5", "5-6: a6"]);
+    expect(told(4)).toEqual(["4-5: d5", "5-6: a6"]);
+    expect(told(6)).toEqual(["6-6: "]);
+    expect([numbers.namedUpTo, numbers.last]).toEqual([6, 7]);
   });
 
-  it("PRE-8 are named to their end where all members leave in the middle of a round", () => {
-    const numbers = new PresenceNumbers();
-    for (const channel of ["a", "b", "c"]) numbers.advance(channel, false);
-    numbers.page(2);
-    for (const channel of ["a", "b", "c"]) numbers.advance(channel, true);
-    expect(numbers.page(2)).toMatchObject({ page: 1, isLast: true, numbers: [] });
-    expect(numbers.page(2)).toBeUndefined();
+  it("PRE-15 are forgotten after 64 heartbeats that named something, and it is said which", () => {
+    const { numbers, beat, told, change } = naming(9);
+    for (let count = 0; count < 70; count++) {
+      change("a");
+      beat();
+      beat();
+    }
+    expect(told(0)).toHaveLength(64);
+    expect(told(0)[0]).toBe("6-7: a7");
+    expect(numbers.since(0, 9).next().value).toMatchObject({ forgottenUpTo: 6 });
+  });
+
+  it("PRE-15 are remembered of so many channels in all", () => {
+    const { numbers, told } = naming(1_000_000);
+    for (let beat = 0; beat < 3; beat++) {
+      for (let index = 0; index < 30_000; index++) numbers.advance(`${beat}:${index}`, false);
+      numbers.close();
+    }
+    expect(told(0)).toHaveLength(2);
+    expect(numbers.since(0, 1).next().value).toMatchObject({ forgottenUpTo: 30_000, after: 30_000 });
+    for (let index = 0; index < 65_537; index++) numbers.advance(`more:${index}`, false);
+    numbers.advance("the last", false);
+    expect(numbers.since(numbers.close(), 9).next().value).toEqual({
+      forgottenUpTo: 155_537,
+      after: 155_537,
+      upTo: 155_538,
+      numbers: [{ channel: "the last", number: 155_538 }],
+    });
   });
 });
 
-type Page = readonly [round: number, page: number, isLast: boolean, named: Readonly<Record<string, number>>];
-
-describe("a heartbeat's numbers", () => {
-  /** A node of which something is held in some channels. */
-  function peerOf(sizes: Readonly<Record<string, number>>) {
-    const peer = new PresencePeer(1);
+describe("what a node names", () => {
+  /** A node of which something is held in some channels, and that has named all up to a number. */
+  function peerOf(sizes: Readonly<Record<string, number>>, knownUpTo: number) {
+    const peer = new PresencePeer(knownUpTo);
     for (const [channel, number] of Object.entries(sizes)) {
       const { held } = holding();
       held.replace(number, [entry("s")]);
       peer.held.set(channel, held);
     }
-    const page = (...[round, index, isLast, named]: Page): readonly string[] => {
+    const take = (after: number, upTo: number, named: Readonly<Record<string, number>> = {}, forgottenUpTo = 0): void => {
       const numbers = Object.entries(named).map(([channel, number]) => ({ channel, number }));
-      return peer.compare({ round, page: index, isLast, numbers }, (channel) => peer.held.get(channel));
+      peer.take({ forgottenUpTo, after, upTo, numbers }, (channel) => channel !== "unseen");
     };
-    return { peer, page };
+    return { peer, take };
   }
 
-  it("PRE-8 tell what is missing, and nothing of what nobody here is interested in", () => {
-    const { peer, page } = peerOf({ a: 4, b: 7, c: 9 });
-    page(1, 0, true, { a: 5, b: 7, c: 8, d: 3 });
-    expect(peer.missing()).toEqual(["a"]);
-    peer.held.get("a")?.replace(5, []);
-    expect(peer.missing()).toEqual([]);
+  it("PRE-8 tells what is missing, also where nothing is held, and nothing of what nobody here is interested in", () => {
+    const { peer, take } = peerOf({ a: 4, b: 7, c: 9 }, 3);
+    take(3, 9, { a: 5, b: 7, c: 8, d: 6, unseen: 9 });
+    expect([peer.beat(), peer.lag, peer.knownUpTo]).toEqual([["a", "d"], "none", 9]);
+    peer.settle("a", 5);
+    peer.settle("d", 5);
+    expect([peer.beat(), peer.beat()]).toEqual([[], ["d"]]);
+    peer.settle("d", 6);
+    expect([peer.beat(), peer.beat()]).toEqual([[], []]);
   });
 
-  it("PRE-8 tell at once of a channel of which nothing was known", () => {
-    const { peer, page } = peerOf({});
-    peer.held.set("a", holding().held);
-    expect([page(1, 0, true, { a: 5 }), page(2, 0, true, { a: 5 }), peer.missing()]).toEqual([["a"], [], ["a"]]);
+  it("PRE-15 is asked for every other heartbeat, and not in the one that follows a question", () => {
+    const { peer } = peerOf({}, 3);
+    peer.miss("a");
+    expect(peer.lack("b", 5)).toBe(true);
+    expect(peer.lack("b", 6)).toBe(false);
+    expect([peer.beat(), peer.beat(), peer.beat(), peer.beat()]).toEqual([[], ["a", "b"], [], ["a", "b"]]);
+    peer.settle("a", 2);
+    peer.settle("b", 5);
+    expect([peer.beat(), peer.beat()]).toEqual([[], ["a", "b"]]);
+    peer.settle("a", 3);
+    peer.forget("b");
+    expect([peer.beat(), peer.beat()]).toEqual([[], []]);
   });
 
-  it("PRE-8 tell of a channel that no page of a whole round has named", () => {
-    const { peer, page } = peerOf({ a: 1, b: 2, c: 3 });
-    page(1, 0, false, { a: 1 });
-    page(1, 1, true, { c: 3 });
-    expect(peer.missing()).toEqual(["b"]);
+  it("PRE-15 is missed where a part of it is, until that is there or forgotten", () => {
+    const { peer, take } = peerOf({ a: 4 }, 4);
+    take(6, 8, { a: 8 });
+    expect([peer.lag, peer.knownUpTo, peer.beat()]).toEqual(["missed", 4, ["a"]]);
+    take(4, 6, { b: 5 });
+    expect([peer.lag, peer.knownUpTo]).toEqual(["missed", 6]);
+    take(6, 8, { a: 8 });
+    expect([peer.lag, peer.knownUpTo]).toEqual(["none", 8]);
+    take(9, 9);
+    take(12, 12, {}, 8);
+    expect(peer.lag).toBe("missed");
+    take(12, 12, {}, 9);
+    expect(peer.lag).toBe("forgotten");
+    peer.startOver();
+    expect([peer.lag, peer.knownUpTo]).toEqual(["none", 12]);
   });
 
-  it.each<[string, readonly Page[]]>([
-    ["a page of it was lost", [[1, 0, false, { a: 1 }], [1, 2, true, { c: 3 }]]],
-    ["its beginning was lost", [[1, 1, false, { b: 2 }], [1, 2, true, { c: 3 }]]],
-    ["its end is another's", [[1, 0, false, { a: 1 }], [2, 1, true, { c: 3 }]]],
-  ])("PRE-8 tell nothing of what a round did not name where %s", (_, pages) => {
-    const { peer, page } = peerOf({ a: 1, b: 2, c: 3 });
-    for (const each of pages) page(...each);
-    expect(peer.missing()).toEqual([]);
-  });
-
-  it("PRE-8 tell, where there are none, that nobody is left", () => {
-    const { peer } = peerOf({ a: 1 });
-    expect(peer.compare(undefined, () => undefined)).toEqual([]);
-    expect(peer.missing()).toEqual(["a"]);
-    peer.settle("a");
-    expect(peer.missing()).toEqual([]);
+  it("PRE-15 is not taken back by what comes late or twice", () => {
+    const { peer, take } = peerOf({}, 4);
+    take(4, 8, { a: 8 });
+    take(4, 6, { b: 6 });
+    take(0, 3, { c: 3 });
+    expect([peer.lag, peer.knownUpTo, peer.beat()]).toEqual(["none", 8, ["a"]]);
+    expect([peer.emptyUpTo("a"), peer.emptyUpTo("b")]).toEqual([0, 8]);
   });
 });

@@ -132,7 +132,7 @@ describe("a change that the bus lost", () => {
     expect(namesAt(there)).toEqual(["Ada", "Bob"]);
   });
 
-  it("PRE-8 is found in the one of many channels, though a heartbeat names a few", async () => {
+  it("PRE-8 is found in the one of many channels, though a message names a few", async () => {
     const { nodes, here, there, pass } = await two({ presenceDigestMax: 4 });
     const [ada, watcher] = [await nodes.peerAt(here), await nodes.peerAt(there)];
     const channels = Array.from({ length: 21 }, (_, index) => `room:${index}`);
@@ -140,35 +140,17 @@ describe("a change that the bus lost", () => {
       await watcher.subscribe(channel, { presence: true });
       await ada.subscribe(channel, { member: called("Ada") });
     }
-    await pass(10_000, ada, watcher);
+    await pass(3_000, ada, watcher);
     const namesIn = (id: string): unknown[] => membersAt(there, id).map(nameOf);
     here.link.losesBroadcast = (about) => about.startsWith("channel:");
     await ada.ask({ op: "presence", channel: "room:3" });
     await ada.ask({ op: "presence", channel: "room:17", member: called("Ada L.") });
     here.link.losesBroadcast = () => false;
     expect([namesIn("3"), namesIn("17")]).toEqual([["Ada"], ["Ada"]]);
-    // Six heartbeats name them all. In the round that was under way the place of the one that is gone may have been passed.
-    await pass(14_000, ada, watcher);
+    await pass(2_000, ada, watcher);
     expect([namesIn("3"), namesIn("17")]).toEqual([[], ["Ada L."]]);
     expect(channels.filter((channel) => namesIn(channel.slice("room:".length)).length === 0)).toEqual(["room:3"]);
   });
-
-  it("PRE-8 costs a heartbeat that is no longer for a thousand channels than for those that it names", async () => {
-    const { nodes, here } = await two({ subscriptionsMax: 2_000, presenceDigestMax: 100 });
-    const ada = await nodes.peerAt(here);
-    for (let index = 0; index < 1_000; index++) ada.request({ op: "subscribe", channel: `room:${index}`, member: called("Ada") });
-    await nodes.settle();
-    const before = here.link.told.length;
-    for (let seconds = 0; seconds < 12; seconds++) {
-      ada.send({ op: "ping" });
-      await nodes.advance(1_000);
-    }
-    const told = here.link.told.slice(before);
-    expect(told.map(({ topic: about }) => about)).toEqual(Array(12).fill("nodes"));
-    expect(Math.max(...told.map(({ message }) => message.length))).toBeLessThan(100 * 50);
-    const named = told.flatMap(({ message }) => Object(JSON.parse(message)).message.presence.numbers.map(({ channel }: { channel: string }) => channel));
-    expect(new Set(named).size).toBe(1_000);
-  }, 60_000);
 
   it("PRE-8 is no hole where it only comes twice, late or in another order", async () => {
     const { nodes, here, there, enter, watcherAt } = await two();

@@ -20,10 +20,19 @@ interface Answer {
   open: { readonly channel: string; readonly number: number; readonly entries: ToldEntry[]; count: number } | undefined;
 }
 
+/** All members that a node owns in a channel. */
+export interface AnsweredList {
+  readonly channel: string;
+  /** That of the channel's last change. */
+  readonly number: number;
+  /** The number that the node had come to in all: the list is of that moment. */
+  readonly at: number;
+  readonly entries: readonly ToldEntry[];
+}
+
 /** Hears what other nodes answer. */
 export interface AnswerListener {
-  /** All members that the node owns in the channel. */
-  listed(node: string, channel: string, number: number, entries: readonly ToldEntry[]): void;
+  listed(node: string, list: AnsweredList): void;
   /** The node has told all that it was asked for. */
   answered(node: string, channels: Iterable<string>): void;
 }
@@ -78,11 +87,11 @@ export class PresenceAsks {
     // Where one was lost, none of those that follow is the next one.
     if (part !== answer.nextPart) return;
     answer.nextPart++;
-    for (const members of lists) if (!this.#takeList(node, asked, answer, members)) answer.nextPart = Number.POSITIVE_INFINITY;
+    for (const members of lists) if (!this.#takeList(node, asked, answer, { at, members })) answer.nextPart = Number.POSITIVE_INFINITY;
     if (!isLast || answer.nextPart === Number.POSITIVE_INFINITY) return;
     answer.nextPart = Number.POSITIVE_INFINITY;
     const { listener } = this.#parts;
-    for (const channel of asked.channels) if (!answer.whole.has(channel)) listener.listed(node, channel, at, []);
+    for (const channel of asked.channels) if (!answer.whole.has(channel)) listener.listed(node, { channel, number: at, at, entries: [] });
     listener.answered(node, asked.channels);
   }
 
@@ -99,7 +108,8 @@ export class PresenceAsks {
   }
 
   /** Whether it is what was asked for, and goes on where the one before it ended. */
-  #takeList(node: string, asked: Asked, answer: Answer, { channel, number, from, isWhole, entries }: ToldMembers): boolean {
+  #takeList(node: string, asked: Asked, answer: Answer, { at, members }: { readonly at: number; readonly members: ToldMembers }): boolean {
+    const { channel, number, from, isWhole, entries } = members;
     if (!asked.channels.has(channel) || answer.whole.has(channel)) return false;
     const open = from === 0 ? { channel, number, entries: [], count: 0 } : answer.open;
     if (open === undefined || open.channel !== channel || open.number !== number || open.count !== from) return false;
@@ -108,7 +118,7 @@ export class PresenceAsks {
     answer.open = isWhole ? undefined : open;
     if (!isWhole) return true;
     answer.whole.add(channel);
-    this.#parts.listener.listed(node, channel, number, open.entries);
+    this.#parts.listener.listed(node, { channel, number, at, entries: open.entries });
     return true;
   }
 }

@@ -6,9 +6,10 @@ import type { Turn, TurnTask } from "../connections/turn.js";
 import type { Log } from "../log.js";
 import type { Bounds, ServerGuards } from "../options.js";
 import { PresenceAnswers, toldEntry, type OwnedList } from "./presence-answers.js";
-import { PresenceAsks, type AnswerListener } from "./presence-asks.js";
+import { PresenceAsks, type AnswerListener, type AnsweredList } from "./presence-asks.js";
+import { PresenceDigests } from "./presence-digests.js";
 import { HeldMembers } from "./presence-held.js";
-import type { ToldChanges, ToldEntry } from "./presence-messages.js";
+import type { PresenceDigest, ToldChanges, ToldEntry } from "./presence-messages.js";
 import { PresenceNumbers } from "./presence-numbers.js";
 import { PresencePeer } from "./presence-peer.js";
 import type { Presence } from "./presence.js";
@@ -33,15 +34,16 @@ interface PresenceExchangeParts {
   readonly nodes: Nodes;
   readonly turn: Turn;
   readonly log: Log;
-  readonly guards?: Pick<ServerGuards, "presenceDigest">;
+  readonly guards?: Pick<ServerGuards, "presenceDigest" | "presenceGap">;
 }
 
 /**
  * What nodes tell each other about their members. Each owns its own: it tells what changes, in numbered changes, and all of it to who asks. What is
- * lost on the way is found by the numbers, those of the changes themselves and those in the heartbeats, and asked for again.
+ * lost on the way is found by the numbers, those of the changes themselves and those of what heartbeats name, and asked for again.
  */
 export class PresenceExchange implements TurnTask, AnswerListener {
   readonly subscriptionCount = 0;
+  readonly isForNodes = true;
   readonly #parts: PresenceExchangeParts;
   readonly #numbers = new PresenceNumbers();
   readonly #interests = new Map<string, Interest>();
@@ -54,6 +56,7 @@ export class PresenceExchange implements TurnTask, AnswerListener {
   readonly #elapsed = (): number => this.#parts.environment.elapsed();
   readonly #asks: PresenceAsks;
   readonly #answers: PresenceAnswers;
+  readonly #digests: PresenceDigests;
   /** Whose members of this node changed in this turn. */
   #untold = new Map<Presence, Set<string>>();
   /** End the time of grace of those whose node has stopped. */
@@ -64,6 +67,7 @@ export class PresenceExchange implements TurnTask, AnswerListener {
     const { bounds, bus, nodes } = parts;
     this.#asks = new PresenceAsks({ bus, membersMax: bounds.presenceMembersMax, listener: this });
     this.#answers = new PresenceAnswers({ bus, partMax: bounds.presencePartMax, elapsed: this.#elapsed, look: (channels) => this.#look(channels) });
+    this.#digests = new PresenceDigests({ bus, numbers: this.#numbers, channelsMax: bounds.presenceDigestMax });
     nodes.carry(() => this.#beat());
     nodes.hear((message, sender) => this.#hear(message, sender));
     nodes.watch((change) => this.#forget(change));
@@ -76,6 +80,7 @@ export class PresenceExchange implements TurnTask, AnswerListener {
     this.#interests.set(presence.channel, interest);
     if (bus.isAlone && nodes.isSettled) presence.complete();
     else this.#incomplete.add(interest);
+    for (const peer of this.#peers.values()) peer.miss(presence.channel);
     this.#awaitCompletion();
     void this.#tune(interest);
   }
@@ -110,17 +115,16 @@ export class PresenceExchange implements TurnTask, AnswerListener {
     this.#tellChanges();
     const hasAsks = this.#asks.send(MESSAGES_A_TURN_MAX);
     const hasAnswers = this.#answers.send(MESSAGES_A_TURN_MAX);
-    if (hasAsks || hasAnswers) this.#parts.turn.addChannel(this);
+    this.#digests.send(MESSAGES_A_TURN_MAX);
+    if (hasAsks || hasAnswers || this.#digests.isOwing) this.#parts.turn.addChannel(this);
   }
 
-  listed(node: string, channel: string, number: number, entries: readonly ToldEntry[]): void {
+  listed(node: string, { channel, number, at, entries }: AnsweredList): void {
     const peer = this.#peers.get(node);
     if (peer === undefined) return;
     const held = entries.length === 0 ? peer.held.get(channel) : this.#heldOf(node, peer, channel);
-    if (held === undefined) return;
-    held.round = peer.round;
-    held.replace(number, entries);
-    peer.settle(channel);
+    held?.replace(number, entries);
+    peer.settle(channel, at);
   }
 
   answered(node: string, channels: Iterable<string>): void {
@@ -188,13 +192,22 @@ export class PresenceExchange implements TurnTask, AnswerListener {
   }
 
   /** What a heartbeat brings along. */
-  #beat(): ReturnType<PresenceNumbers["page"]> {
+  #beat(): PresenceDigest | undefined {
     const deaf = [...this.#deaf];
     this.#deaf.clear();
     for (const interest of deaf) void this.#tune(interest);
     this.#asks.beat();
-    for (const [node, peer] of this.#peers) for (const channel of peer.missing()) this.#want(`node:${node}`, channel);
-    return this.#numbers.page(this.#parts.bounds.presenceDigestMax);
+    for (const [node, peer] of this.#peers) this.#catchUp(node, peer);
+    const digest = this.#digests.beat();
+    if (this.#digests.isOwing) this.#parts.turn.addChannel(this);
+    return digest;
+  }
+
+  /** Asks a node for what is known to be missing of it. */
+  #catchUp(node: string, peer: PresencePeer): void {
+    for (const channel of peer.beat()) this.#want(`node:${node}`, channel);
+    if (peer.lag === "missed") this.#parts.bus.tell(`node:${node}`, { kind: "presence:since", number: peer.knownUpTo });
+    if (peer.lag === "forgotten") this.#askForAll(node, peer);
   }
 
   #hear(message: BusMessage, sender: Sender): void {
@@ -202,6 +215,12 @@ export class PresenceExchange implements TurnTask, AnswerListener {
       case "presence:ask":
         this.#answers.owe(sender.node, message);
         return this.#parts.turn.addChannel(this);
+      case "presence:since":
+        this.#digests.owe(sender.node, message.number);
+        return this.#parts.turn.addChannel(this);
+      case "presence:changed":
+        if (this.#parts.nodes.isCurrent(sender)) this.#hearDigest(message, sender.node);
+        return;
       case "presence:answer":
         if (this.#parts.nodes.isCurrent(sender)) this.#asks.take(sender.node, message);
         return;
@@ -212,22 +231,31 @@ export class PresenceExchange implements TurnTask, AnswerListener {
     }
   }
 
-  #hearHeartbeat({ presence }: BusMessageOf<"node:heartbeat">, { node, incarnation }: Sender): void {
-    let peer = this.#peers.get(node);
-    if (peer?.incarnation !== incarnation) {
-      peer ??= new PresencePeer(incarnation);
-      peer.incarnation = incarnation;
-      this.#peers.set(node, peer);
-      if (presence !== undefined) this.#askForAll(node);
-    }
-    if (this.#parts.guards?.presenceDigest === false) return;
-    const known = peer;
-    for (const channel of known.compare(presence, (name) => this.#heldOf(node, known, name))) this.#want(`node:${node}`, channel);
+  #hearHeartbeat({ presence }: BusMessageOf<"node:heartbeat">, { node }: Sender): void {
+    if (!this.#peers.has(node)) this.#meet(node, presence?.upTo ?? 0);
+    if (presence !== undefined) this.#hearDigest(presence, node);
   }
 
-  /** A node that was not known, or lives anew, owns members. */
-  #askForAll(node: string): void {
+  #hearDigest(digest: PresenceDigest, node: string): void {
+    const { guards } = this.#parts;
+    const peer = this.#peers.get(node);
+    if (peer === undefined || guards?.presenceDigest === false) return;
+    peer.take(digest, (channel) => this.#interests.has(channel));
+    if (guards?.presenceGap === false) peer.startOver();
+  }
+
+  /** A node that was not known. A new life of one that was is none: its numbers go on, and show what was missed. */
+  #meet(node: string, number: number): void {
+    const peer = new PresencePeer(number);
+    this.#peers.set(node, peer);
+    // Up to its first number nobody was there.
+    if (number > 0) this.#askForAll(node, peer);
+  }
+
+  #askForAll(node: string, peer: PresencePeer): void {
+    peer.startOver();
     for (const [channel, interest] of this.#interests) {
+      peer.miss(channel);
       if (interest.phase.name !== "hearing") continue;
       if (this.#incomplete.has(interest)) interest.awaited.add(node);
       this.#want(`node:${node}`, channel);
@@ -239,10 +267,10 @@ export class PresenceExchange implements TurnTask, AnswerListener {
     if (message.kind !== "presence:changes" || message.channel !== channel || !this.#parts.nodes.isCurrent(sender)) return;
     const peer = this.#peers.get(sender.node);
     const held = peer && this.#heldOf(sender.node, peer, channel);
-    if (held === undefined) return;
-    held.round = peer?.round ?? 0;
+    if (peer === undefined || held === undefined) return;
     held.take(message);
-    if (held.lacks !== undefined && peer?.miss(channel, held.lacks) === true) this.#want(`node:${sender.node}`, channel);
+    if (held.lacks === undefined) peer.settle(channel, held.number);
+    else if (peer.lack(channel, held.lacks)) this.#want(`node:${sender.node}`, channel);
   }
 
   /** What is held of a node in a channel, from now on; `undefined` where nobody here is interested. */
@@ -253,6 +281,7 @@ export class PresenceExchange implements TurnTask, AnswerListener {
     const { presence } = interest;
     const held = new HeldMembers({
       membersMax: this.#parts.bounds.presenceMembersMax,
+      emptyUpTo: peer.emptyUpTo(channel),
       elapsed: this.#elapsed,
       onChange: (session) => presence.noteHeld(session),
     });

@@ -12,6 +12,8 @@ const WAITING_MAX = 256;
 
 interface HeldParts {
   readonly membersMax: number;
+  /** Up to which number it is known that nobody was there; `0` where nothing is known. */
+  readonly emptyUpTo: number;
   readonly elapsed: () => number;
   /** Hears whose entry is another than before. */
   readonly onChange: (session: string) => void;
@@ -23,15 +25,14 @@ export class HeldMembers {
   readonly #entries = new Map<string, Entry>();
   /** Changes behind a hole, in the order in which they came. */
   #waiting: ToldChanges[] = [];
-  #number = 0;
-  /** In which round of the other node's heartbeats it was named or changed last. */
-  round = 0;
+  #number: number;
 
   constructor(parts: HeldParts) {
     this.#parts = parts;
+    this.#number = parts.emptyUpTo;
   }
 
-  /** The number of the last change that is in it; `0` before anything is known. */
+  /** No change up to this number is missing in it; `0` before anything is known. */
   get number(): number {
     return this.#number;
   }

@@ -14,12 +14,12 @@ const entry = record({
 });
 export type ToldEntry = ValueOf<typeof entry>;
 
-/** A part of the numbers of all channels in which the sender owns members. */
+/** All channels that changed between two numbers of the sender, each with that of its last change there. */
 export const presenceDigest = record({
-  /** Which time all channels are gone through. */
-  round: count,
-  page: count,
-  isLast: flag,
+  /** Up to which number the sender has forgotten what changed. */
+  forgottenUpTo: count,
+  after: count,
+  upTo: count,
   numbers: list(record({ channel, number: count }), LIST_MAX),
 });
 export type PresenceDigest = ValueOf<typeof presenceDigest>;
@@ -48,14 +48,18 @@ export type ToldChanges = ValueOf<typeof changes>;
 /** What nodes tell each other about members. */
 export const presenceShapes = {
   "presence:changes": changes,
-  /** Wants to know the sender's members of these channels. */
+  /** Names what a heartbeat had no room for, or what the node that hears this missed. */
+  "presence:changed": presenceDigest,
+  /** Missed what the node that hears this named after a number. */
+  "presence:since": record({ number: count }),
+  /** Wants to know the members that other nodes own in these channels. */
   "presence:ask": record({ ask: count, channels: list(channel, ASKED_CHANNELS_MAX) }),
   /** Answers an ask in parts. Of the channels that are in none of them the sender owns nobody. */
   "presence:answer": record({
     ask: count,
     part: count,
     isLast: flag,
-    /** The number of the sender's last change of any channel. */
+    /** The number of the sender's last change of any channel: the lists are of that moment. */
     at: count,
     lists: list(members, LIST_MAX),
   }),
