@@ -127,6 +127,7 @@ export interface ServerGuardsOff {
   readonly nodeDeath?: false;
   readonly incarnation?: false;
   readonly presenceDigest?: false;
+  readonly presenceGap?: false;
   /** A bound that leaves nothing of a guard. */
   readonly bounds?: { readonly preparedMs: number };
 }
@@ -206,6 +207,12 @@ export const breaks: Readonly<Record<string, Break>> = {
     profile: { "broadcasts-lost": 1, wedged: 0.5, cut: 0.5 },
     nodes: SEVERAL,
     server: { presenceDigest: false },
+  },
+  presenceGap: {
+    what: "what is missing between what heartbeats say of a node's members is asked for",
+    profile: { "broadcasts-lost": 1, wedged: 0.5, cut: 0.5 },
+    nodes: SEVERAL,
+    server: { presenceGap: false },
   },
   join: { what: "a replay joins the live events by position", profile: { ...reconnects, "broker-slow": 1 }, server: { join: false } },
 };

@@ -16,6 +16,7 @@ export const serverBounds = {
   outboxBytesMax: 20 * 1024,
   snapshotEvery: 6,
   channelIdleMs: 5_000,
+  presenceDigestMax: 1,
 } as const;
 const history = { countMin: 8, ageMsMin: 3_000, countMax: 40 };
 const tinyHistory = { countMin: 1, ageMsMin: 0, countMax: 2 };
