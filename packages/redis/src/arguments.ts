@@ -10,13 +10,16 @@ const NO_EXPECTATION = ["", "0", ""] as const;
 const NO_RETENTION = ["", "", "", ""] as const;
 const NO_COUNT = ["", "", "", ""] as const;
 
-/** @throws TuttiError `PAYLOAD_INVALID`, `MESSAGE_TOO_DEEP` */
-export function appendArgs({ event, publisher, key, expected, retention }: AppendRequest, seen: Seen | undefined, deduplicationMs: number): readonly string[] {
+/**
+ * The event, its id, who publishes and what is expected.
+ *
+ * @throws TuttiError `PAYLOAD_INVALID`, `MESSAGE_TOO_DEEP`
+ */
+export function appendArgs({ event, publisher, key, expected }: AppendRequest, seen: Seen | undefined): readonly [event: string, ...others: string[]] {
   // The id makes sure that the head is the one that was seen, where that is known: a place alone may have been given twice.
   const isSeen = expected !== undefined && seen?.epoch === expected.epoch && seen.seq === expected.seq;
   const expectation = expected === undefined ? NO_EXPECTATION : [expected.epoch, String(expected.seq), isSeen ? encodeId(seen.eventId) : ""];
-  const lifetime = lifetimeMs(retention ?? "state", deduplicationMs);
-  return [encodeEvent(event), encodeId(event.eventId), ...expectation, lifetime, ...retentionArgs(retention), ...whoArgs(publisher, key)];
+  return [encodeEvent(event), encodeId(event.eventId), ...whoArgs(publisher, key), ...expectation];
 }
 
 /** Session, n, settled. */

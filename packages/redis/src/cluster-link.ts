@@ -1,6 +1,6 @@
 import { createCluster, type RedisClientOptions, type RedisClusterOptions } from "redis";
 import type { LinkEvents, RequestLink, Waiting } from "./link.js";
-import { COMMON_OPTIONS } from "./server-link.js";
+import { COMMON_OPTIONS, NEVER_SENT } from "./server-link.js";
 import { slotOfName } from "./slots.js";
 
 /** So many tags are tried to find one for each master; with a hundred of them the last is found within some hundred. */
@@ -14,12 +14,15 @@ export interface ClusterOptions {
   readonly roots: readonly string[];
   readonly client: RedisClientOptions;
   readonly addresses: NonNullable<RedisClusterOptions["nodeAddressMap"]> | undefined;
+  /** How long a master that is gone is left alone after so many attempts to connect it. */
+  readonly pauseMs: (failures: number) => number;
 }
 
-function createPlainCluster({ roots, client, addresses }: ClusterOptions) {
+function createPlainCluster({ roots, client, addresses, pauseMs }: ClusterOptions) {
+  const member = memberOptions(roots[0], client);
   return createCluster({
     rootNodes: roots.map((url) => ({ url })),
-    defaults: { ...memberOptions(roots[0], client), ...COMMON_OPTIONS },
+    defaults: { ...member, ...COMMON_OPTIONS, socket: { ...member.socket, reconnectStrategy: pauseMs } },
     // A master that is gone must not keep us from the others; whoever has something for it connects it.
     minimizeConnections: true,
     topologyRefreshOnReconnectionAttemptStrategy: TOPOLOGY_REFRESH_MS,
@@ -64,20 +67,34 @@ function signalOf(waiting: Waiting): AbortSignal {
  */
 export class ClusterRequests implements RequestLink {
   readonly #cluster: Cluster;
+  /** What a member said last. */
+  #trouble: Error | undefined;
 
   constructor(options: ClusterOptions, events: LinkEvents) {
     this.#cluster = createPlainCluster(options);
-    const troubled = (error: Error): void => events.troubled(error);
+    const troubled = (error: Error): void => {
+      this.#trouble = error;
+      events.troubled(error);
+    };
     this.#cluster.on("error", troubled);
     this.#cluster.on("node-error", troubled);
   }
 
   async open(): Promise<void> {
-    await this.#cluster.connect();
+    try {
+      await this.#cluster.connect();
+    } catch (error) {
+      // The library says no more than that no member can be used.
+      throw this.#trouble ?? error;
+    }
   }
 
   send(key: string, command: readonly string[], waiting: Waiting): Promise<unknown> {
     return this.#cluster.sendCommand(key, false, [...command], { abortSignal: signalOf(waiting) });
+  }
+
+  writeThisTurn(key: string): void {
+    this.#cluster.sendCommand(key, false, ["PING"], NEVER_SENT).catch(() => {});
   }
 
   sendToAll(command: readonly string[]): Promise<readonly unknown[]> {

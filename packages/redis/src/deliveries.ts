@@ -10,14 +10,17 @@ const FOLLOW_MS = 500;
 interface DeliveryParts {
   readonly environment: Environment;
   readonly log: Log;
+  readonly connectTimeoutMs: number;
   readonly timeoutMs: number;
   /** Knows who has what. */
   readonly requestLine: Line<RequestLink>;
   readonly connect: (address: string) => Connect<DeliveryLink>;
   /** Asks the server for a topic, and so learns where it is now. */
   readonly locate: (topic: string) => Promise<unknown>;
-  /** Something that should have been delivered may be missing. */
+  /** A connection stands again. Something that should have been delivered may be missing. */
   readonly resumed: () => void;
+  /** A topic is heard from another server now. Something may be missing as well. */
+  readonly followed: () => void;
 }
 
 /** A server, and what is listened to there. */
@@ -91,6 +94,11 @@ export class Deliveries {
     this.#branches.get(address)?.line.renew(reason);
   }
 
+  /** Makes all connections anew. */
+  renewAll(reason: string): void {
+    for (const { line } of this.#branches.values()) line.renew(reason);
+  }
+
   close(): void {
     this.#cancel();
     for (const { line } of this.#branches.values()) line.close();
@@ -107,13 +115,14 @@ export class Deliveries {
   }
 
   #add(address: string): Branch {
-    const { environment, log, timeoutMs, connect, resumed } = this.#parts;
+    const { environment, log, connectTimeoutMs, timeoutMs, connect, resumed } = this.#parts;
     const line: Line<DeliveryLink> = new Line({
       environment,
       log,
       name: `deliveries of ${address}`,
       connect: connect(address),
-      connectTimeoutMs: timeoutMs,
+      connectTimeoutMs,
+      prepareTimeoutMs: timeoutMs,
       prepare: (link) => topics.resubscribe(link),
       resumed,
       moved: (topic) => void this.#moved(address, topic),
@@ -167,7 +176,7 @@ export class Deliveries {
       listening.leave = leaveThere;
       await leave();
       if (!this.#listening.has(listening)) await leaveThere();
-      else this.#parts.resumed();
+      else this.#parts.followed();
     } catch {
       // It is tried again; meanwhile the broker is not ready, since one of the servers cannot be reached.
     } finally {

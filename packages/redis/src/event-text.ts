@@ -38,7 +38,9 @@ export function decodeEvent(text: string, seq: number, prev: number): LoggedEven
   return { seq, prev, eventId, type, payload, timestamp, ...(user !== undefined && { user }) };
 }
 
-/** `<epoch> <seq> <prev> <id of the one before>`, a line feed, and the event. `undefined` for anything else. */
+/**
+ * `<epoch> <seq> <prev> <id of the one before>` of the first event, and in a line each the events, which count by ones. `undefined` for anything else.
+ */
 export function decodeDelivery(message: string): EventRun | undefined {
   const end = message.indexOf("\n");
   const [epoch, seqText, prevText, before, ...others] = message.slice(0, Math.max(end, 0)).split(" ");
@@ -46,8 +48,15 @@ export function decodeDelivery(message: string): EventRun | undefined {
   const seq = placeOf(seqText);
   const prev = placeOf(prevText);
   if (seq === undefined || prev === undefined || prev >= seq) return undefined;
-  const event = decodeEvent(message.slice(end + 1), seq, prev);
-  return event && { epoch, events: [event], ...(before !== "" && { before: decodeId(before) }) };
+  const events: LoggedEvent[] = [];
+  // No line feed is left in JSON that was made without spaces.
+  for (const text of message.slice(end + 1).split("\n")) {
+    const last = events.at(-1);
+    const event = last === undefined ? decodeEvent(text, seq, prev) : decodeEvent(text, last.seq + 1, last.seq);
+    if (event === undefined) return undefined;
+    events.push(event);
+  }
+  return { epoch, events, ...(before !== "" && { before: decodeId(before) }) };
 }
 
 /** A place in the log: a whole number that is counted exactly. */

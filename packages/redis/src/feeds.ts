@@ -1,5 +1,5 @@
 import type { Environment } from "@tutti/protocol";
-import type { EventRun, Log, LoggedEvent } from "@tutti/server";
+import type { EventRun, Log } from "@tutti/server";
 import { decodeDelivery } from "./event-text.js";
 import type { Deliveries } from "./deliveries.js";
 
@@ -94,21 +94,22 @@ export class Feeds {
     feed.message = message;
     feed.run = undefined;
     const run = decodeDelivery(message);
-    const event = run?.events[0];
-    if (run === undefined || event === undefined) {
+    if (run === undefined) {
       this.#parts.log.warn("a delivery of Redis cannot be read and is dropped", { channel });
       return undefined;
     }
-    if (isOtherLog(feed.seen, run, event)) {
+    if (isOtherLog(feed.seen, run)) {
       // What stood where we are is not there any more. To go on here would show nobody that something was taken back.
       this.#look(channel, feed, true).catch((error: unknown) => this.#parts.log.warn("a channel could not be looked at", { channel, error: String(error) }));
       return undefined;
     }
     // The last event may have been looked at before it, and what stands before it, was delivered: a delivery that comes so late is as good as lost.
-    if (feed.seen?.epoch === run.epoch && event.seq <= feed.seen.seq) return undefined;
-    feed.seen = { epoch: run.epoch, seq: event.seq, eventId: event.eventId };
-    feed.run = run;
-    return run;
+    const fresh = unseen(feed.seen, run);
+    const last = fresh.events.at(-1);
+    if (last === undefined) return undefined;
+    feed.seen = { epoch: run.epoch, seq: last.seq, eventId: last.eventId };
+    feed.run = fresh;
+    return fresh;
   }
 
   async #lookAtAll(): Promise<void> {
@@ -135,7 +136,7 @@ export class Feeds {
     const run = await this.#parts.lastEvent(channel, seen, isBroken);
     const event = run?.events[0];
     if (run === undefined || event === undefined) return;
-    if (!isBroken && isOtherLog(seen, run, event)) return this.#look(channel, feed, true);
+    if (!isBroken && isOtherLog(seen, run)) return this.#look(channel, feed, true);
     // Where something was delivered since, it shows the hole itself.
     if (feed.seen !== seen) return;
     if (seen?.epoch === run.epoch && event.seq <= seen.seq) return;
@@ -154,9 +155,16 @@ export class Feeds {
   }
 }
 
-/** Whether an event cannot have come after what was seen, though its epoch and its place say so: the log lost what was seen and went on. */
-function isOtherLog(seen: Seen | undefined, { epoch, before }: EventRun, event: LoggedEvent): boolean {
+/** Whether a run cannot go on from what was seen, though its epoch and its places say so: the log lost what was seen and went on. */
+function isOtherLog(seen: Seen | undefined, { epoch, before, events }: EventRun): boolean {
   if (seen === undefined || seen.epoch !== epoch) return false;
-  if (event.seq === seen.seq) return event.eventId !== seen.eventId;
-  return event.prev === seen.seq && before !== undefined && before !== seen.eventId;
+  if (events[0]?.prev === seen.seq) return before !== undefined && before !== seen.eventId;
+  return events.some(({ seq, eventId }) => seq === seen.seq && eventId !== seen.eventId);
+}
+
+/** What of a run comes after what was seen. */
+function unseen(seen: Seen | undefined, run: EventRun): EventRun {
+  const [first] = run.events;
+  if (seen?.epoch !== run.epoch || first === undefined || first.seq > seen.seq) return run;
+  return { epoch: run.epoch, events: run.events.filter(({ seq }) => seq > seen.seq), before: seen.eventId };
 }

@@ -4,7 +4,14 @@ import type { Connect, Link } from "./link.js";
 import { unavailable } from "./redis-error.js";
 
 const PAUSE_MS_MIN = 50;
-const PAUSE_MS_MAX = 2_000;
+const PAUSE_MS_MAX = 500;
+/** One in so many failures in a row is told of, since they are the same. */
+const TOLD_COUNT = 32;
+
+/** How long to wait after so many attempts in a row that failed: longer each time, up to half a second, and not all nodes at the same moment. */
+export function pauseMsAfter(failures: number, environment: Pick<Environment, "random">): number {
+  return Math.min(PAUSE_MS_MIN * 2 ** failures, PAUSE_MS_MAX) * (0.5 + environment.random() / 2);
+}
 
 interface LineParts<L extends Link> {
   readonly environment: Environment;
@@ -12,8 +19,10 @@ interface LineParts<L extends Link> {
   /** What it is for, as people read it. */
   readonly name: string;
   readonly connect: Connect<L>;
-  /** For all of connecting and preparing. */
+  /** For a link to stand. What takes longer may be lost on its way to somebody who is there by now. */
   readonly connectTimeoutMs: number;
+  /** For preparing it. */
+  readonly prepareTimeoutMs: number;
   /** What has to be done on a new link before anybody uses it. Where it fails, so has the link. */
   readonly prepare: (link: L) => Promise<void>;
   /** It is up again after it was down. */
@@ -82,7 +91,7 @@ export class Line<L extends Link> {
   }
 
   async #connect(): Promise<void> {
-    const { connect, prepare, log, name, moved } = this.#parts;
+    const { connect, prepare, log, name, moved, connectTimeoutMs, prepareTimeoutMs } = this.#parts;
     const phase: Phase<L> = { name: "connecting", reason: this.trouble ?? "" };
     this.#phase = phase;
     let lost: Error | undefined;
@@ -95,7 +104,8 @@ export class Line<L extends Link> {
       moved: (topic) => moved?.(topic),
     });
     try {
-      await this.#inTime(link.open().then(() => prepare(link)));
+      await this.#inTime(link.open(), connectTimeoutMs, "connected");
+      await this.#inTime(prepare(link), prepareTimeoutMs, "prepared");
       if (lost !== undefined) throw lost;
       if (this.#phase !== phase) throw new TuttiError("UNAVAILABLE", { message: "the broker was closed" });
     } catch (error) {
@@ -106,11 +116,10 @@ export class Line<L extends Link> {
     this.#phase = { name: "up", link };
   }
 
-  #inTime(done: Promise<void>): Promise<void> {
-    const { environment, connectTimeoutMs } = this.#parts;
+  #inTime(done: Promise<void>, timeoutMs: number, what: string): Promise<void> {
     return new Promise((resolve, reject) => {
-      const error = new TuttiError("UNAVAILABLE", { message: `Redis cannot be connected within ${connectTimeoutMs} ms` });
-      const cancel = environment.after(connectTimeoutMs, () => reject(error));
+      const error = new TuttiError("UNAVAILABLE", { message: `the connection to Redis was not ${what} within ${timeoutMs} ms` });
+      const cancel = this.#parts.environment.after(timeoutMs, () => reject(error));
       done.then(resolve, reject).finally(cancel);
     });
   }
@@ -126,7 +135,6 @@ export class Line<L extends Link> {
   #retry(): void {
     const { environment, log, name } = this.#parts;
     if (this.#phase.name === "closed") return;
-    const pauseMs = Math.min(PAUSE_MS_MIN * 2 ** this.#failures, PAUSE_MS_MAX) * (0.5 + environment.random() / 2);
     const task = (): void => {
       this.#connect().then(
         () => {
@@ -136,14 +144,13 @@ export class Line<L extends Link> {
         (error: unknown) => this.#fail(error),
       );
     };
-    this.#phase = { name: "pausing", reason: this.trouble ?? "", cancel: environment.after(pauseMs, task) };
+    this.#phase = { name: "pausing", reason: this.trouble ?? "", cancel: environment.after(pauseMsAfter(this.#failures, environment), task) };
   }
 
   #fail(error: unknown): void {
     if (this.#phase.name === "closed") return;
     const { message } = unavailable(error);
-    // The first failure is told of, and then one in a while: the pauses grow to two seconds.
-    if (this.#failures++ % 16 === 0) this.#parts.log.warn("Redis cannot be connected", { for: this.#parts.name, error: message });
+    if (this.#failures++ % TOLD_COUNT === 0) this.#parts.log.warn("Redis cannot be connected", { for: this.#parts.name, error: message });
     this.#phase = { name: "down", reason: message };
     this.#retry();
   }

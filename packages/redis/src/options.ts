@@ -2,7 +2,11 @@ import type { Environment } from "@tutti/protocol";
 import { silentLog, type Log } from "@tutti/server";
 import type { RedisClientOptions, RedisClusterOptions } from "redis";
 
-/** Where Redis is: one server, or a cluster of which some members are named, by which the others are found. */
+/**
+ * Where Redis is: one server, or a cluster of which some members are named, by which the others are found. Sentinel is not supported: nobody is asked who the master is
+ * now. Where something in front of it leads to the master, by a name or a proxy, `url` may name that: a server that became a replica is left at the first
+ * write.
+ */
 export type RedisPlace =
   | { readonly url: string; readonly cluster?: never }
   | {
@@ -22,6 +26,11 @@ export type RedisBrokerOptions = RedisPlace & {
   readonly prefix?: string;
   readonly environment?: Environment;
   readonly log?: Log;
+  /**
+   * A connection that does not stand by then, TLS and password included, is given up, and another one tried; 2,000. It takes the place of
+   * `client.socket.connectTimeout`.
+   */
+  readonly connectTimeoutMs?: number;
   /** A request that was not answered by then ends with `UNAVAILABLE`; 5,000. */
   readonly requestTimeoutMs?: number;
   /** So many requests at once, and further ones are refused with `UNAVAILABLE`; 16,384. */
@@ -43,6 +52,7 @@ export type RedisBrokerOptions = RedisPlace & {
 const DEFAULTS = {
   prefix: "tutti",
   log: silentLog,
+  connectTimeoutMs: 2_000,
   requestTimeoutMs: 5_000,
   requestsMax: 16_384,
   watchdogMs: 5_000,

@@ -14,13 +14,14 @@ import {
   type Retention,
   type StoredSnapshot,
 } from "@tutti/server";
-import { appendArgs, countArgs, lifetimeMs, lookupArgs, retentionArgs } from "./arguments.js";
+import { Appends } from "./appends.js";
+import { countArgs, lifetimeMs, lookupArgs, retentionArgs } from "./arguments.js";
 import { ClusterRequests, memberAt, type ClusterOptions } from "./cluster-link.js";
 import { Deliveries } from "./deliveries.js";
 import { encodeId, idText } from "./event-text.js";
 import { Feeds, type Seen } from "./feeds.js";
 import { Names } from "./keys.js";
-import { Line } from "./line.js";
+import { Line, pauseMsAfter } from "./line.js";
 import type { Connect, DeliveryLink, RequestLink } from "./link.js";
 import { settingsOf, type RedisBrokerOptions, type Settings } from "./options.js";
 import { unavailable } from "./redis-error.js";
@@ -28,7 +29,7 @@ import { readFlag, readHead, readOutcome, readPage, readSeen, readSettled, readS
 import { Requests } from "./requests.js";
 import { scriptsOf, type PublishVerb, type Script, type Scripts } from "./scripts/script.js";
 import { checkServers } from "./server-check.js";
-import { ServerDeliveries, ServerRequests, ShardDeliveries } from "./server-link.js";
+import { ServerDeliveries, ServerRequests, ShardDeliveries, withConnectTimeout } from "./server-link.js";
 import { Watchdog } from "./watchdog.js";
 
 /**
@@ -91,6 +92,7 @@ class RedisBroker implements Broker {
   readonly #epochs: EpochSource;
   readonly #requestLine: Line<RequestLink>;
   readonly #requests: Requests;
+  readonly #appends: Appends;
   readonly #deliveries: Deliveries;
   readonly #feeds: Feeds;
   readonly #watchdog: Watchdog;
@@ -99,32 +101,47 @@ class RedisBroker implements Broker {
   constructor(options: RedisBrokerOptions) {
     const settings = settingsOf(options);
     const { environment = nodeEnvironment() } = options;
-    const { log, requestTimeoutMs, watchdogMs } = settings;
+    const { log, connectTimeoutMs, requestTimeoutMs, watchdogMs } = settings;
     this.#settings = settings;
     this.#names = new Names(settings.prefix);
     this.#publish = options.cluster === undefined ? "PUBLISH" : "SPUBLISH";
     this.#scripts = scriptsOf(settings, this.#publish);
     this.#epochs = new EpochSource(environment);
-    const servers = serversOf(options);
+    const servers = serversOf(options, settings, environment);
     const look = (): void => this.#feeds.look();
+    const resumed = (): void => {
+      look();
+      this.#watchdog.callAgain();
+    };
     this.#requestLine = new Line({
       environment,
       log,
       name: "requests",
       connect: servers.requests,
-      connectTimeoutMs: requestTimeoutMs,
+      connectTimeoutMs,
+      prepareTimeoutMs: requestTimeoutMs,
       prepare: (link) => (this.#publish === "PUBLISH" ? loadScripts(link, this.#scripts) : Promise.resolve()),
-      resumed: look,
+      resumed,
     });
-    this.#requests = new Requests(environment, this.#requestLine, settings);
+    // Deliveries go the same way, and a connection that is silent does not say so by itself.
+    this.#requests = new Requests(environment, this.#requestLine, settings, (reason) => this.#deliveries.renewAll(reason));
+    this.#appends = new Appends({
+      environment,
+      keysOf: (channel) => this.#names.channel(channel),
+      placeOf: options.cluster === undefined ? () => "the server" : (channel) => channel,
+      requests: this.#requests,
+      send: (batch) => this.#send(this.#scripts.append, batch.keys(), batch.args(settings.deduplicationMs), batch.count),
+    });
     this.#deliveries = new Deliveries({
       environment,
       log,
+      connectTimeoutMs,
       timeoutMs: requestTimeoutMs,
       requestLine: this.#requestLine,
       connect: servers.deliveries,
       locate: (topic) => this.#requests.send(topic, ["EXISTS", topic]),
-      resumed: look,
+      resumed,
+      followed: look,
     });
     this.#feeds = new Feeds({
       environment,
@@ -154,8 +171,8 @@ class RedisBroker implements Broker {
   }
 
   async append(channel: string, request: AppendRequest): Promise<Outcome> {
-    const seen = this.#feeds.seen(channel);
-    return readSettled(await this.#run(channel, this.#scripts.append, appendArgs(request, seen, this.#settings.deduplicationMs)));
+    this.#assertOpen();
+    return this.#appends.append(channel, request, this.#feeds.seen(channel));
   }
 
   async refuse(channel: string, publisher: PublisherCount, error: WireError): Promise<Outcome> {
@@ -246,7 +263,13 @@ class RedisBroker implements Broker {
 
   #run(channel: string, script: Script, args: readonly string[]): Promise<unknown> {
     this.#assertOpen();
-    return this.#requests.run(script, this.#names.channel(channel), [this.#epochs.next(), String(this.#settings.clockAheadMs()), ...args]);
+    // What was asked for before comes before it: a refusal must not overtake the append that it counts on.
+    this.#appends.flush();
+    return this.#send(script, this.#names.channel(channel), args);
+  }
+
+  #send(script: Script, keys: readonly string[], args: readonly string[], count?: number): Promise<unknown> {
+    return this.#requests.run(script, keys, [this.#epochs.next(), String(this.#settings.clockAheadMs()), ...args], count);
   }
 
   #assertOpen(): void {
@@ -268,13 +291,13 @@ interface Servers {
 }
 
 /** Requests and deliveries have connections of their own, so that each can be thrown away without the other. */
-function serversOf(options: RedisBrokerOptions): Servers {
-  const { client = {} } = options;
+function serversOf(options: RedisBrokerOptions, { connectTimeoutMs }: Settings, environment: Environment): Servers {
+  const client = withConnectTimeout(options.client ?? {}, connectTimeoutMs);
   if (options.cluster === undefined) {
     const server = { ...client, url: options.url };
     return { requests: (events) => new ServerRequests(server, events), deliveries: () => (events) => new ServerDeliveries(server, events) };
   }
-  const cluster: ClusterOptions = { roots: options.cluster, client, addresses: options.nodeAddressMap };
+  const cluster: ClusterOptions = { roots: options.cluster, client, addresses: options.nodeAddressMap, pauseMs: (failures) => pauseMsAfter(failures, environment) };
   return {
     requests: (events) => new ClusterRequests(cluster, events),
     deliveries: (address) => (events) => new ShardDeliveries(memberAt(address, cluster), events),

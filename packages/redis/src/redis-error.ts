@@ -16,6 +16,18 @@ const EXPLAINED: Readonly<Record<string, string>> = {
   NOREPLICAS: "Redis takes no writes, since it has too few replicas",
 };
 
+/** The codes by which Node says that it does not trust a certificate. */
+const UNTRUSTED = new Set([
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "CERT_HAS_EXPIRED",
+  "CERT_NOT_YET_VALID",
+  "CERT_SIGNATURE_FAILURE",
+]);
+
 /** The first word of what Redis said, such as `READONLY`. */
 export function redisCodeOf(error: unknown): string {
   return error instanceof Error ? (/^[A-Z]+\b/.exec(error.message)?.[0] ?? "") : "";
@@ -25,6 +37,13 @@ export function redisCodeOf(error: unknown): string {
 export function unavailable(error: unknown): TuttiError {
   if (error instanceof TuttiError) return error;
   const text = error instanceof Error ? error.message : String(error);
-  const explained = EXPLAINED[redisCodeOf(error)];
+  const explained = explanationOf(error);
   return new TuttiError("UNAVAILABLE", { message: explained === undefined ? `Redis: ${text}` : `${explained} (${text})`, cause: error });
+}
+
+function explanationOf(error: unknown): string | undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return "the certificate of Redis is for another host: connect by a name that it has, or name that in client.socket.servername";
+  if (typeof code === "string" && UNTRUSTED.has(code)) return "the certificate of Redis cannot be trusted: name the authority that it is from in client.socket.ca";
+  return EXPLAINED[redisCodeOf(error)];
 }

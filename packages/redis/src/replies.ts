@@ -1,6 +1,7 @@
 import { SERVER_DEPTH_MAX, TuttiError, jsonCodec, type LastSeen, type Position, type WireError } from "@tutti/protocol";
 import type { EventRun, Head, LoggedEvent, Outcome, Page, StoredSnapshot } from "@tutti/server";
 import { decodeEvent, decodeId, placeOf } from "./event-text.js";
+import { unavailable } from "./redis-error.js";
 
 /** What a script answered, read field by field. Anything else than what it can answer throws `UNAVAILABLE`: the log is not what it should be. */
 class Reply {
@@ -66,6 +67,8 @@ export function readOutcome(reply: unknown): Outcome | undefined {
       return { outcome, highest: fields.place(1) };
     case "conflict":
       return { outcome, head: fields.position(1) };
+    case "failed":
+      throw unavailable(new Error(fields.text(1)));
     default:
       throw strange(`no outcome is called ${outcome.slice(0, 40)}`);
   }
@@ -76,6 +79,12 @@ export function readSettled(reply: unknown): Outcome {
   const outcome = readOutcome(reply);
   if (outcome === undefined) throw strange("it does not say what became of a publish");
   return outcome;
+}
+
+/** What was answered to each of so many. */
+export function readReplies(reply: unknown, count: number): readonly unknown[] {
+  if (!Array.isArray(reply) || reply.length !== count) throw strange(`there is no answer to each of ${count}`);
+  return reply;
 }
 
 /** A head, and the last event where that was asked for and is there. */

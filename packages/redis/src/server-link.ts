@@ -8,6 +8,12 @@ const TOPICS_MAX = 512;
 /** The address of a server that is the only one. */
 const ONLY = "the server";
 
+/**
+ * The library writes at the end of the turn in which something was asked of it; what is asked of it at the end of a turn waits for the end of the next one, which under load
+ * is late. What was aborted before is asked of it and not sent.
+ */
+export const NEVER_SENT = { abortSignal: AbortSignal.abort() };
+
 /** What holds for every client of the library. Its own deadlines end as soon as a command is written, and cost a timer for each. */
 export const COMMON_OPTIONS = { disableOfflineQueue: true, commandOptions: { timeout: 0 }, maintNotifications: "disabled" } as const;
 
@@ -16,6 +22,11 @@ type Client = ReturnType<typeof createPlainClient>;
 function createPlainClient(options: RedisClientOptions) {
   const { socket } = options;
   return createClient({ ...options, ...COMMON_OPTIONS, socket: { ...socket, reconnectStrategy: false } });
+}
+
+/** The library gives up a socket that does not connect by then. What is abandoned before it can close, so it must not outlast the attempt. */
+export function withConnectTimeout(client: RedisClientOptions, connectTimeoutMs: number): RedisClientOptions {
+  return { ...client, socket: { ...client.socket, connectTimeout: connectTimeoutMs } };
 }
 
 /**
@@ -38,6 +49,8 @@ class ServerLink {
 
   async open(): Promise<void> {
     await this.client.connect();
+    // Destroyed on its way: the library would keep what was connected since.
+    if (this.#isOver) this.client.destroy();
   }
 
   destroy(): void {
@@ -50,6 +63,10 @@ class ServerLink {
 export class ServerRequests extends ServerLink implements RequestLink {
   send(_key: string, command: readonly string[]): Promise<unknown> {
     return this.client.sendCommand(command);
+  }
+
+  writeThisTurn(): void {
+    this.client.sendCommand(["PING"], NEVER_SENT).catch(() => {});
   }
 
   async sendToAll(command: readonly string[]): Promise<readonly unknown[]> {

@@ -13,9 +13,9 @@ interface WatchdogParts {
   readonly environment: Environment;
   readonly names: Names;
   readonly publish: PublishVerb;
-  readonly requests: Requests;
-  readonly requestLine: Line<RequestLink>;
-  readonly deliveries: Deliveries;
+  readonly requests: Pick<Requests, "send">;
+  readonly requestLine: Pick<Line<RequestLink>, "trouble" | "link" | "renew">;
+  readonly deliveries: Pick<Deliveries, "hears" | "listen" | "renew">;
   readonly watchdogMs: number;
   /** Deliveries are heard that were not. */
   readonly recovered: () => void;
@@ -26,7 +26,8 @@ type Call = "calling" | "uncalled" | "unheard" | "heard";
 
 /**
  * Calls itself through each server of Redis: a connection that stands and delivers nothing looks healthy to everybody else. Where a call is not
- * heard until the next one is due, the connection for deliveries is made anew.
+ * heard until the next one is due, the connection for deliveries is made anew. A connection that stands again is called at once, and trusted as soon as
+ * the call is heard.
  */
 export class Watchdog {
   readonly #parts: WatchdogParts;
@@ -56,19 +57,25 @@ export class Watchdog {
     });
   }
 
+  /** Calls now: what was called by a connection that is gone is no longer waited for. */
+  callAgain(): void {
+    if (this.#cancel === undefined) return;
+    this.#cancel();
+    this.start();
+  }
+
   stop(): void {
     this.#cancel?.();
+    this.#cancel = undefined;
   }
 
   #judge(): void {
-    const { requestLine, deliveries, watchdogMs, recovered } = this.#parts;
+    const { requestLine, deliveries, watchdogMs } = this.#parts;
     const calls = [...this.#calls];
     const silent = calls.filter(([, call]) => call === "unheard");
     const uncalled = calls.filter(([, call]) => call === "uncalled" || call === "calling").length;
-    const before = this.#trouble;
     this.#uncalledRounds = uncalled > 0 ? this.#uncalledRounds + 1 : 0;
-    this.#trouble = silent.length + uncalled === 0 ? undefined : `${silent.length + uncalled} of ${calls.length} servers of Redis deliver nothing`;
-    if (before !== undefined && this.#trouble === undefined && calls.length > 0) recovered();
+    if (silent.length + uncalled > 0) this.#trouble = `${silent.length + uncalled} of ${calls.length} servers of Redis deliver nothing`;
     for (const [name] of requestLine.trouble === undefined ? silent : []) deliveries.renew(name, `nothing was delivered for ${watchdogMs} ms`);
     if (this.#uncalledRounds < UNCALLED_MAX) return;
     this.#uncalledRounds = 0;
@@ -113,7 +120,11 @@ export class Watchdog {
   }
 
   #hear(name: string, message: string): void {
-    if (message === String(this.#round)) this.#calls.set(name, "heard");
+    if (message !== String(this.#round)) return;
+    this.#calls.set(name, "heard");
+    if (this.#trouble === undefined || [...this.#calls.values()].some((call) => call !== "heard")) return;
+    this.#trouble = undefined;
+    this.#parts.recovered();
   }
 
   /** A server that is no part of the cluster any more. */

@@ -74,6 +74,24 @@ describe.skipIf(!hasRedis())("the way to a Redis (needs redis)", { timeout: 30_0
     await expect.poll(() => broker.health?.().status, { timeout: 10_000 }).toBe("ready");
   });
 
+  test("RDS-14 makes deliveries anew with the requests that were not answered, whatever the watchdog knows, over a restart of Redis", async () => {
+    const prefix = freshPrefix();
+    const { url, proxy: between } = await proxied();
+    const broker = await nodes.start({ prefix, url, watchdogMs: 600_000, requestTimeoutMs: 300 });
+    const heard = await hear(broker, room);
+    await append(broker, room);
+    await expect.poll(() => heard.runs.length).toBe(1);
+    between.halfOpen();
+    await expect(broker.append(room, request())).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    await nodes.server.restart();
+    // New connections pass again; those that stood, and those that were being made, are silent for ever.
+    between.resume();
+    await expect.poll(() => broker.health?.().status, { timeout: 10_000 }).toBe("ready");
+    const other = await nodes.start({ prefix });
+    const { seq } = await append(other, room);
+    await expect.poll(() => heard.last()?.events.at(-1)?.seq, { timeout: 10_000 }).toBe(seq);
+  });
+
   test("RDS-7 ends a request by its deadline, and throws the connection away that answers nothing", async () => {
     const { url, proxy: between } = await proxied();
     const broker = await nodes.start({ url, requestTimeoutMs: 300, watchdogMs: 60_000 });

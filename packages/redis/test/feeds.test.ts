@@ -40,6 +40,23 @@ function feedsUnderTest() {
 }
 
 describe("what is heard of a channel", () => {
+  test("RDS-13 of a run in one delivery what was not heard yet is told, and what was is compared", async () => {
+    const { feeds, heard, hear, deliver, looks } = feedsUnderTest();
+    await feeds.subscribe("room:1", hear);
+    const linesOf = (first: number, ...ids: readonly string[]): string => `e ${first} ${first - 1} e-${first - 1}\n${ids.map((id, index) => encodeEvent(eventOf(first + index, id))).join("\n")}`;
+    deliver(linesOf(1, "e-1", "e-2"));
+    deliver(linesOf(1, "e-1", "e-2", "e-3", "e-4"));
+    deliver(linesOf(3, "e-3", "e-4"));
+    expect(heard).toEqual(["e 1 e-1", "e 2 e-2", "e 3 e-3", "e 4 e-4"]);
+    expect(feeds.seen("room:1")).toEqual({ epoch: "e", seq: 4, eventId: "e-4" });
+    expect(looks).toEqual([]);
+    // Where e-4 was there is another one.
+    deliver(linesOf(3, "e-3", "other", "e-5"));
+    await settled();
+    expect(heard).toHaveLength(4);
+    expect(looks).toEqual([{ seen: { epoch: "e", seq: 4, eventId: "e-4" }, isBroken: true }]);
+  });
+
   test("RDS-6 the last event is told to all after something may have been missed, and nothing before it comes after it", async () => {
     const { feeds, heard, hear, deliver, logEndsWith, looks } = feedsUnderTest();
     await feeds.subscribe("room:1", hear);

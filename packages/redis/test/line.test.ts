@@ -28,6 +28,8 @@ class FakeLink implements RequestLink {
     return new Promise((answer, fail) => void this.sent.push({ command, waiting, answer, fail }));
   }
 
+  writeThisTurn(): void {}
+
   sendToAll(): Promise<readonly unknown[]> {
     return Promise.resolve([]);
   }
@@ -47,25 +49,27 @@ class FakeLink implements RequestLink {
 }
 
 /** A line, the links that it made, and what they are to do. */
-function lineUnderTest(prepare: (link: FakeLink) => Promise<void> = () => Promise.resolve()) {
-  const environment = new ManualEnvironment();
+function lineUnderTest(prepare: (link: FakeLink) => Promise<void> = () => Promise.resolve(), environment = new ManualEnvironment()) {
   const links: FakeLink[] = [];
   const fates: Fate[] = [];
+  let usual: Fate = "opens";
   let resumed = 0;
   const line = new Line<FakeLink>({
     environment,
     log: silentLog,
     name: "tests",
     connect: (events) => {
-      const link = new FakeLink(events, fates.shift() ?? "opens");
+      const link = new FakeLink(events, fates.shift() ?? usual);
       links.push(link);
       return link;
     },
     connectTimeoutMs: 1_000,
+    prepareTimeoutMs: 3_000,
     prepare,
     resumed: () => resumed++,
   });
-  return { environment, line, links, fates, resumed: () => resumed };
+  const allWill = (fate: Fate): void => void (usual = fate);
+  return { environment, line, links, fates, allWill, resumed: () => resumed };
 }
 
 describe("a line", () => {
@@ -108,6 +112,36 @@ describe("a line", () => {
     expect(links[1]?.isDestroyed).toBe(true);
   });
 
+  test.each(["fails", "hangs"] as const)("RDS-14 stands within a time-out and half a second of the moment at which it can, whenever that is: where an attempt %s before", async (fate) => {
+    for (let awayMs = 50; awayMs <= 20_000; awayMs += 170) {
+      const { environment, line, links, allWill } = lineUnderTest();
+      await line.open();
+      allWill(fate);
+      links[0]?.events.lost(new Error("reset"));
+      await environment.advance(awayMs);
+      expect(line.trouble).toMatch(/./);
+      // Who is away for long is not asked all the time.
+      expect(links.length).toBeLessThanOrEqual(6 + awayMs / 250);
+      allWill("opens");
+      await environment.advance(1_500);
+      expect(line.trouble).toBeUndefined();
+    }
+  });
+
+  test("RDS-14 has more time to be prepared than to be made, and not for ever", async () => {
+    const environment = new ManualEnvironment();
+    const { line, links } = lineUnderTest(() => new Promise((resolve) => void environment.after(2_000, resolve)), environment);
+    const opened = line.open();
+    await environment.advance(2_000);
+    await opened;
+    expect(links[0]?.isDestroyed).toBe(false);
+    const stuck = lineUnderTest(() => new Promise(() => {}));
+    const failed = expect(stuck.line.open()).rejects.toMatchObject({ code: "UNAVAILABLE", message: expect.stringContaining("3000 ms") });
+    await stuck.environment.advance(3_000);
+    await failed;
+    expect(stuck.links[0]?.isDestroyed).toBe(true);
+  });
+
   test("RDS-7 makes no link after it was closed, and keeps none that comes then", async () => {
     const { environment, line, links } = lineUnderTest();
     await line.open();
@@ -128,12 +162,13 @@ describe("requests", () => {
   async function requestsUnderTest(requestsMax = 100) {
     const under = lineUnderTest();
     await under.line.open();
-    const requests = new Requests(under.environment, under.line, { requestTimeoutMs: 1_000, requestsMax });
-    return { ...under, requests, link: under.links[0]! };
+    const silences: string[] = [];
+    const requests = new Requests(under.environment, under.line, { requestTimeoutMs: 1_000, requestsMax }, (reason) => silences.push(reason));
+    return { ...under, requests, silences, link: under.links[0]! };
   }
 
   test("RDS-7 ends each by its own deadline, with one timer for all, and lets the link know that nobody waits", async () => {
-    const { environment, requests, link, line } = await requestsUnderTest();
+    const { environment, requests, link, line, silences } = await requestsUnderTest();
     const ends: string[] = [];
     const ask = (name: string): void => void requests.send("key", [name]).then(() => ends.push(`${name} answered`), () => ends.push(`${name} rejected`));
     ask("first");
@@ -147,11 +182,12 @@ describe("requests", () => {
     expect(link.sent.map(({ waiting }) => waiting.isOver)).toEqual([true, false]);
     // Something was answered: the connection is slow, and not dead.
     expect(line.link).toBe(link);
+    expect(silences).toEqual([]);
     expect(environment.timerCount).toBe(0);
   });
 
   test("RDS-7 throws the connection away where nothing was answered, and not for what was asked before a silence that nobody broke", async () => {
-    const { environment, requests, link, line } = await requestsUnderTest();
+    const { environment, requests, link, line, silences } = await requestsUnderTest();
     requests.send("key", ["first"]).catch(() => {});
     link.sent[0]?.answer("OK");
     await environment.advance(50_000);
@@ -161,6 +197,8 @@ describe("requests", () => {
     await environment.advance(200);
     await second;
     expect(link.isDestroyed).toBe(true);
+    // And whoever has another connection to the same place.
+    expect(silences).toHaveLength(1);
   });
 
   test("RDS-7 counts those that nobody waits for as long as the link holds them", async () => {

@@ -4,7 +4,7 @@ import { checkServers } from "../src/server-check.js";
 import { decodeDelivery, decodeId, encodeEvent, encodeId } from "../src/event-text.js";
 import { Names } from "../src/keys.js";
 import type { RequestLink } from "../src/link.js";
-import { readFlag, readHead, readOutcome, readPage, readSeen, readSettled, readSnapshot } from "../src/replies.js";
+import { readFlag, readHead, readOutcome, readPage, readReplies, readSeen, readSettled, readSnapshot } from "../src/replies.js";
 import { slotOf } from "../src/slots.js";
 import { RecordedLog } from "./support/redis-nodes.js";
 
@@ -55,6 +55,8 @@ describe("texts", () => {
     expect(decodeDelivery(`epoch 2 1 \n${text}`)).toEqual({ epoch: "epoch", events: [{ ...event, seq: 2, prev: 1 }] });
     const strange = ["", "\n", `epoch 2 1\n${text}`, `epoch 2 2 x\n${text}`, ` 2 1 x\n${text}`, `epoch -2 1 x\n${text}`, `epoch 2 1 x y\n${text}`, `epoch 1e3 1 x\n${text}`];
     const broken = ["[]", "[{},{}]", "null", "{}", `{"eventId":"a","type":"b","timestamp":"c"}`, `{"eventId":"a","type":"b","timestamp":1,"user":2}`, "[".repeat(10_000)];
+    expect(decodeDelivery(`epoch 2 1 e-1\n${text}\n${text}`)).toEqual({ epoch: "epoch", events: [{ ...event, seq: 2, prev: 1 }, { ...event, seq: 3, prev: 2 }], before: "e-1" });
+    for (const rest of ["\n", "\n{}", `\n\n${text}`]) expect(decodeDelivery(`epoch 2 1 x\n${text}${rest}`)).toBeUndefined();
     for (const message of [...strange, ...broken.map((json) => `epoch 2 1 x\n${json}`)]) expect(decodeDelivery(message)).toBeUndefined();
   });
 
@@ -63,7 +65,8 @@ describe("texts", () => {
     const place = (head: number): readonly unknown[] => ["e", head, "", 0, ""];
     const readers: readonly (readonly [(reply: unknown) => unknown, readonly unknown[]])[] = [
       [readOutcome, [undefined, [], ["landed"], ["appended", "e"], ["appended", "", 1], ["appended", "e", -1], ["appended", "e", "1"], ["refused", "{}"], ["refused", "{"], ["out-of-order"]]],
-      [readSettled, [["none"]]],
+      [readSettled, [["none"], ["failed", "ERR no"], ["failed"]]],
+      [(reply) => readReplies(reply, 2), ["OK", [], [["none"]], [["none"], ["none"], ["none"]]]],
       [readHead, [["e", 1, ""], ["e", 1, "", 0, "", "not JSON", ""], [1, 1, "", 0, "", "", ""], ["e", 1, "", 0, "not JSON", "", ""], ["e", 1, "", 0, "{}", "", ""]]],
       [readSeen, [{}, ["e", 1], ["e", 1.5, ""], ["e", 2 ** 53, ""], ["e", 1, "7"], ["e", 1, '"half']]],
       [readFlag, [2, "1", undefined, true]],

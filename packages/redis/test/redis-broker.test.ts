@@ -17,7 +17,7 @@ describe.skipIf(!hasRedis())("several nodes on a Redis (needs redis)", { timeout
     const [one, two] = await Promise.all([nodes.start({ prefix }), nodes.start({ prefix })]);
     const [first, second] = await Promise.all([hear(one, room), hear(two, room)]);
     const positions = await Promise.all(Array.from({ length: 200 }, (_, index) => append(index % 2 === 0 ? one : two, room)));
-    await expect.poll(() => [first.runs.length, second.runs.length]).toEqual([200, 200]);
+    await expect.poll(() => [first.ids().length, second.ids().length]).toEqual([200, 200]);
     expect(first.ids()).toEqual(second.ids());
     expect((await eventsOf(two, room)).map(({ eventId }) => eventId)).toEqual(first.ids());
     expect(new Set(positions.map(({ epoch, seq }) => `${epoch} ${seq}`)).size).toBe(200);

@@ -30,6 +30,7 @@ local function remember(book, young, old, member, value)
   local since = log[book]
   if since == 0 then
     redis.call("HSET", META, book, now)
+    log[book] = now
   elseif redis.call("HLEN", young) >= HALF_MAX[book] or now - since > DEDUPLICATION_MS then
     -- Nobody in the old half was heard of since the young one began.
     if now - since <= DEDUPLICATION_MS and book == "publishers" and redis.call("EXISTS", old) == 1 then
@@ -38,6 +39,7 @@ local function remember(book, young, old, member, value)
     redis.call("UNLINK", old)
     redis.call("RENAME", young, old)
     redis.call("HSET", META, book, now)
+    log[book] = now
   end
 end
 

@@ -6,7 +6,17 @@
  * bytes) and `event` (JSON, of which no script reads more than the id at its beginning).
  */
 export const logPrelude = `
-local META, EVENTS, YOUNG, OLD, YOUNG_KEYS, OLD_KEYS, SNAPSHOT, TOPIC = unpack(KEYS)
+local KEYS_EACH = 8
+local META, EVENTS, YOUNG, OLD, YOUNG_KEYS, OLD_KEYS, SNAPSHOT, TOPIC
+local key_before
+
+-- Which channel is meant from now on, where the keys are those of several.
+local function use(channel)
+  key_before = channel * KEYS_EACH
+  META, EVENTS, YOUNG, OLD, YOUNG_KEYS, OLD_KEYS, SNAPSHOT, TOPIC = unpack(KEYS, key_before + 1, key_before + KEYS_EACH)
+end
+use(0)
+
 local BLANK_MS = 600000
 local clock = redis.call("TIME")
 local real = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -79,6 +89,7 @@ local function forget(up_to)
   log.floor, log.floor_id, log.below, log.edge = up_to, id, below, -1
 end
 
+-- Of one event, or of several that follow each other, each in a line of its own.
 local function message(seq, tip_before, event)
   return log.epoch .. " " .. seq .. " " .. (seq - 1) .. " " .. tip_before .. "\\n" .. event
 end
@@ -108,12 +119,12 @@ export const lifePrelude = `
 local function keep_for(ttl)
   if ttl == 0 then
     if log.expires == 0 and log.seq > 1 then return end
-    for index = 1, 7 do redis.call("PERSIST", KEYS[index]) end
+    for index = 1, 7 do redis.call("PERSIST", KEYS[key_before + index]) end
     log.expires = 0
   else
     if log.expires and log.expires - real >= ttl and log.seq > 1 then return end
     log.expires = math.floor(real + ttl * 1.25)
-    for index = 1, 7 do redis.call("PEXPIREAT", KEYS[index], log.expires) end
+    for index = 1, 7 do redis.call("PEXPIREAT", KEYS[key_before + index], log.expires) end
   end
   redis.call("HSET", META, "expires", log.expires)
 end
@@ -127,7 +138,8 @@ end
 /** What a retention does not want; it is told as four arguments, the first of them empty where there is none. */
 export const retentionPrelude = `
 local SLACK_COUNT = 64
-local FORGOTTEN_MAX = 1024
+-- How many events this script may forget still, of however many channels.
+local forgettable = 1024
 
 local function retention_of(first)
   if ARGV[first] == "" then return nil end
@@ -145,8 +157,9 @@ end
 
 -- Forgets a slice; whether there may be more.
 local function forget_spare(keep, up_to)
-  local limit = math.min(up_to, log.floor + FORGOTTEN_MAX)
+  local limit = math.min(up_to, log.floor + forgettable)
   local spare = keep and last_where(log.floor, limit, function(seq) return is_spare(keep, seq) end) or limit
+  forgettable = forgettable - (spare - log.floor)
   if spare > log.floor then forget(spare) end
   return spare == limit and limit < up_to
 end

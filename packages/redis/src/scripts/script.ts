@@ -1,8 +1,9 @@
 // oxlint-disable-next-line no-restricted-imports -- a digest is the same everywhere: neither clock nor randomness
 import { createHash } from "node:crypto";
+import { appendBody } from "./append.js";
 import { booksPrelude, type BookLimits } from "./books.js";
 import { healingPrelude, lifePrelude, logPrelude, retentionPrelude } from "./log.js";
-import { appendBody, headBody, loadBody, locateBody, lookupBody, readBody, refuseBody, saveBody, trimBody } from "./operations.js";
+import { headBody, loadBody, locateBody, lookupBody, readBody, refuseBody, saveBody, trimBody } from "./operations.js";
 
 /** A script, and the name under which Redis knows it once it was loaded. */
 export interface Script {
