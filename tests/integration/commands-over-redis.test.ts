@@ -1,64 +1,48 @@
-import { hasRedis, startRedis, type RedisServer } from "@tutti/cluster";
+import { hasRedis, startRedis } from "@tutti/cluster";
 import { redisBroker } from "@tutti/redis";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { redisSuite } from "./redis-suite.js";
 import type { RoomClient } from "./sdk.js";
-import { Stage, type Served } from "./stage.js";
+import type { Served } from "./stage.js";
 
 const patience = { timeout: 15_000, interval: 10 };
 const one = { id: "one" };
-
-/** Each test has channels of its own in it. */
-let redis: RedisServer;
-let stage: Stage;
-let prefix = "";
-let serial = 0;
 
 const roomAt = ({ server }: Served) => server.channel("room:{id}", one);
 const roomOf = (client: RoomClient) => client.channel("room:{id}", one);
 const codeOf = (client: RoomClient): string | undefined => roomOf(client).status.getSnapshot().error?.code;
 
-async function node(isOpen = true): Promise<Served> {
-  const broker = await redisBroker({ url: `redis://127.0.0.1:${redis.port}`, prefix });
-  return stage.serve({
-    broker,
-    authenticate: ({ token }) => (token === undefined ? undefined : { id: token }),
-    channels: { "room:{id}": { authorize: ({ action }) => isOpen || action !== "subscribe" } },
-  });
-}
-
-/** Two nodes that know each other. */
-async function two(isOpen = true): Promise<readonly [Served, Served]> {
-  const nodes = [await node(isOpen), await node(isOpen)] as const;
-  await vi.waitFor(() => expect(nodes.map(({ server }) => server.stats().nodes)).toEqual([2, 2]), patience);
-  return nodes;
-}
-
-function at({ url }: Served, token: string) {
-  const client = stage.guests.client(url, { token });
-  const xs: number[] = [];
-  roomOf(client).on("cursor:move", ({ payload }) => xs.push(payload.x));
-  return { client, room: roomOf(client), xs };
-}
-
-async function enter(served: Served, token: string) {
-  const guest = at(served, token);
-  await guest.room.subscribe();
-  return guest;
-}
-
 describe.skipIf(!hasRedis())("what the application does at one node, at another on the same Redis (needs redis)", { timeout: 40_000 }, () => {
-  beforeAll(async () => {
-    redis = await startRedis({ config: ["appendfsync always"] });
-  });
+  const suite = redisSuite(() => startRedis({ config: ["appendfsync always"] }));
 
-  afterAll(() => redis?.remove());
+  async function node(isOpen = true): Promise<Served> {
+    const broker = await redisBroker({ url: suite.redis.url, prefix: suite.prefix });
+    return suite.stage.serve({
+      broker,
+      authenticate: ({ token }) => (token === undefined ? undefined : { id: token }),
+      channels: { "room:{id}": { authorize: ({ action }) => isOpen || action !== "subscribe" } },
+    });
+  }
 
-  beforeEach(() => {
-    stage = new Stage();
-    prefix = `commands-${++serial}`;
-  });
+  /** Two nodes that know each other. */
+  async function two(isOpen = true): Promise<readonly [Served, Served]> {
+    const nodes = [await node(isOpen), await node(isOpen)] as const;
+    await vi.waitFor(() => expect(nodes.map(({ server }) => server.stats().nodes)).toEqual([2, 2]), patience);
+    return nodes;
+  }
 
-  afterEach(() => stage.end());
+  function at({ url }: Served, token: string) {
+    const client = suite.stage.guests.client(url, { token });
+    const xs: number[] = [];
+    roomOf(client).on("cursor:move", ({ payload }) => xs.push(payload.x));
+    return { client, room: roomOf(client), xs };
+  }
+
+  async function enter(served: Served, token: string) {
+    const guest = at(served, token);
+    await guest.room.subscribe();
+    return guest;
+  }
 
   it("CMD-1, CMD-2: kick, revoke, close and disconnect are done when they are done there", async () => {
     const [here, there] = await two();

@@ -1,57 +1,41 @@
-import { hasRedis, startRedis, type RedisServer } from "@tutti/cluster";
+import { hasRedis, startRedis } from "@tutti/cluster";
 import { redisBroker } from "@tutti/redis";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { redisSuite } from "./redis-suite.js";
 import type { RoomClient } from "./sdk.js";
-import { Stage, type Served } from "./stage.js";
+import type { Served } from "./stage.js";
 
 const patience = { timeout: 15_000, interval: 10 };
 const one = { id: "one" };
 
-/** Each test has channels of its own in it. */
-let redis: RedisServer;
-let stage: Stage;
-let prefix = "";
-let serial = 0;
-
 const roomOf = (client: RoomClient) => client.channel("room:{id}", one);
 
-/** So many nodes in this process, each with connections of its own to Redis. */
-function nodes(count: number, redisPort = redis.port): Promise<readonly Served[]> {
-  return Promise.all(Array.from({ length: count }, () => node(redisPort)));
-}
-
-async function node(redisPort: number, port?: number): Promise<Served> {
-  const broker = await redisBroker({ url: `redis://127.0.0.1:${redisPort}`, prefix, watchdogMs: 500 });
-  return stage.serve({ broker, channelIdleMs: 100, headCheckMs: 60_000 }, port);
-}
-
-/** Somebody at a node, and what he sees there: events by position, and gaps. */
-async function enter({ url }: Served) {
-  const client = stage.guests.client(url);
-  const seen: string[] = [];
-  const gaps: unknown[] = [];
-  roomOf(client).on("line:add", ({ position, payload }) => seen.push(`${position.seq} ${payload.id}`));
-  roomOf(client).on("gap", (gap) => gaps.push(gap));
-  await roomOf(client).subscribe();
-  return { client, room: roomOf(client), seen, gaps };
-}
-
-/** How many nodes hear the events of a channel. */
-const hearersOf = async (channel: string): Promise<number> => Number((await redis.command("PUBSUB", "NUMSUB", `${prefix}:{${channel}}:runs`)).split("\n")[1]);
-
 describe.skipIf(!hasRedis())("several nodes in one process, on one Redis (needs redis)", { timeout: 40_000 }, () => {
-  beforeAll(async () => {
-    redis = await startRedis({ config: ["appendfsync always"] });
-  });
+  const suite = redisSuite(() => startRedis({ config: ["appendfsync always"] }));
 
-  afterAll(() => redis?.remove());
+  /** So many nodes in this process, each with connections of its own to Redis. */
+  function nodes(count: number, redisPort = suite.redis.port): Promise<readonly Served[]> {
+    return Promise.all(Array.from({ length: count }, () => node(redisPort)));
+  }
 
-  beforeEach(() => {
-    stage = new Stage();
-    prefix = `test-${++serial}`;
-  });
+  async function node(redisPort: number, port?: number): Promise<Served> {
+    const broker = await redisBroker({ url: `redis://127.0.0.1:${redisPort}`, prefix: suite.prefix, watchdogMs: 500 });
+    return suite.stage.serve({ broker, channelIdleMs: 100, headCheckMs: 60_000 }, port);
+  }
 
-  afterEach(() => stage.end());
+  /** Somebody at a node, and what he sees there: events by position, and gaps. */
+  async function enter({ url }: Served) {
+    const client = suite.stage.guests.client(url);
+    const seen: string[] = [];
+    const gaps: unknown[] = [];
+    roomOf(client).on("line:add", ({ position, payload }) => seen.push(`${position.seq} ${payload.id}`));
+    roomOf(client).on("gap", (gap) => gaps.push(gap));
+    await roomOf(client).subscribe();
+    return { client, room: roomOf(client), seen, gaps };
+  }
+
+  /** How many nodes hear the events of a channel. */
+  const hearersOf = async (channel: string): Promise<number> => Number((await suite.redis.command("PUBSUB", "NUMSUB", `${suite.prefix}:{${channel}}:runs`)).split("\n")[1]);
 
   it("REC-1, BRK-1, RDS-1: what is published at any of three nodes reaches everybody at all of them, in one order", async () => {
     const people = await Promise.all((await nodes(3)).flatMap((each) => [enter(each), enter(each)]));
@@ -78,7 +62,7 @@ describe.skipIf(!hasRedis())("several nodes in one process, on one Redis (needs 
     expect(await hearersOf("room:one")).toBe(0);
     const ada = await enter(a!);
     const bob = await enter(b!);
-    await stage.guests.client(c!.url).channel("feed:{id}", one).subscribe();
+    await suite.stage.guests.client(c!.url).channel("feed:{id}", one).subscribe();
     expect(await hearersOf("room:one")).toBe(2);
     expect(await hearersOf("feed:one")).toBe(1);
 
@@ -103,7 +87,7 @@ describe.skipIf(!hasRedis())("several nodes in one process, on one Redis (needs 
     await first!.stop();
     await bob.room.publish("line:add", { id: "meanwhile" });
     // Another node at the same address knows nothing of those who were at the first.
-    await node(redis.port, first!.port);
+    await node(suite.redis.port, first!.port);
     ada.client.connect();
     await Promise.all(published);
     await vi.waitFor(() => expect(ada.seen).toHaveLength(5), patience);
@@ -114,7 +98,7 @@ describe.skipIf(!hasRedis())("several nodes in one process, on one Redis (needs 
   });
 
   it("RDS-6, REC-5: a node whose link to Redis went silent is not ready, finds it out, and its people miss nothing", async () => {
-    const proxy = await stage.proxy(redis.port);
+    const proxy = await suite.stage.proxy(suite.redis.port);
     const [[a], [b]] = await Promise.all([nodes(1), nodes(1, proxy.port)]);
     const [ada, bob] = await Promise.all([enter(a!), enter(b!)]);
     expect(b!.server.readiness()).toMatchObject({ status: "ready" });
