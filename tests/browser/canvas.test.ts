@@ -1,32 +1,26 @@
-import type { Browser } from "playwright-core";
 import { createClient, webSocketTransport } from "tutti/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { startCanvas, type CanvasProcess } from "./canvas-process.js";
-import { hasChromium, launchChromium } from "./chromium.js";
+import { hasChromium } from "./chromium.js";
 import { expectSameContent } from "./same-content.js";
-import { addConcept, connected, contentOf, makeCanvas, openTab, visit, type Visitor } from "./visitor.js";
+import { meet, suiteBrowser } from "./two-people.js";
+import { addConcept, contentOf, makeCanvas, openTab, visit, type Visitor } from "./visitor.js";
 
 describe.skipIf(!hasChromium)("two people on a canvas", () => {
+  const browser = suiteBrowser();
   let server: CanvasProcess;
-  let browser: Browser;
   let ada: Visitor;
   let bo: Visitor;
   const poll = { timeout: 5_000, interval: 20 };
 
   beforeAll(async () => {
-    [server, browser] = await Promise.all([startCanvas(), launchChromium()]);
+    server = await startCanvas();
     const url = `http://localhost:${server.port}`;
-    ada = await visit(browser, url, { name: "Ada", colour: "violet" });
-    const path = await makeCanvas(ada, "Roots");
-    bo = await visit(browser, url + path, { name: "Bo", colour: "green" });
-    await connected(bo);
+    ({ ada, bo } = await meet(browser(), url, url));
   });
 
-  afterAll(async () => {
-    await browser?.close();
-    await server?.remove();
-  });
+  afterAll(() => server?.remove());
 
   it("SRV-4 the server says where it is in one line", () => {
     expect(server.lines).toEqual([`Tutti canvas: http://localhost:${server.port}`]);
@@ -148,7 +142,7 @@ describe.skipIf(!hasChromium)("two people on a canvas", () => {
   });
 
   it("PRE-1 a tab that is closed leaves within a second", async () => {
-    const cy = await visit(browser, ada.page.url(), { name: "Cy" });
+    const cy = await visit(browser(), ada.page.url(), { name: "Cy" });
     await ada.page.getByRole("button", { name: "Cy", exact: true }).waitFor();
     const closedAt = performance.now();
     await cy.page.close({ runBeforeUnload: true });
@@ -165,7 +159,7 @@ describe.skipIf(!hasChromium)("two people on a canvas", () => {
   });
 
   it("PUB-10 a canvas that is renamed has its new name on everybody's list", async () => {
-    const reader = await visit(browser, `http://localhost:${server.port}`, { name: "Di" });
+    const reader = await visit(browser(), `http://localhost:${server.port}`, { name: "Di" });
     await reader.page.getByTestId("canvas").filter({ hasText: "Roots" }).waitFor();
     await ada.page.getByRole("button", { name: "Roots" }).click();
     await ada.page.getByLabel("Name of the canvas").fill("Fifths");
@@ -176,7 +170,7 @@ describe.skipIf(!hasChromium)("two people on a canvas", () => {
   });
 
   it("STA-4 a concept that the server refuses is taken back, and a sentence says why", async () => {
-    const cy = await visit(browser, `http://localhost:${server.port}`, { name: "Cy" });
+    const cy = await visit(browser(), `http://localhost:${server.port}`, { name: "Cy" });
     const id = (await makeCanvas(cy, "Crowded")).replace("/c/", "");
     const url = `ws://localhost:${server.port}/v1/connect`;
     const crowd = createClient({ url, token: "b".repeat(24), transport: webSocketTransport({ WebSocket }) });
@@ -195,7 +189,7 @@ describe.skipIf(!hasChromium)("two people on a canvas", () => {
   });
 
   it("SUB-3 a canvas that does not exist leads to the list, with a sentence", async () => {
-    const lost = await visit(browser, `http://localhost:${server.port}/c/nowhere9`, { name: "Lo" });
+    const lost = await visit(browser(), `http://localhost:${server.port}/c/nowhere9`, { name: "Lo" });
     await lost.page.getByRole("alert").filter({ hasText: "There is no canvas “nowhere9”" }).waitFor();
     expect(new URL(lost.page.url()).pathname).toBe("/");
     await lost.page.getByTestId("canvas").first().waitFor();

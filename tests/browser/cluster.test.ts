@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Program, freePort, hasNginx, hasRedis } from "@tutti/cluster";
-import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { hasChromium, launchChromium } from "./chromium.js";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { hasChromium } from "./chromium.js";
 import { expectSameContent } from "./same-content.js";
-import { addConcept, connected, makeCanvas, visit, type Visitor } from "./visitor.js";
+import { closeBoth, meet, suiteBrowser } from "./two-people.js";
+import { addConcept, connected, type Visitor } from "./visitor.js";
 
 const program = join(import.meta.dirname, "../../cluster/dist/main.js");
 const startMsMax = 40_000;
@@ -55,28 +55,18 @@ class Cluster {
 }
 
 describe.skipIf(!hasChromium || !hasRedis() || !hasNginx())("the canvas on three nodes (needs redis, needs nginx)", () => {
-  let browser: Browser;
+  const browser = suiteBrowser();
   let cluster: Cluster;
   let ada: Visitor;
   let bo: Visitor;
 
-  beforeAll(async () => {
-    browser = await launchChromium();
-  });
-  afterAll(async () => {
-    await browser?.close();
-  });
-
   beforeEach(async () => {
     cluster = await Cluster.start();
-    ada = await visit(browser, cluster.url, { name: "Ada", colour: "violet" });
-    const path = await makeCanvas(ada, "Roots");
-    bo = await visit(browser, `${cluster.url}${path}`, { name: "Bo", colour: "green" });
-    await Promise.all([connected(ada), connected(bo)]);
+    ({ ada, bo } = await meet(browser(), cluster.url, cluster.url));
     await ada.page.getByRole("button", { name: "Bo", exact: true }).waitFor();
   });
   afterEach(async () => {
-    await Promise.all([ada?.context.close(), bo?.context.close()]);
+    await closeBoth({ ada, bo });
     await cluster?.stop();
   });
 

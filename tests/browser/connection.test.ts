@@ -1,11 +1,11 @@
-import { faultProxy, type FaultProxy } from "tutti/testing";
-import type { Browser } from "playwright-core";
+import type { FaultProxy } from "tutti/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startCanvas, type CanvasProcess } from "./canvas-process.js";
-import { hasChromium, launchChromium } from "./chromium.js";
+import { hasChromium } from "./chromium.js";
 import { listenTo } from "./listener.js";
 import { expectSameContent } from "./same-content.js";
-import { addConcept, connected, contentOf, makeCanvas, visit, type Visitor } from "./visitor.js";
+import { closeBoth, meetThroughProxy, suiteBrowser } from "./two-people.js";
+import { addConcept, connected, contentOf, type Visitor } from "./visitor.js";
 
 const poll = { timeout: 10_000, interval: 50 };
 /** The longest pause before the fourth attempt, and time to get through. */
@@ -14,7 +14,7 @@ const backoffPoll = { timeout: 25_000, interval: 50 };
 const hasStatus = ({ connection, page }: Visitor, status: string) => connection.and(page.locator(`[data-status=${status}]`));
 
 describe.skipIf(!hasChromium)("a connection that breaks", () => {
-  let browser: Browser;
+  const browser = suiteBrowser();
   let server: CanvasProcess;
   let proxy: FaultProxy;
   /** Reaches the server through the proxy. */
@@ -22,24 +22,12 @@ describe.skipIf(!hasChromium)("a connection that breaks", () => {
   /** Reaches the server directly. */
   let bo: Visitor;
 
-  beforeAll(async () => {
-    browser = await launchChromium();
-  });
-  afterAll(async () => {
-    await browser?.close();
-  });
-
   beforeEach(async () => {
-    server = await startCanvas();
-    proxy = await faultProxy({ target: { port: server.port } });
-    ada = await visit(browser, `http://localhost:${proxy.port}`, { name: "Ada", colour: "violet" });
-    const path = await makeCanvas(ada, "Roots");
-    bo = await visit(browser, `http://localhost:${server.port}${path}`, { name: "Bo", colour: "green" });
-    await connected(ada);
+    ({ server, proxy, ada, bo } = await meetThroughProxy(browser()));
     await bo.page.getByRole("button", { name: "Ada", exact: true }).waitFor();
   });
   afterEach(async () => {
-    await Promise.all([ada?.context.close(), bo?.context.close()]);
+    await closeBoth({ ada, bo });
     await proxy?.close();
     await server?.remove();
   });
@@ -128,7 +116,7 @@ describe.skipIf(!hasChromium)("a connection that breaks", () => {
 });
 
 describe.skipIf(!hasChromium)("a page that is left", () => {
-  let browser: Browser;
+  const browser = suiteBrowser("with back-forward cache");
   let server: CanvasProcess;
   let proxy: FaultProxy;
   /** Reaches the server through the proxy. */
@@ -136,16 +124,11 @@ describe.skipIf(!hasChromium)("a page that is left", () => {
   let bo: Visitor;
 
   beforeAll(async () => {
-    [server, browser] = await Promise.all([startCanvas(), launchChromium("with back-forward cache")]);
-    proxy = await faultProxy({ target: { port: server.port } });
-    ada = await visit(browser, `http://localhost:${proxy.port}`, { name: "Ada" });
-    const path = await makeCanvas(ada, "Roots");
-    bo = await visit(browser, `http://localhost:${server.port}${path}`, { name: "Bo" });
+    ({ server, proxy, ada, bo } = await meetThroughProxy(browser()));
     await bo.page.getByRole("button", { name: "Ada", exact: true }).waitFor();
     await ada.page.evaluate(() => window.addEventListener("pageshow", (event) => document.body.setAttribute("data-persisted", String(event.persisted))));
   });
   afterAll(async () => {
-    await browser?.close();
     await proxy?.close();
     await server?.remove();
   });

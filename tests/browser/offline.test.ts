@@ -1,10 +1,10 @@
-import { faultProxy, type FaultProxy } from "tutti/testing";
-import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { startCanvas, type CanvasProcess } from "./canvas-process.js";
-import { hasChromium, launchChromium } from "./chromium.js";
+import type { FaultProxy } from "tutti/testing";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { CanvasProcess } from "./canvas-process.js";
+import { hasChromium } from "./chromium.js";
 import { listenTo } from "./listener.js";
 import { expectSameContent } from "./same-content.js";
+import { closeBoth, meetThroughProxy, suiteBrowser } from "./two-people.js";
 import { addConcept, connected, makeCanvas, openTab, pageKept, renameConcept, tryNow, visit, type Visitor } from "./visitor.js";
 
 const poll = { timeout: 10_000, interval: 50 };
@@ -26,7 +26,7 @@ function keptCount({ page }: Visitor): Promise<number> {
 }
 
 describe.skipIf(!hasChromium)("a page without a network", () => {
-  let browser: Browser;
+  const browser = suiteBrowser();
   let server: CanvasProcess;
   let proxy: FaultProxy;
   /** Reaches the server through the proxy. */
@@ -35,22 +35,12 @@ describe.skipIf(!hasChromium)("a page without a network", () => {
   let bo: Visitor;
   let path: string;
 
-  beforeAll(async () => {
-    browser = await launchChromium();
-  });
-  afterAll(async () => {
-    await browser?.close();
-  });
   beforeEach(async () => {
-    server = await startCanvas();
-    proxy = await faultProxy({ target: { port: server.port } });
-    ada = await visit(browser, `http://localhost:${proxy.port}`, { name: "Ada", colour: "violet" });
-    path = await makeCanvas(ada, "Tunnel");
-    bo = await visit(browser, `http://localhost:${server.port}${path}`, { name: "Bo", colour: "green" });
-    await Promise.all([pageKept(ada), connected(bo)]);
+    ({ server, proxy, ada, bo, path } = await meetThroughProxy(browser(), "Tunnel"));
+    await pageKept(ada);
   });
   afterEach(async () => {
-    await Promise.all([ada?.context.close(), bo?.context.close()]);
+    await closeBoth({ ada, bo });
     await proxy?.close();
     await server?.remove();
   });
@@ -189,11 +179,11 @@ describe.skipIf(!hasChromium)("a page without a network", () => {
   });
 
   it("QUE-7 what the browser has no room to keep is taken back with a sentence, and what it kept is sent once there is room", async () => {
-    const fresh = await visit(browser, ada.page.url(), { name: "Cy", roomBytes: 2 ** 30 });
+    const fresh = await visit(browser(), ada.page.url(), { name: "Cy", roomBytes: 2 ** 30 });
     await connected(fresh);
     const used = () => fresh.page.evaluate(async () => (await navigator.storage.estimate()).usage ?? 0);
     await expect.poll(used, poll).toBeGreaterThan(0);
-    const cy = await visit(browser, ada.page.url(), { name: "Cy", roomBytes: (await used()) + 8_000 });
+    const cy = await visit(browser(), ada.page.url(), { name: "Cy", roomBytes: (await used()) + 8_000 });
     await fresh.context.close();
     await connected(cy);
     expect(await cy.page.getByTestId("toast").count()).toBe(0);
@@ -218,7 +208,7 @@ describe.skipIf(!hasChromium)("a page without a network", () => {
   });
 
   it("QUE-7 a browser that keeps nothing at all says so, and what is done is sent all the same", async () => {
-    const cy = await visit(browser, ada.page.url(), { name: "Cy", roomBytes: 1 });
+    const cy = await visit(browser(), ada.page.url(), { name: "Cy", roomBytes: 1 });
     await cy.page.getByTestId("toast").filter({ hasText: "This browser keeps nothing for this page." }).waitFor();
     await connected(cy);
     await addConcept(cy, "Fleeting", 300, 200);

@@ -1,13 +1,13 @@
-import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startCanvas, type CanvasProcess } from "./canvas-process.js";
-import { hasChromium, launchChromium } from "./chromium.js";
+import { hasChromium } from "./chromium.js";
 import { expectSameContent } from "./same-content.js";
-import { addConcept, connected, contentOf, drawArrow, makeCanvas, visit, type Visitor } from "./visitor.js";
+import { meet, suiteBrowser } from "./two-people.js";
+import { addConcept, contentOf, drawArrow, type Visitor } from "./visitor.js";
 
 describe.skipIf(!hasChromium)("undoing what one did", () => {
+  const browser = suiteBrowser();
   let server: CanvasProcess;
-  let browser: Browser;
   let ada: Visitor;
   let bo: Visitor;
   const poll = { timeout: 5_000, interval: 20 };
@@ -21,17 +21,11 @@ describe.skipIf(!hasChromium)("undoing what one did", () => {
   const placesOf = async (visitor: Visitor) => [await placeOf(visitor, "Theme"), await placeOf(visitor, "Answer")];
 
   beforeAll(async () => {
-    [server, browser] = await Promise.all([startCanvas(), launchChromium()]);
+    server = await startCanvas();
     const url = `http://localhost:${server.port}`;
-    ada = await visit(browser, url, { name: "Ada", colour: "violet" });
-    const path = await makeCanvas(ada, "Variations");
-    bo = await visit(browser, url + path, { name: "Bo", colour: "green" });
-    await Promise.all([connected(ada), connected(bo)]);
+    ({ ada, bo } = await meet(browser(), url, url, "Variations"));
   });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.remove();
-  });
+  afterAll(() => server?.remove());
 
   it("STA-12 takes back one's own drag of two concepts at once, and leaves what the other did", async () => {
     expect([await undo().isDisabled(), await redo().isDisabled()]).toEqual([true, true]);
