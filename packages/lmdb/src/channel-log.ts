@@ -1,5 +1,5 @@
 import { samePosition, type LastSeen, type Position, type Rewind } from "@tutti/protocol";
-import type { AppendRequest, EventRun, Head, IdempotencyKey, LoggedEvent, Outcome, Page, PublisherCount, Retention, StoredSnapshot } from "@tutti/server";
+import type { AppendRequest, EventRun, Head, IdempotencyKey, Keep, LoggedEvent, Outcome, Page, PublisherCount, Retention, StoredSnapshot } from "@tutti/server";
 import type { ChannelContext } from "./channel-context.js";
 import { ORIGIN, decodeChannel, decodeEvent, encodeChannel, encodeEvent, markOf, missing, tipOf, type EventRecord, type Mark, type Tip } from "./event-record.js";
 import { KeyBook } from "./key-book.js";
@@ -161,9 +161,10 @@ export class ChannelLog implements Writer {
   }
 
   /** Whether something is to be forgotten yet; a part of it goes with the next write then. */
-  trim({ epoch, seq }: Position, keep: Retention | undefined): boolean {
+  trim({ epoch, seq }: Position, keep: Keep | undefined): boolean {
     if (epoch !== this.#context.epoch) return false;
-    const upTo = Math.min(seq, this.#flushed.head.seq);
+    const saved = keep?.unsaved === true ? this.#shelf.savedUpTo(this.#flushed.id) : seq;
+    const upTo = Math.min(seq, saved, this.#flushed.head.seq);
     const spare = keep === undefined ? upTo : this.#spareUpTo(keep, upTo);
     this.#raiseFloor(spare);
     return this.#flushed.floor.seq < spare;

@@ -5,11 +5,11 @@ import type {
   EventRun,
   Head,
   IdempotencyKey,
+  Keep,
   Outcome,
   Page,
   PublisherCount,
   ReadOptions,
-  Retention,
   StoredSnapshot,
 } from "@tutti/server";
 import type { ChannelContext, LogLimits } from "./channel-context.js";
@@ -130,7 +130,7 @@ class DurableBroker implements Broker {
     return this.#log(channel).locate(back);
   }
 
-  async trim(channel: string, upTo: Position, keep?: Retention): Promise<void> {
+  async trim(channel: string, upTo: Position, keep?: Keep): Promise<void> {
     await this.#log(channel).landing;
     // Slice by slice, each with a write of its own.
     for (let log = this.#log(channel); log.trim(upTo, keep); log = this.#log(channel)) await this.#write(log);

@@ -40,6 +40,11 @@ export class SnapshotShelf {
     return { position: { epoch: this.#context.epoch, seq: record.seq }, version, state, ...(eventId !== undefined && { eventId }) };
   }
 
+  /** How far the one reaches that is on disk; `0` where there is none. */
+  savedUpTo(id: number | undefined): number {
+    return this.#read(id)?.seq ?? 0;
+  }
+
   seal(id: number): readonly Write[] {
     if (this.#latest === undefined) return [];
     this.#isSealed = true;

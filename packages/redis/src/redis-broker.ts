@@ -7,11 +7,11 @@ import {
   type EventRun,
   type Head,
   type IdempotencyKey,
+  type Keep,
   type Outcome,
   type Page,
   type PublisherCount,
   type ReadOptions,
-  type Retention,
   type StoredSnapshot,
 } from "@tutti/server";
 import { Appends } from "./appends.js";
@@ -205,8 +205,8 @@ class RedisBroker implements Broker {
     return readSeen(await this.#run(channel, this.#scripts.locate, args));
   }
 
-  async trim(channel: string, { epoch, seq }: Position, keep?: Retention): Promise<void> {
-    const args = [epoch, String(seq), ...retentionArgs(keep)];
+  async trim(channel: string, { epoch, seq }: Position, keep?: Keep): Promise<void> {
+    const args = [epoch, String(seq), ...retentionArgs(keep), keep?.unsaved === true ? "1" : ""];
     // Slice by slice: a script holds up everybody.
     while (readFlag(await this.#run(channel, this.#scripts.trim, args)));
   }

@@ -34,6 +34,7 @@ export type {
   EventRun,
   Head,
   IdempotencyKey,
+  Keep,
   LoggedEvent,
   NewEvent,
   Outcome,

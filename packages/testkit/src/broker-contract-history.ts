@@ -1,5 +1,5 @@
 import type { LastSeen, Position } from "@tutti/protocol";
-import type { Broker, Retention } from "@tutti/server";
+import type { Broker, Keep, Retention } from "@tutti/server";
 import { appendMany, count, idAt, landedAt, placeOf, readAll, request, type Suite } from "./broker-contract-tools.js";
 
 export function readSuite({ withBroker: it, expect }: Suite): void {
@@ -281,6 +281,21 @@ export function retentionSuite({ withBroker: it, expect }: Suite): void {
     await broker.trim("room:1", head, { ...FOR_EVER, ageMsMin: 10_000 });
     expect(await keptOf(broker, "room:1")).toBe(5);
     expect((await broker.head("room:1")).position).toEqual(head);
+  });
+
+  it("BRK-16 trims nothing that is not in the snapshot that is kept, where it is told so", async (broker) => {
+    const positions = await appendMany(broker, "room:1", 6);
+    const [, second, , fourth, , head] = positions;
+    if (second === undefined || fourth === undefined || head === undefined) throw new Error("nothing was appended");
+    const keep: Keep = { ...FOR_EVER, ageMsMin: 0, unsaved: true };
+    const floorAfter = async (upTo: Position): Promise<number> => {
+      await broker.trim("room:1", upTo, keep);
+      return (await broker.head("room:1")).floor;
+    };
+    expect(await floorAfter(head)).toBe(0);
+    await broker.saveSnapshot("room:1", { position: fourth, version: 1, state: {} });
+    expect(await floorAfter(second)).toBe(second.seq);
+    expect(await floorAfter(head)).toBe(fourth.seq);
   });
 
   it("BRK-12 trims by a retention no further than it is told to, over countMax and bytesMax too", async (broker) => {

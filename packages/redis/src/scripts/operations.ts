@@ -73,11 +73,12 @@ local seq = ARGV[3] == "count" and math.max(log.floor, log.seq - back)
 return { log.epoch, seq, id_at(seq) }
 `;
 
-/** Arguments: epoch, seq, retention. Answers with 1 where there is more to forget. */
+/** Arguments: epoch, seq, retention, `1` where nothing is to go that the snapshot does not hold. Answers with 1 where there is more to forget. */
 export const trimBody = `
 open()
 if ARGV[3] ~= log.epoch then return 0 end
 local up_to = math.min(tonumber(ARGV[4]), log.seq)
+if ARGV[9] == "1" then up_to = math.min(up_to, tonumber(redis.call("HGET", SNAPSHOT, "seq") or 0)) end
 if up_to <= log.floor then return 0 end
 return forget_spare(retention_of(5), up_to) and 1 or 0
 `;

@@ -58,6 +58,12 @@ export interface Retention {
   readonly bytesMax: number;
 }
 
+/** What a `trim` leaves. */
+export interface Keep extends Retention {
+  /** Also what is not in the snapshot that is kept when it is trimmed: the one that was saved may have been lost since, with the tail of the log. */
+  readonly unsaved?: boolean;
+}
+
 /** What became of a publish. */
 export type Outcome =
   | { readonly outcome: "appended"; readonly position: Position }
@@ -157,7 +163,7 @@ export interface Broker {
    * Forgets the events up to and including `upTo`, those that `keep` wants kept left out. Nothing where `upTo` is of another epoch: a node may
    * not have heard yet that it is over.
    */
-  trim(channel: string, upTo: Position, keep?: Retention): Promise<void>;
+  trim(channel: string, upTo: Position, keep?: Keep): Promise<void>;
   /**
    * Hears what is appended from now on, in order, runs possibly joined. Deliveries may be lost where the broker's bus loses them: a
    * subscriber checks that each run follows the last, and the head of a quiet channel.

@@ -5,11 +5,11 @@ import {
   type EventRun,
   type Head,
   type IdempotencyKey,
+  type Keep,
   type NewEvent,
   type Outcome,
   type Page,
   type PublisherCount,
-  type Retention,
   type StoredSnapshot,
 } from "./broker.js";
 import { KeptEvents } from "./kept-events.js";
@@ -137,9 +137,10 @@ export class ChannelLog {
     return this.#seenAt(this.#floor + Math.max(0, first));
   }
 
-  trim({ epoch, seq }: Position, keep?: Retention): void {
+  trim({ epoch, seq }: Position, keep?: Keep): void {
     if (epoch !== this.#epoch) return;
-    const upTo = Math.max(0, Math.min(seq - this.#floor, this.#kept.length));
+    const limit = keep?.unsaved === true ? Math.min(seq, this.#snapshot?.position.seq ?? 0) : seq;
+    const upTo = Math.max(0, Math.min(limit - this.#floor, this.#kept.length));
     this.#forget(keep === undefined ? upTo : Math.min(upTo, this.#kept.spare(keep, this.#environment.elapsed())));
   }
 

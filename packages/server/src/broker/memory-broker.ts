@@ -6,11 +6,11 @@ import type {
   EventRun,
   Head,
   IdempotencyKey,
+  Keep,
   Outcome,
   Page,
   PublisherCount,
   ReadOptions,
-  Retention,
   StoredSnapshot,
 } from "./broker.js";
 import { ChannelLog, type LogLimits } from "./channel-log.js";
@@ -108,7 +108,7 @@ class MemoryBroker implements Broker {
     return this.#known(channel).locate(back);
   }
 
-  async trim(channel: string, upTo: Position, keep?: Retention): Promise<void> {
+  async trim(channel: string, upTo: Position, keep?: Keep): Promise<void> {
     this.#known(channel).trim(upTo, keep);
   }
 

@@ -1,4 +1,4 @@
-import type { Retention } from "../broker/broker.js";
+import type { Keep, Retention } from "../broker/broker.js";
 import type { Services } from "../services.js";
 import type { View } from "./view.js";
 
@@ -9,14 +9,14 @@ type Saved = Pick<View, "position" | "version" | "state">;
 export class SnapshotKeeper {
   readonly #services: Services;
   readonly #channel: string;
-  readonly #history: Retention;
+  readonly #keep: Keep;
   #unsaved = 0;
   #isSaving = false;
 
   constructor(services: Services, channel: string, history: Retention) {
     this.#services = services;
     this.#channel = channel;
-    this.#history = history;
+    this.#keep = { ...history, unsaved: true };
   }
 
   /** Counts events that the view has reduced; saves when there are enough. */
@@ -35,8 +35,8 @@ export class SnapshotKeeper {
     this.#isSaving = true;
     try {
       const snapshot = { position: { epoch, seq }, version, state, ...(eventId !== undefined && { eventId }) };
-      // What is not in a snapshot that is kept is in its events alone.
-      if (await broker.saveSnapshot(this.#channel, snapshot)) await broker.trim(this.#channel, position, this.#history);
+      // What is not in a snapshot that is kept is in its events alone, also where this one is lost before they are trimmed.
+      if (await broker.saveSnapshot(this.#channel, snapshot)) await broker.trim(this.#channel, position, this.#keep);
     } catch (error) {
       log.warn("saving a snapshot failed", { channel: this.#channel, error });
     } finally {

@@ -6,11 +6,11 @@ import type {
   EventRun,
   Head,
   IdempotencyKey,
+  Keep,
   Outcome,
   Page,
   PublisherCount,
   ReadOptions,
-  Retention,
   StoredSnapshot,
 } from "@tutti/server";
 
@@ -125,7 +125,7 @@ export class FaultyBroker implements Broker {
     return this.#do("locate", () => this.inner.locate(channel, back));
   }
 
-  trim(channel: string, upTo: Position, keep?: Retention): Promise<void> {
+  trim(channel: string, upTo: Position, keep?: Keep): Promise<void> {
     return this.#do("trim", () => this.inner.trim(channel, upTo, keep), channel);
   }
 
