@@ -28,6 +28,7 @@ export const commonFaults = [
   "broker-restart",
   "broker-data-lost",
   "broker-rolled-back",
+  "loss-noticed",
   "durable-log",
   "commit-only",
   "disk-slow",

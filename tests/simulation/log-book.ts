@@ -33,12 +33,13 @@ export class LogBook {
     course.events.push({ ...event, prev: before?.seq ?? 0, prevId: before?.eventId });
   }
 
-  /** The log forgot what came after `seq`, and goes on from there in the same epoch. */
-  rollBack(channel: string, epoch: string, seq: number): void {
+  /** The log goes on from `seq`, in the epoch that it had, with the loss of what came after that, or in another. */
+  goOn(channel: string, { epoch, seq }: Position): void {
     const courses = this.#courses.get(channel) ?? [];
     const course = courses.at(-1);
-    const kept = course?.events.filter((event) => event.seq <= seq) ?? [];
-    if (course?.epoch === epoch && kept.length < course.events.length) courses.push({ epoch, events: kept });
+    if (course === undefined) return;
+    const kept = course.events.filter((event) => event.seq <= seq);
+    if (course.epoch !== epoch || kept.length < course.events.length) courses.push({ epoch, events: under(epoch, kept) });
   }
 
   /** Holds a log that was opened again against what is known, and takes in what nobody was told of. */
@@ -77,10 +78,15 @@ export class LogBook {
     this.#courses.set(channel, courses);
     const last = courses.at(-1);
     if (last?.epoch === epoch) return last;
-    const course = { epoch, events: (last?.events ?? []).filter((event) => event.seq <= seq).map((event) => ({ ...event, epoch })) };
+    const course = { epoch, events: under(epoch, (last?.events ?? []).filter((event) => event.seq <= seq)) };
     courses.push(course);
     return course;
   }
+}
+
+/** What a log that goes on has, under the name of its epoch. */
+function under(epoch: string, events: readonly Landed[]): Landed[] {
+  return events.map((event) => (event.epoch === epoch ? event : { ...event, epoch }));
 }
 
 /** Logs count by ones, mostly: looked up at once, or by a search. */

@@ -5,8 +5,22 @@ import { commonFaults, type FaultName } from "./faults.js";
 export type Profile = Readonly<Partial<Record<FaultName, number>>>;
 
 /** Those that make a run long, or after which less is promised, are rarer. */
-const rare: Profile = { "broker-data-lost": 0.07, month: 0.05, "broker-rolled-back": 0, "commit-only": 0.1, "slow-network": 0.15, "broker-slow": 0.15 };
+const rare: Profile = {
+  "broker-data-lost": 0.07,
+  month: 0.05,
+  "broker-rolled-back": 0.07,
+  "loss-noticed": 0.5,
+  "commit-only": 0.1,
+  "slow-network": 0.15,
+  "broker-slow": 0.15,
+};
 const mixed: Profile = Object.fromEntries(commonFaults.map((name) => [name, rare[name] ?? 0.2]));
+
+/**
+ * A replica that had not come so far takes over, in the same epoch, which it leaves where it notices. Else it is found out by the id of the event that
+ * stands where one was.
+ */
+const failover: Profile = { "broker-rolled-back": 1, "loss-noticed": 0.25, "broker-slow": 0.4, cut: 0.5, offline: 0.5, reload: 0.3, trim: 0.2 };
 
 export const profiles: Readonly<Record<string, Profile>> = {
   mixed,
@@ -63,11 +77,7 @@ export const profiles: Readonly<Record<string, Profile>> = {
   access: { banned: 0.9, kicked: 0.5, "tokens-expire": 0.6, "wrong-clocks": 0.3, cut: 0.5, offline: 0.4, "server-crash": 0.3, "slow-network": 0.3 },
   /** A month of absence. */
   absence: { month: 1, cut: 0.5, "broker-answers-lost": 0.4, "replies-lost": 0.4, reload: 0.3, offline: 0.4, "durable-log": 0.3, "tokens-expire": 0.2 },
-  /**
-   * A replica that had not come so far takes over, in the same epoch. Found out by the id of the event that stands where one was; who has only
-   * a position, from the start of a subscription or a snapshot, may miss it, about once in a thousand seeds: no part of `mixed`.
-   */
-  failover: { "broker-rolled-back": 1, "broker-slow": 0.4, cut: 0.5, offline: 0.5, reload: 0.3, trim: 0.2 },
+  failover,
 };
 
 /** How many nodes there are where there are several, unless told otherwise. */
@@ -104,6 +114,8 @@ export const nodeProfiles: Readonly<Record<string, Profile>> = {
     kicked: 0.2,
     banned: 0.2,
   },
+  /** Nodes that do not all hear at once that the log is not what it was. */
+  failovers: { ...failover, "deliveries-lost": 0.3, "broker-cut": 0.3, wedged: 0.3, "node-freeze": 0.2, "server-crash": 0.2, resubscribe: 0.2 },
   /** Nodes that come and go, as they should and as they should not. */
   deploys: { deploy: 1, "server-crash": 0.4, cut: 0.4, resubscribe: 0.3, reload: 0.3, "broadcasts-late": 0.3, "server-busy": 0.2, "slow-network": 0.2, kicked: 0.2 },
 };

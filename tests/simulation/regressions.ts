@@ -28,5 +28,10 @@ export const regressions: readonly Regression[] = [
   { seed: 9548, profile: "failover", nodes: 3, story: "a node that had not noticed that the log was rolled back saved its state, and trimmed what nobody else could do without" },
   { seed: 60490, profile: "cluster", nodes: 3, story: "a revoke that came first in the log of a broker that had lost its data ended nothing at the other nodes, which said that it had" },
   { seed: 8151, profile: "cluster", nodes: 3, story: "an event that came twice, before a gap that began where the client no longer was, was shown twice" },
+  { seed: 1360, profile: "failover", story: "a page was told a place and not the event there, which was forgotten, and did not see that the log had lost it" },
+  { seed: 141, profile: "failover", nodes: 3, story: "the same, on a channel with state" },
+  { seed: 1259, profile: "failover", nodes: 3, story: "the same, at several nodes" },
+  { seed: 1082, profile: "failover", nodes: 3, story: "a page that read what was lost joined its node where that had heard of another event" },
+  { seed: 174, profile: "failovers", nodes: 3, story: "a snapshot that was saved went with the tail of the log, and what it held was trimmed all the same" },
   { seed: 761971, profile: "mixed", story: "a log of commands that went on under another epoch kicked everybody again whom it had kicked before" },
 ];

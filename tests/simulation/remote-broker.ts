@@ -1,4 +1,4 @@
-import { durableBroker } from "@tutti/lmdb";
+import { durableBroker, type Key } from "@tutti/lmdb";
 import { memoryBroker, type Broker } from "@tutti/server";
 import { boundBroker, calmBroker, type BrokerFaults, type LinkCut, type Participant, type SimulatedBroker, type SimulatedWorld } from "@tutti/testkit";
 import type { BrokerSite, Comeback } from "./broker-site.js";
@@ -17,9 +17,14 @@ export interface RemoteBrokerOptions {
   readonly guards: BrokerGuards;
   /** Where its log lives, which can be rolled back then; in memory unless given. */
   readonly disk: SimulatedDisk | undefined;
+  /** Whether it begins a new epoch where somebody names what it lost; else it goes on in the one that it had. */
+  readonly noticesLoss: boolean;
   /** Runs a task later, whatever happens in the scene meanwhile; the answer cancels it. */
   readonly after: (ms: number, task: () => void) => () => void;
 }
+
+/** Where the durable log has its epoch: without one that is there it begins another. */
+const EPOCH: Key = ["meta", "epoch"];
 
 /** A broker that is a process of its own. */
 export class RemoteBroker implements BrokerSite {
@@ -33,13 +38,14 @@ export class RemoteBroker implements BrokerSite {
   /** What ends the faults of single links. */
   readonly #mends = new Set<() => void>();
 
-  constructor({ world, book, faults, guards, disk, after }: RemoteBrokerOptions) {
+  constructor({ world, book, faults, guards, disk, noticesLoss, after }: RemoteBrokerOptions) {
     this.#after = after;
     this.#book = book;
     this.#disk = disk;
     this.#guards = guards;
     this.#broker = world.broker({
       create: (environment) => this.#create(environment),
+      ...(noticesLoss && { beginEpoch: (environment: Participant) => this.#beginEpoch(environment) }),
       landed: ({ channel, epoch, seq, request }) => book.note(channel, { ...request.event, epoch, seq, atMs: world.clock.nowMs }),
     });
     this.#broker.faults = faults;
@@ -98,8 +104,19 @@ export class RemoteBroker implements BrokerSite {
     } else if (this.#disk !== undefined) {
       this.#disk.rewind(comeback.writesLost);
       void this.#broker.start("rolled back");
-      for (const { name } of channels) void this.log.head(name).then(({ position }) => this.#book.rollBack(name, position.epoch, position.seq));
+      this.#note(this.log);
     }
+  }
+
+  #note(log: Broker): void {
+    for (const { name } of channels) void log.head(name).then(({ position }) => this.#book.goOn(name, position));
+  }
+
+  #beginEpoch(environment: Participant): Broker {
+    this.#disk?.forget(EPOCH);
+    const log = this.#create(environment);
+    this.#note(log);
+    return log;
   }
 
   #create(environment: Participant): Broker {

@@ -248,6 +248,7 @@ export class Scene {
       faults: this.weather.broker(),
       guards,
       disk: this.faults.has("broker-rolled-back") ? this.disk : undefined,
+      noticesLoss: this.faults.has("loss-noticed"),
       after: (ms, task) => this.#director.after(ms, task),
     });
   }

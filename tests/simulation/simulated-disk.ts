@@ -74,6 +74,12 @@ export class SimulatedDisk {
     this.#journal = [];
   }
 
+  /** Forgets one entry. */
+  forget(key: Key): void {
+    this.#takeBack(this.#underWay);
+    this.#journal.push(this.#apply([{ remove: key }]));
+  }
+
   /** Forgets the latest writes that were flushed, as a copy does that had not come so far. */
   rewind(count: number): void {
     this.#takeBack(this.#underWay);

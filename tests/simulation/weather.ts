@@ -89,16 +89,13 @@ export class Weather {
 
   broker(): BrokerFaults {
     const slowMs = this.#under("broker-slow", 20, 600, 0);
-    // By its position alone an event does not tell a log that was rolled back: a node finds that out by the event that stands where it was, and
-    // must hear of that one. A broker that loses both is to begin a new epoch.
-    const canLose = !this.#faults.has("broker-rolled-back");
     return {
       delayMs: slowMs > 0 ? [0.5, slowMs] : [0.1, 3],
       refused: this.#under("broker-refuses", 0.02, 0.3, 0),
       answerLost: this.#under("broker-answers-lost", 0.02, 0.3, 0),
       hangs: this.#under("broker-hangs", 0.01, 0.08, 0),
       hangMs: new RandomStream(this.#seed, "how long a broker hangs").between(500, 8_000),
-      deliveryLost: canLose ? this.#under("deliveries-lost", 0.03, 0.5, 0) : 0,
+      deliveryLost: this.#under("deliveries-lost", 0.03, 0.5, 0),
       deliveryRepeated: this.#under("deliveries-repeated", 0.03, 0.4, 0),
       broadcastLost: this.#under("broadcasts-lost", 0.03, 0.4, 0),
       broadcastRepeated: this.#under("broadcasts-repeated", 0.03, 0.4, 0),
