@@ -1,8 +1,9 @@
 import { hasRedis } from "@tutti/cluster";
 import { RandomStream } from "@tutti/testkit";
 import type { AppendRequest, Broker, Outcome } from "@tutti/server";
-import { describe, expect, test } from "vitest";
-import { RedisNodes, append, count, eventsOf, freshPrefix, hear, request } from "./support/redis-nodes.js";
+import { Socket } from "node:net";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { RecordedLog, RedisNodes, append, count, eventsOf, freshPrefix, hear, request } from "./support/redis-nodes.js";
 
 const room = "room:1";
 const retention = { countMin: 0, ageMsMin: Number.MAX_SAFE_INTEGER, countMax: 1_000_000, bytesMax: Number.MAX_SAFE_INTEGER };
@@ -24,12 +25,14 @@ describe.skipIf(!hasRedis())("what is appended in one turn (needs redis)", { tim
   /** One that calls nobody by itself. */
   const quiet = (options: Parameters<RedisNodes["start"]>[0] = {}): Promise<Broker> => nodes.start({ watchdogMs: 600_000, ...options });
 
-  /** How often a command ran meanwhile, in scripts and without. */
+  /** How often a command ran, in scripts and without. */
+  const callCount = async (command: string): Promise<number> => Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(await redis("INFO", "commandstats"))?.[1] ?? 0);
+
+  /** How often it ran meanwhile. */
   async function callsOf(command: string, body: () => Promise<unknown>): Promise<number> {
-    const calls = async (): Promise<number> => Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(await redis("INFO", "commandstats"))?.[1] ?? 0);
-    const before = await calls();
+    const before = await callCount(command);
     await body();
-    return (await calls()) - before;
+    return (await callCount(command)) - before;
   }
 
   test("RDS-13 is one script, and one delivery for each channel, whatever its channels", async () => {
@@ -158,6 +161,34 @@ describe.skipIf(!hasRedis())("what is appended in one turn (needs redis)", { tim
     expect(both.map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
     await expect.poll(() => heard.ids()).toHaveLength(3);
     expect((await eventsOf(broker, room)).map(({ seq }) => seq)).toEqual([1, 2, 3]);
+  });
+
+  test("RDS-13 leaves at the end of its turn, and not of the next one", async () => {
+    const before = await callCount("publish");
+    const broker = await quiet();
+    // Nothing else is sent in that turn: the watchdog has called.
+    await expect.poll(() => callCount("publish")).toBe(before + 1);
+    const writing = vi.spyOn(Socket.prototype, "write");
+    onTestFinished(() => writing.mockRestore());
+    const scriptCount = (): number => writing.mock.calls.filter(([text]) => String(text).includes("EVALSHA")).length;
+    const outcomes = [append(broker, room), append(broker, room)];
+    expect(scriptCount()).toBe(0);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(scriptCount()).toBe(1);
+    await Promise.all(outcomes);
+  });
+
+  test("RDS-7 leaves a server that takes nothing because it became a replica", async () => {
+    const log = new RecordedLog();
+    const broker = await quiet({ log });
+    await append(broker, room);
+    await redis("REPLICAOF", "127.0.0.1", "1");
+    const outcomes = await Promise.allSettled([append(broker, room), append(broker, "room:2")]);
+    await redis("REPLICAOF", "NO", "ONE");
+    for (const outcome of outcomes) expect(outcome).toMatchObject({ status: "rejected", reason: { code: "UNAVAILABLE", message: expect.stringContaining("replica") } });
+    expect(log.has("made anew")).toBe(true);
+    await expect.poll(() => broker.health?.().status).toBe("ready");
+    expect(await append(broker, room)).toMatchObject({ seq: 2 });
   });
 
   test("RDS-3 what came before a new epoch in the same turn is told under the old one, and what comes after it under the new one", async () => {

@@ -75,7 +75,7 @@ local function attempt(task, ...)
   if is_done then return reply end
   local text = type(reply) == "table" and reply.err or tostring(reply)
   -- A replica takes nothing of anybody.
-  if string.find(text, "^-?READONLY") then error(reply, 0) end
+  if string.find(text, "^READONLY") then error({ err = text }, 0) end
   return { "failed", text }
 end
 
