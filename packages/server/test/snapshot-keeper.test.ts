@@ -68,6 +68,19 @@ describe("history", () => {
     expect(await floor()).toBe(11);
   });
 
+  it("REC-7 is not trimmed behind a snapshot that the broker had kept and lost since", async () => {
+    const inner = memoryBroker();
+    let loses = true;
+    const broker: Broker = { ...boundBroker(inner), saveSnapshot: async (...asked) => loses || inner.saveSnapshot(...asked) };
+    const { world, publish, floor } = tiny({ broker, namespaces: { board: { history: { countMin: 0, ageMsMin: 0 } } } });
+    await (await world.peer()).subscribe(board);
+    await publish(9);
+    expect(await floor()).toBe(0);
+    loses = false;
+    await publish(3);
+    expect(await floor()).toBe(11);
+  });
+
   it.each<[string, Unfollowed]>([
     ["the server", async ({ publish }) => {
       for (let n = 1; n <= 30; n++) await publish(1);
