@@ -92,24 +92,20 @@ export class Cluster {
 
   /** Withdraws the permission of a user, and has the subscriptions that there are ended by one of the nodes, at all of them. */
   ban(user: string, channel: string): void {
-    this.permits.deny(user, channel);
+    const denial = this.permits.deny(user, channel);
     const node = this.#anyAlive();
     node?.process.defer(() => {
-      if (!this.permits.may(user, channel)) void this.#revoke(node, user, channel);
+      if (!this.permits.may(user, channel)) void this.#revoke(node, user, channel, denial);
     });
-    if (node === undefined) this.permits.enforce(user, channel);
+    if (node === undefined) this.permits.enforce(user, channel, denial);
   }
 
-  /** Where a node is called it is done at once. Of the others it is promised when they have answered, as far as that node knows of them (CMD-2). */
-  async #revoke(node: ServerNode, user: string, channel: string): Promise<void> {
-    const others = this.#alive().filter((other) => other !== node);
-    const knewAll = node.knows(others);
+  /** Where a node is called it is done at once. Of all others it is promised when it has answered, whomever that node knows, and takes for dead (CMD-8). */
+  async #revoke(node: ServerNode, user: string, channel: string, denial: number): Promise<void> {
+    const isOnly = this.#alive().every((other) => other === node);
     const revoked = node.revoke(user, channel);
-    if (others.length > 0) {
-      const isAnswered = await revoked.then(() => true, () => false);
-      if (!isAnswered || !knewAll || !node.knows(others.filter(({ isAlive }) => isAlive))) return;
-    }
-    this.permits.enforce(user, channel);
+    if (!isOnly && !(await revoked.then(() => true, () => false))) return;
+    this.permits.enforce(user, channel, denial);
   }
 
   /** Sends a user away, from one channel or from all; one of the nodes is told so. */

@@ -10,7 +10,9 @@ export interface Ban {
 export class Permits {
   /** Bans that were in force, the present ones without an end. */
   readonly bans: Ban[] = [];
-  readonly #denied = new Set<string>();
+  /** What is denied now, each with the number of its denial. */
+  readonly #denied = new Map<string, number>();
+  #denialCount = 0;
   readonly #nowMs: () => number;
 
   constructor(nowMs: () => number) {
@@ -21,22 +23,25 @@ export class Permits {
     return user === undefined || !this.#denied.has(keyOf(user, channel));
   }
 
-  /** Whoever asks from now on may not. */
-  deny(user: string, channel: string): void {
-    this.#denied.add(keyOf(user, channel));
+  /** Whoever asks from now on may not. The number of the denial: the same until it is taken back. */
+  deny(user: string, channel: string): number {
+    const key = keyOf(user, channel);
+    const denial = this.#denied.get(key) ?? ++this.#denialCount;
+    this.#denied.set(key, denial);
+    return denial;
   }
 
-  /** The subscriptions that there were have been ended: nothing is delivered from now on. */
-  enforce(user: string, channel: string): void {
+  /** The subscriptions that there were at a denial have been ended: while it lasts nothing is delivered from now on. */
+  enforce(user: string, channel: string, denial: number): void {
     const isInForce = this.bans.some((ban) => ban.user === user && ban.channel === channel && ban.toMs === Infinity);
-    if (!this.may(user, channel) && !isInForce) this.bans.push({ user, channel, fromMs: this.#nowMs(), toMs: Infinity });
+    if (this.#denied.get(keyOf(user, channel)) === denial && !isInForce) this.bans.push({ user, channel, fromMs: this.#nowMs(), toMs: Infinity });
   }
 
   /** No server runs that could have kept a subscription. */
   enforceAll(): void {
-    for (const key of this.#denied) {
+    for (const [key, denial] of this.#denied) {
       const [user = "", channel = ""] = key.split(" ");
-      this.enforce(user, channel);
+      this.enforce(user, channel, denial);
     }
   }
 
@@ -46,7 +51,7 @@ export class Permits {
   }
 
   allowAll(): void {
-    for (const key of this.#denied) {
+    for (const key of this.#denied.keys()) {
       const [user = "", channel = ""] = key.split(" ");
       this.allow(user, channel);
     }

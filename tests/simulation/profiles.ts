@@ -1,3 +1,4 @@
+import type { Bounds } from "@tutti/server";
 import type { StoragePromises } from "@tutti/testkit";
 import { commonFaults, type FaultName } from "./faults.js";
 
@@ -138,10 +139,11 @@ export interface ServerGuardsOff {
   readonly fence?: false;
   readonly nodeDeath?: false;
   readonly incarnation?: false;
+  readonly lease?: false;
   readonly presenceDigest?: false;
   readonly presenceGap?: false;
-  /** A bound that leaves nothing of a guard. */
-  readonly bounds?: { readonly preparedMs: number };
+  /** Bounds that leave nothing of a guard, or show sooner that it is missing. */
+  readonly bounds?: Partial<Pick<Bounds, "preparedMs" | "nodeHeartbeatMs" | "nodeSilenceMsMax">>;
 }
 
 export interface BrokerGuards {
@@ -213,6 +215,13 @@ export const breaks: Readonly<Record<string, Break>> = {
     profile: { "node-freeze": 1, "broker-cut": 1, offline: 0.3 },
     nodes: SEVERAL,
     server: { incarnation: false },
+  },
+  lease: {
+    what: "a node delivers only while it has read the log of commands",
+    profile: { "broker-cut": 1, banned: 1, "deliveries-lost": 1 },
+    nodes: SEVERAL,
+    // A run is too short for many nodes to be silent for five seconds.
+    server: { lease: false, bounds: { nodeHeartbeatMs: 200, nodeSilenceMsMax: 1_000 } },
   },
   presenceDigest: {
     what: "what heartbeats say of a node's members is compared with what is known of them",

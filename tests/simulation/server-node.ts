@@ -83,11 +83,6 @@ export class ServerNode {
     });
   }
 
-  /** Its name among the nodes. */
-  get id(): string | undefined {
-    return this.server.nodes().find(({ self }) => self)?.id;
-  }
-
   get state(): NodeState {
     return this.#state;
   }
@@ -106,12 +101,6 @@ export class ServerNode {
   get troubledSinceMs(): number {
     if (this.#state !== "running") return this.#turnedAtMs;
     return this.isFrozen ? this.#frozenAtMs : Infinity;
-  }
-
-  /** Whether it knows that all these live. */
-  knows(others: readonly ServerNode[]): boolean {
-    const known = new Set(this.server.nodes().map(({ id }) => id));
-    return others.every(({ id }) => id !== undefined && known.has(id));
   }
 
   /** Kills it; the machine it ran on says so to the clients, or is gone as well. */

@@ -236,6 +236,8 @@ class RedisBroker implements Broker {
     return readSnapshot(await this.#run(channel, this.#scripts.load, []));
   }
 
+  readonly isShared = true;
+
   readonly health = (): BrokerHealth => {
     const reason = this.#requestLine.trouble ?? this.#deliveries.trouble ?? this.#watchdog.trouble;
     return reason === undefined ? { status: "ready" } : { status: "unavailable", reason };

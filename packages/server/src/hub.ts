@@ -30,13 +30,14 @@ export class Hub {
   #acceptedCount = 0;
 
   constructor(services: Services, authenticator: Authenticator) {
-    const { environment, bounds, brokerWatch, bus, nodes, log, guards } = services;
+    const { environment, bounds, brokerWatch, bus, nodes, lease, log, guards } = services;
     const connections = new Set<Connection>();
     const hellos = new HelloGate({ environment, bounds });
     this.#drain = new Drain(connections, environment);
     const sessions = new Sessions();
     const channels = new Channels(services, sessions);
-    const readiness = new ReadinessWatch({ bounds, connections, hellos, drain: this.#drain, lag: this.#lag, broker: brokerWatch, log, random: () => environment.random() });
+    const random = (): number => environment.random();
+    const readiness = new ReadinessWatch({ bounds, connections, hellos, drain: this.#drain, lag: this.#lag, broker: brokerWatch, lease, log, random });
     this.node = {
       services,
       authenticator,

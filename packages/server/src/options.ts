@@ -125,6 +125,8 @@ export interface ServerGuards {
   readonly nodeDeath?: false;
   /** A node that was taken for dead goes on in its old life. */
   readonly incarnation?: false;
+  /** A node delivers also where it has not read the log of commands for long. */
+  readonly lease?: false;
   /** What a heartbeat says of a node's members is not compared with what is known of them. */
   readonly presenceDigest?: false;
   /** What is missing between what heartbeats say of a node's members is not asked for. */

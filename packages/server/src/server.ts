@@ -19,6 +19,7 @@ import { memoryBroker } from "./broker/memory-broker.js";
 import { Bus } from "./bus/bus.js";
 import { Nodes, type NodeInfo } from "./bus/nodes.js";
 import { ChannelHandle } from "./channels/channel-handle.js";
+import { Lease } from "./commands/lease.js";
 import type { ConnectionMetadata } from "./connections/connection.js";
 import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "./connections/transport.js";
 import { Turn } from "./connections/turn.js";
@@ -56,7 +57,8 @@ export interface SignalOptions {
  * What an application does with a channel from its own code, at whatever node.
  *
  * `kick`, `revoke`, `add`, `remove`, `close` and `reopen` are commands: each is logged by the broker, and taken by all nodes in one order, whatever the bus
- * loses. What ends something ends it on this node at once. The promise resolves when every node that is known to live has taken the command, and
+ * loses. What ends something ends it on this node at once. The promise resolves when every node that is known to live has taken the command, and every other
+ * that may deliver has, or delivers nothing any more until it has: nothing that is appended after that reaches whom the command ended, at any node. It
  * rejects with `UNAVAILABLE` where the log could not be written (it may have been), or where `commandTimeoutMs` are over: `data.nodes` names those that
  * have not answered, and that take it once they can read the log. Repeating a command is harmless. Wait for one before the next where their order
  * matters and they come from different nodes. Nobody has to wait: a rejection that nobody hears is logged.
@@ -173,7 +175,8 @@ export function createServer<const C extends Contract = UntypedContract, U exten
   const broker = options.broker ?? memoryBroker({ environment });
   const bus = new Bus({ node, environment, broker, log });
   const nodes = new Nodes({ bus, environment, bounds, log, isShared: options.broker !== undefined, guards });
-  const turn = new Turn({ environment, log, bounds });
+  const lease = new Lease({ environment, bounds, isShared: broker.isShared === true, guards });
+  const turn = new Turn({ environment, log, bounds, lease });
   const services: Services = {
     node,
     environment,
@@ -183,6 +186,7 @@ export function createServer<const C extends Contract = UntypedContract, U exten
     brokerWatch: new BrokerWatch({ environment, broker, bounds }),
     bus,
     nodes,
+    lease,
     signalRelay: new SignalRelay({ environment, bus, nodes, turn, log }),
     presence: new PresenceExchange({ environment, bounds, bus, nodes, turn, log, guards }),
     tokens: new SessionTokens({ node, environment, keys: options.sessionKeys, ageMsMax: bounds.sessionTokenMs }),

@@ -3,6 +3,7 @@ import type { BrokerWatch } from "./broker/broker-watch.js";
 import type { Broker } from "./broker/broker.js";
 import type { Bus } from "./bus/bus.js";
 import type { Nodes } from "./bus/nodes.js";
+import type { Lease } from "./commands/lease.js";
 import type { Turn } from "./connections/turn.js";
 import type { Log } from "./log.js";
 import type { Bounds, ServerGuards } from "./options.js";
@@ -26,6 +27,8 @@ export interface Services {
   readonly bus: Bus;
   /** Which nodes live. */
   readonly nodes: Nodes;
+  /** Whether this node may deliver. */
+  readonly lease: Lease;
   /** What nodes tell each other about their members. */
   readonly presence: PresenceExchange;
   /** Carries signals between nodes. */

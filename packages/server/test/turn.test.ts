@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { Lease } from "../src/commands/lease.js";
 import { Turn } from "../src/connections/turn.js";
 import type { Writer } from "../src/connections/writer-line.js";
 import { ManualEnvironment } from "./support/manual-environment.js";
@@ -200,5 +201,34 @@ describe("an answer", () => {
   it("FAN-3 leaves with what comes behind it where few outboxes are filled, and before where they are many", async () => {
     expect(await answeredBeside(512)).toBe("filled answer");
     expect(await answeredBeside(513)).toBe("answer filled");
+  });
+});
+
+describe("a lease", () => {
+  it("CMD-7 that is over keeps what would fill outboxes, from the first turn on, and nothing else", async () => {
+    const environment = new ManualEnvironment();
+    const lease = new Lease({ environment, bounds: { nodeSilenceMsMax: 5_000 }, isShared: true });
+    const log = { info: () => {}, warn: () => {}, error: () => {} };
+    const turn = new Turn({ environment, log, bounds: { deliverySliceMs: 2, deliverySliceWritesMax: 10 }, lease });
+    const done: string[] = [];
+    const came = (): void => {
+      turn.addChannel({ subscriptionCount: 1, endTurn: () => done.push("channel") });
+      turn.addChannel({ subscriptionCount: 0, isForNodes: true, endTurn: () => done.push("nodes") });
+      turn.writeFirst({ isInLine: false, flush: () => done.push("answer") > 0 });
+    };
+    lease.setEntered(true);
+    lease.renew(0);
+    came();
+    await environment.settle();
+    expect(done.splice(0)).toEqual(["channel", "nodes", "answer"]);
+    environment.pass(4_000);
+    came();
+    await environment.settle();
+    expect([done.splice(0), lease.isHeld]).toEqual([["nodes", "answer"], true]);
+    lease.renew(1_000);
+    await environment.settle();
+    expect([done.splice(0), lease.isHeld]).toEqual([["channel"], false]);
+    lease.setEntered(false);
+    expect([lease.isHeld, lease.isOver]).toEqual([true, true]);
   });
 });

@@ -22,5 +22,6 @@ export function boundBroker(log: Broker): Broker {
     saveSnapshot: (...of) => log.saveSnapshot(...of),
     loadSnapshot: (...of) => log.loadSnapshot(...of),
     close: () => log.close(),
+    ...(log.isShared !== undefined && { isShared: log.isShared }),
   };
 }

@@ -151,6 +151,7 @@ export class SimulatedBroker {
         const faults = (): DeliveryFaults => ({ lost: this.faults.broadcastLost, repeated: this.faults.broadcastRepeated, late: this.faults.broadcastLate });
         return ask("listen", topic, () => this.#subscribe({ node, about: topic, start, faults, listener }));
       },
+      isShared: true,
       close: async () => this.disconnect(node),
     };
   }

@@ -182,6 +182,11 @@ export interface Broker {
   saveSnapshot(channel: string, snapshot: StoredSnapshot): Promise<boolean>;
   /** The newest snapshot of the channel's present epoch. */
   loadSnapshot(channel: string): Promise<StoredSnapshot | undefined>;
+  /**
+   * Whether nodes of several processes may be at the log. Then each of them delivers under a lease, for which it asks for the head of the log of commands with
+   * each heartbeat. A broker that does not say so is one node's own.
+   */
+  readonly isShared?: boolean;
   /** What it knows of itself, without asking anybody: a node is ready no longer than its broker is. A broker without it is always ready. */
   readonly health?: () => BrokerHealth;
   close(): Promise<void>;

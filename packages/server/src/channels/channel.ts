@@ -75,7 +75,7 @@ export class Channel implements TurnTask {
         onFailed(this);
         this.#fail(error);
       },
-    });
+    }, services.lease);
     this.#emptySince = environment.elapsed();
   }
 
@@ -363,7 +363,7 @@ export class Channel implements TurnTask {
 
   #fail(error: TuttiError): void {
     this.#failure = error;
-    this.#flushEvents();
+    if (!this.#services.lease.isOver) this.#flushEvents();
     for (const subscription of [...this.#live, ...this.#ahead.keys()]) subscription.fail(error);
     this.#unhear();
     this.#signals.clear();

@@ -1,5 +1,6 @@
 import { TuttiError, isFinal, samePosition, type Cancel, type LastSeen, type Position } from "@tutti/protocol";
 import { floorOf, isOther, lastSeen, type Broker, type EventRun, type Head, type LoggedEvent, type Page } from "../broker/broker.js";
+import type { Lease } from "../commands/lease.js";
 import type { ChannelPolicy } from "../policy/policy.js";
 import type { Services } from "../services.js";
 import { View } from "./view.js";
@@ -46,6 +47,7 @@ export class Follower {
   readonly #services: Services;
   readonly #policy: Followed;
   readonly #events: FollowerEvents;
+  readonly #lease: Lease | undefined;
   #phase: Phase = { name: "opening" };
   /** Whether the bus brought something that was not taken. */
   #missed = false;
@@ -55,10 +57,12 @@ export class Follower {
   #view: View | undefined;
   #unsubscribe: (() => Promise<void>) | undefined;
 
-  constructor(services: Services, policy: Followed, events: FollowerEvents) {
+  /** @param lease while it is over nothing is taken, and what comes is read later: what is taken is for delivery */
+  constructor(services: Services, policy: Followed, events: FollowerEvents, lease?: Lease) {
     this.#services = services;
     this.#policy = policy;
     this.#events = events;
+    this.#lease = lease;
   }
 
   /** The last event that was taken. */
@@ -148,6 +152,7 @@ export class Follower {
       this.#missed = true;
       return;
     }
+    if (this.#lease?.isHeld === true) return void this.#catchUp();
     const { epoch, seq: lastSeq } = this.#last;
     const fresh = run.epoch === epoch ? run.events.filter(({ seq }) => seq > lastSeq) : run.events;
     if (isReplaced(this.#last, run)) return void this.#catchUp();
@@ -178,6 +183,7 @@ export class Follower {
 
   async #readToHead(): Promise<void> {
     while (!this.#is("closed")) {
+      await this.#leased();
       this.#missed = false;
       const page = await this.#broker.read(this.#policy.name, this.#last, { countMax: PAGE_COUNT });
       if (this.#is("closed")) return;
@@ -188,6 +194,11 @@ export class Follower {
         return;
       }
     }
+  }
+
+  /** Resolves when what is taken may be delivered. */
+  async #leased(): Promise<void> {
+    while (this.#lease?.isOver === true) await this.#lease.renewal();
   }
 
   #giveUp(error: TuttiError): void {
@@ -210,6 +221,7 @@ export class Follower {
     const from: Position = { epoch: this.#last.epoch, seq: this.#last.seq };
     if (this.#policy.definition.state === undefined) this.#last = resumeAfter(from, gap);
     else await this.#load();
+    await this.#leased();
     this.#events.restarted({ from, to: { epoch: this.#last.epoch, seq: this.#last.seq } });
   }
 

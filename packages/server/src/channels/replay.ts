@@ -62,7 +62,12 @@ export class Replay {
 
   /** Sends what was missed, until the subscription is live. Rejects where that cannot be encoded. */
   async run(): Promise<void> {
-    while (!this.#isEnded && !this.#join()) await this.#advance();
+    const { lease } = this.#services;
+    while (!this.#isEnded) {
+      if (lease.isOver) await lease.renewal();
+      else if (this.#join()) return;
+      else await this.#advance();
+    }
   }
 
   /** The subscription has ended: nobody waits any more. */
@@ -129,7 +134,8 @@ export class Replay {
       this.#services.log.warn("reading history failed, trying again", { channel: this.#channel.name, error });
       return this.#pause();
     }
-    if (this.#isEnded) return;
+    // What was read may not be sent any more: it is read again when it may.
+    if (this.#isEnded || this.#services.lease.isOver) return;
     // History was trimmed, or the stream replaced, while it was read.
     if (page.outcome === "gap") this.#send({ op: "gap", channel: this.#channel.name, start: this.#startAfter(this.#last, page) });
     else await this.#sendInChunks(page.run.epoch, page.run.events);
@@ -143,7 +149,7 @@ export class Replay {
       if (this.#hasSentChunk) await this.#services.turn.next();
       // Looked at anew right before sending: many wait for the same room.
       while (!this.#isEnded && outbox.isPressed) await outbox.roomy();
-      if (this.#isEnded) return;
+      if (this.#isEnded || this.#services.lease.isOver) return;
       index += this.#sendChunk(epoch, events.slice(index));
       this.#hasSentChunk = true;
     }

@@ -120,7 +120,8 @@ export class Subscription {
   async #deliverListLater(): Promise<void> {
     const { outbox } = this.#subscriber;
     this.#owesPresence = true;
-    while (!this.#isEnded && outbox.isPressed) await outbox.roomy();
+    const { lease } = this.#services;
+    while (!this.#isEnded && (outbox.isPressed || lease.isOver)) await (outbox.isPressed ? outbox.roomy() : lease.renewal());
     this.#owesPresence = false;
     if (!this.#isEnded) this.deliver(this.channel.presence.list());
   }

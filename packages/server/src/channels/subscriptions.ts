@@ -104,6 +104,9 @@ export class Subscriptions {
       const channel = await this.#node.channels.open(policy);
       const subscription = new Subscription(this.#node.services, channel, this.#subscriber);
       const start = await subscription.start(request);
+      // A command that is read meanwhile may have ended it.
+      const { lease } = this.#node.services;
+      while (lease.isOver) await lease.renewal();
       this.#begin(slot, subscription, () => {
         answer(start);
         // That may have been too much for the connection.

@@ -1,6 +1,7 @@
 import { TuttiError, count, record, text, type Cancel, type Position } from "@tutti/protocol";
 import type { Services } from "../services.js";
 import type { CommandLog } from "./command-log.js";
+import type { LeaseKeeper } from "./lease-keeper.js";
 
 const positionShape = record({ epoch: text(32), seq: count });
 
@@ -18,6 +19,8 @@ const REPEAT_MS = 500;
 /** A command that has not been taken everywhere, as far as is known. */
 interface Wait {
   readonly position: Position;
+  /** By when the leases of all those are over who have not taken it, on the monotonic clock. */
+  readonly leasesEndAt: number;
   /** When it is given up, on the monotonic clock. */
   readonly until: number;
   readonly resolve: () => void;
@@ -31,14 +34,16 @@ interface Wait {
 export class CommandAnswers {
   readonly #services: Services;
   readonly #log: CommandLog;
+  readonly #lease: LeaseKeeper;
   readonly #waits = new Set<Wait>();
   /** How far each node is, as it said last. */
   readonly #reached = new Map<string, Position>();
   #cancelRepeat: Cancel | undefined;
 
-  constructor(services: Services, log: CommandLog) {
+  constructor(services: Services, log: CommandLog, lease: LeaseKeeper) {
     this.#services = services;
     this.#log = log;
+    this.#lease = lease;
   }
 
   /** How many commands wait. */
@@ -46,19 +51,27 @@ export class CommandAnswers {
     return this.#waits.size;
   }
 
-  /** Resolves when this node and all others that are known to live have taken what stands at a position. Rejects with `UNAVAILABLE`. */
+  /**
+   * Resolves when this node and all others that are known to live have taken what has just been logged at a position, and when those who may deliver and
+   * are not heard have, or their leases are over. Rejects with `UNAVAILABLE`.
+   */
   of(position: Position): Promise<void> {
-    if (this.#missing(position).length === 0) return Promise.resolve();
     const { environment, bounds } = this.#services;
+    const now = environment.elapsed();
     return new Promise((resolve, reject) => {
-      this.#waits.add({ position, until: environment.elapsed() + bounds.commandTimeoutMs, resolve, reject });
+      const wait: Wait = { position, leasesEndAt: now + bounds.nodeSilenceMsMax, until: now + bounds.commandTimeoutMs, resolve, reject };
+      if (this.#isDone(wait)) {
+        resolve();
+        return;
+      }
+      this.#waits.add(wait);
       this.#ask();
     });
   }
 
   /** A node says how far it is. */
   hear(node: string, position: Position): void {
-    if (this.#waits.size === 0 || !this.#services.nodes.has(node)) return;
+    if (this.#waits.size === 0 || !(this.#services.nodes.has(node) || this.#lease.unheard().has(node))) return;
     this.#reached.set(node, position);
     this.#settle();
   }
@@ -88,7 +101,7 @@ export class CommandAnswers {
 
   #settle(): void {
     for (const wait of this.#waits) {
-      if (this.#missing(wait.position).length > 0) continue;
+      if (!this.#isDone(wait)) continue;
       this.#waits.delete(wait);
       wait.resolve();
     }
@@ -103,16 +116,25 @@ export class CommandAnswers {
     for (const wait of this.#waits) {
       if (wait.until > now) continue;
       this.#waits.delete(wait);
-      const nodes = this.#missing(wait.position);
+      const nodes = this.#missing(wait);
       const { commandTimeoutMs } = this.#services.bounds;
-      wait.reject(new TuttiError("UNAVAILABLE", { message: `not done within ${commandTimeoutMs} ms at ${nodes.join(", ")}`, data: { nodes } }));
+      wait.reject(new TuttiError("UNAVAILABLE", { message: `not done within ${commandTimeoutMs} ms at ${nodes.join(", ") || "nodes that are not heard"}`, data: { nodes } }));
     }
   }
 
-  /** The nodes that live and have not taken it. */
-  #missing(position: Position): string[] {
-    const missing = this.#log.hasReached(position) ? [] : [this.#services.node];
-    for (const { id } of this.#services.nodes.others()) if (!isAtLeast(this.#reached.get(id), position)) missing.push(id);
+  #isDone(wait: Wait): boolean {
+    // Who may deliver and is not named by the log any more cannot be asked.
+    const isDoubtful = this.#services.environment.elapsed() < Math.min(this.#lease.doubtUntil, wait.leasesEndAt);
+    return !isDoubtful && this.#missing(wait).length === 0;
+  }
+
+  /** The nodes that have not taken it, of those that live and those that may deliver. */
+  #missing({ position, leasesEndAt }: Wait): string[] {
+    const { environment, nodes, node } = this.#services;
+    const missing = this.#log.hasReached(position) ? [] : [node];
+    for (const { id } of nodes.others()) if (!isAtLeast(this.#reached.get(id), position)) missing.push(id);
+    if (environment.elapsed() >= leasesEndAt) return missing;
+    for (const id of this.#lease.unheard()) if (!isAtLeast(this.#reached.get(id), position)) missing.push(id);
     return missing;
   }
 }

@@ -1,5 +1,5 @@
-import { TuttiError, type Cancel, type LastSeen, type Position } from "@tutti/protocol";
-import { floorOf, lastSeen, type EventRun, type LoggedEvent, type Retention, type StoredSnapshot } from "../broker/broker.js";
+import { TuttiError, samePosition, type Cancel, type LastSeen, type Position } from "@tutti/protocol";
+import { floorOf, isOther, lastSeen, type EventRun, type Head, type LoggedEvent, type Retention, type StoredSnapshot } from "../broker/broker.js";
 import { Follower, resumeAfter } from "../channels/follower.js";
 import { SnapshotKeeper } from "../channels/snapshot-keeper.js";
 import type { Services } from "../services.js";
@@ -101,6 +101,19 @@ export class CommandLog {
     } finally {
       this.#refreshing = undefined;
     }
+  }
+
+  /** Where the log ends now. Rejects as the broker does. */
+  head(): Promise<Head> {
+    return this.#services.broker.head(COMMAND_LOG);
+  }
+
+  /** Whether everything was taken that the log had when this was its head. */
+  hasTaken(head: Head): boolean {
+    if (this.#phase.name !== "following") return false;
+    // The bus may have brought more since. A place alone does not tell: a log that lost its tail may have another command there.
+    if (head.eventId !== undefined && this.#known.has(head.eventId)) return true;
+    return samePosition(head.position, this.#position) && !isOther(head, this.#position);
   }
 
   /** Compares the head of the quiet log with ours. Never rejects: the next look comes. */
@@ -241,8 +254,8 @@ export class CommandLog {
   /** Of a log that is another one than this node followed, what it has not seen ends what it is to end. */
   #takeRestored(ids: readonly (string | undefined)[], unseen: readonly Command[], { epoch }: Position): void {
     for (const id of ids.slice(-KNOWN_MAX)) this.#know(id);
-    const isOther = this.#position.epoch !== "" && this.#position.epoch !== epoch;
-    if (isOther) for (const command of unseen) this.#events.taken(command);
+    const isAnotherLog = this.#position.epoch !== "" && this.#position.epoch !== epoch;
+    if (isAnotherLog) for (const command of unseen) this.#events.taken(command);
   }
 
   #know(eventId: string | undefined): void {

@@ -1,13 +1,18 @@
 import { TuttiError, oneOf, record, text, type Shape, type ValueOf } from "@tutti/protocol";
 import { targetShape as target } from "../target.js";
+import { entryShape } from "./entered-nodes.js";
 
 /** How much of a reason is told. */
 export const REASON_CHARACTERS_MAX = 1024;
 
 const channel = text(128, 1);
 const reason = text(REASON_CHARACTERS_MAX);
+const entry = text(64, 1);
 
-/** What the application does to people, by type, as the log of commands has it. Fields that are not here are passed over: a newer node may write more. */
+/**
+ * What the application does to people, and which nodes carry it out, by type, as the log of commands has it. Fields that are not here are passed over: a
+ * newer node may write more.
+ */
 const shapes = {
   /** Puts somebody into a channel. */
   add: record({ channel, target }),
@@ -19,6 +24,12 @@ const shapes = {
   close: record({ channel }),
   /** Takes back `close`. */
   reopen: record({ channel }),
+  /** A node may deliver from here on: it has taken what stands before, and commands that come after wait for it. */
+  enter: entryShape,
+  /** It delivers nothing any more. */
+  leave: record({ entry }),
+  /** It was not heard for long, and is to enter anew if it lives. */
+  strike: record({ entry }),
 } satisfies Readonly<Record<string, Shape<object>>>;
 
 type Shapes = typeof shapes;

@@ -7,6 +7,7 @@ import { CommandAnswers } from "./command-answers.js";
 import { CommandLog } from "./command-log.js";
 import { CommandState } from "./command-state.js";
 import { REASON_CHARACTERS_MAX, readCommand, type Command, type CommandOf } from "./command.js";
+import { LeaseKeeper } from "./lease-keeper.js";
 import type { Memberships } from "./memberships.js";
 
 /** So many nodes at most are answered at a time; the others ask again. */
@@ -26,6 +27,7 @@ export class Commands {
   readonly #sessions: Sessions;
   readonly #state: CommandState;
   readonly #log: CommandLog;
+  readonly #lease: LeaseKeeper;
   readonly #answers: CommandAnswers;
   /** Who is being put into a channel just now. */
   readonly #joining = new Map<string, Promise<void>>();
@@ -38,13 +40,18 @@ export class Commands {
     this.#sessions = sessions;
     this.#state = new CommandState(services.policy);
     this.#log = new CommandLog(services, this.#state, {
-      taken: (command) => this.#enforce(command),
+      taken: (command) => {
+        this.#enforce(command);
+        this.#lease.taken();
+      },
       loaded: () => {
         ready();
+        this.#lease.loaded();
         this.#enterAll();
       },
     });
-    this.#answers = new CommandAnswers(services, this.#log);
+    this.#lease = new LeaseKeeper(services, this.#log, this.#state.entered);
+    this.#answers = new CommandAnswers(services, this.#log, this.#lease);
     services.nodes.hear((message, sender) => this.#hear(message, sender));
   }
 
@@ -96,6 +103,7 @@ export class Commands {
 
   async close(): Promise<void> {
     this.#answers.close();
+    await this.#lease.close();
     await this.#log.close();
   }
 
@@ -139,6 +147,9 @@ export class Commands {
       case "close":
         for (const { requests } of this.#sessions.all()) requests?.evict(command.channel, new TuttiError("ROOM_NOT_FOUND", { message: `${command.channel} was closed` }));
         return;
+      case "enter":
+      case "leave":
+      case "strike":
       case "reopen":
         return;
       default:

@@ -1,4 +1,5 @@
 import type { Environment } from "@tutti/protocol";
+import type { Lease } from "../commands/lease.js";
 import type { Log } from "../log.js";
 import type { Bounds } from "../options.js";
 import { WriterLine, type Writer } from "./writer-line.js";
@@ -15,6 +16,8 @@ const FILLED_FIRST_MAX = 512;
 export interface TurnTask {
   /** How many outboxes it may fill. */
   readonly subscriptionCount: number;
+  /** What it does is for other nodes, and never fills an outbox: no lease keeps it. */
+  readonly isForNodes?: true;
   endTurn(): void;
 }
 
@@ -22,19 +25,27 @@ interface TurnParts {
   readonly environment: Environment;
   readonly log: Log;
   readonly bounds: Pick<Bounds, "deliverySliceMs" | "deliverySliceWritesMax">;
+  /** Whether what came may be delivered; always, unless given. */
+  readonly lease?: Pick<Lease, "isOverAt" | "watch">;
 }
 
 /**
  * One turn of the event loop after the other: what arrives in one is collected, and leaves from its end on. Channels come first and fill
  * outboxes. Then connections write, each once, whatever they have got: those that are answered at once, and the others for as long as a slice
  * lasts; what is left goes on at the end of the next turn. So an answer waits for a slice at most, and not for all members of all channels.
+ *
+ * While the node's lease is over channels keep what they have: it is looked at before anything of the turn leaves. What is in an outbox by then was put
+ * there under a good one.
  */
 export class Turn {
   readonly #environment: Environment;
   readonly #log: Log;
   readonly #bounds: TurnParts["bounds"];
+  readonly #lease: TurnParts["lease"];
   readonly #line = new WriterLine();
   #channels = new Set<TurnTask>();
+  /** Those that wait for the lease. */
+  readonly #held = new Set<TurnTask>();
   /** Some may stand here more than once: there is nothing left to write the second time. */
   #answered: Writer[] = [];
   #waiting: (() => void)[] = [];
@@ -45,10 +56,12 @@ export class Turn {
   /** Made once: who makes it on each call pays for it also where nothing is to be scheduled. */
   readonly #onEnd = (): void => this.#end();
 
-  constructor({ environment, log, bounds }: TurnParts) {
+  constructor({ environment, log, bounds, lease }: TurnParts) {
     this.#environment = environment;
     this.#log = log;
     this.#bounds = bounds;
+    this.#lease = lease;
+    lease?.watch(() => this.#release());
   }
 
   /** It has something to fan out. */
@@ -101,8 +114,9 @@ export class Turn {
   #end(): void {
     this.#isScheduled = false;
     const startedAt = this.#environment.elapsed();
-    if (this.#fillsMany()) this.#writeAnswers();
-    this.#endChannels();
+    const isHeld = this.#lease?.isOverAt(startedAt) === true;
+    if (!isHeld && this.#fillsMany()) this.#writeAnswers();
+    this.#endChannels(isHeld);
     this.#writeAnswers();
     this.#writeSlice(startedAt);
     for (const goOn of this.#waiting.splice(0, GOING_ON_MAX)) goOn();
@@ -115,17 +129,27 @@ export class Turn {
     return false;
   }
 
-  #endChannels(): void {
+  /** @param isHeld what fills outboxes waits until the lease is good again */
+  #endChannels(isHeld: boolean): void {
     if (this.#channels.size === 0) return;
     const channels = this.#channels;
     this.#channels = new Set();
     for (const channel of channels) {
+      if (isHeld && channel.isForNodes !== true) {
+        this.#held.add(channel);
+        continue;
+      }
       try {
         channel.endTurn();
       } catch (error) {
         this.#complain(error);
       }
     }
+  }
+
+  #release(): void {
+    for (const channel of this.#held) this.addChannel(channel);
+    this.#held.clear();
   }
 
   #writeAnswers(): void {

@@ -1,5 +1,6 @@
 import { TuttiError } from "@tutti/protocol";
 import type { BrokerWatch } from "../broker/broker-watch.js";
+import type { Lease } from "../commands/lease.js";
 import type { Log } from "../log.js";
 import type { Bounds } from "../options.js";
 import type { Drain } from "./drain.js";
@@ -21,6 +22,8 @@ export type NotReadyReason =
   | { readonly code: "hellos-waiting"; readonly waiting: number; readonly longestMs: number }
   /** The event loop comes so late, look after look. */
   | { readonly code: "loop-lagging"; readonly lagMs: number; readonly lagMsMax: number }
+  /** Nothing is delivered: the log of commands was not read in time, or this node has not entered it yet. */
+  | { readonly code: "commands-unread" }
   /** Nothing can be published, and what others publish does not come. `reason` is for operators. */
   | { readonly code: "broker-unavailable"; readonly reason: string };
 
@@ -46,6 +49,7 @@ interface ReadinessParts {
   readonly hellos: Pick<HelloGate, "isLoaded" | "waiting" | "longestMs">;
   readonly lag: Pick<LoopLag, "ms">;
   readonly broker: Pick<BrokerWatch, "health">;
+  readonly lease?: Pick<Lease, "isOver">;
   readonly log: Log;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
@@ -76,6 +80,7 @@ export class ReadinessWatch {
   now(): Readiness {
     const reasons = this.#refusing();
     if (this.#starting.size > 0) reasons.push({ code: "starting", waitsFor: Array.from(this.#starting, ({ what }) => what) });
+    else if (this.#parts.lease?.isOver === true) reasons.push({ code: "commands-unread" });
     const broker = this.#parts.broker.health();
     if (broker.status === "unavailable") reasons.push({ code: "broker-unavailable", reason: broker.reason });
     return reasons.length === 0 ? READY : { status: "not-ready", reasons };

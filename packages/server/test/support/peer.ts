@@ -47,12 +47,12 @@ const REQUEST: HandshakeRequest = { url: "/v1/connect", headers: { cookie: "them
 export class Peer {
   readonly transport = new FakeTransport();
   readonly events: ConnectionEvents;
-  readonly #environment: ManualEnvironment;
+  readonly #environment: Pick<ManualEnvironment, "settle">;
   readonly #frames: ServerFrame[] = [];
   #read = 0;
   #requests = 0;
 
-  constructor(server: Pick<Server, "accept">, environment: ManualEnvironment) {
+  constructor(server: Pick<Server, "accept">, environment: Pick<ManualEnvironment, "settle">) {
     this.#environment = environment;
     this.events = server.accept(this.transport, REQUEST);
   }
