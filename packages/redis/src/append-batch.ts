@@ -5,7 +5,7 @@ import { readReplies, readSettled } from "./replies.js";
 import { APPENDS_MAX, APPEND_BYTES_MAX } from "./scripts/append.js";
 
 /** One append that waits for its outcome. */
-interface PendingAppend {
+export interface PendingAppend {
   readonly args: readonly string[];
   /** Of its event as JSON. */
   readonly bytes: number;
@@ -14,7 +14,7 @@ interface PendingAppend {
 }
 
 /** Where it goes. */
-interface AppendTarget {
+export interface AppendTarget {
   readonly keys: readonly string[];
   readonly retention: Retention | undefined;
 }

@@ -1,6 +1,6 @@
 import type { Environment } from "@tutti/protocol";
 import type { AppendRequest, Outcome } from "@tutti/server";
-import { AppendBatch } from "./append-batch.js";
+import { AppendBatch, type AppendTarget, type PendingAppend } from "./append-batch.js";
 import { appendArgs } from "./arguments.js";
 import type { Seen } from "./feeds.js";
 import type { Requests } from "./requests.js";
@@ -11,21 +11,22 @@ interface AppendsParts {
   readonly keysOf: (channel: string) => readonly string[];
   /** What those channels have in common that may be in one script. */
   readonly placeOf: (channel: string) => string;
-  readonly requests: Pick<Requests, "assertRoom" | "writeThisTurn">;
+  readonly requests: Pick<Requests, "assertRoom">;
   /** Runs the script. */
   readonly send: (batch: AppendBatch) => Promise<unknown>;
 }
 
 /**
- * What is to be appended in this turn of the event loop. It leaves at the turn's end, in one script or, where that would hold Redis up, in several: what a script costs Redis
- * and the node beside its appends is more than what an append costs.
+ * What is to be appended in this turn of the event loop. The first one is sent by itself, since it may be the only one; all that come after it leave at the turn's end, in one
+ * script or, where that would hold Redis up, in several: what a script costs Redis and the node beside its appends is more than what an append costs.
  */
 export class Appends {
   readonly #parts: AppendsParts;
-  /** By what their channels have in common. */
-  #batches = new Map<string, AppendBatch>();
+  /** What waits for the end of the turn, by what its channels have in common, behind a first one that was sent. */
+  readonly #batches = new Map<string, AppendBatch | undefined>();
   /** In all batches. */
   #count = 0;
+  /** Whether the turn's end is waited for. */
   #isDue = false;
 
   constructor(parts: AppendsParts) {
@@ -41,7 +42,10 @@ export class Appends {
       const args = appendArgs(request, seen);
       const bytes = Buffer.byteLength(args[0]);
       const target = { keys: keysOf(channel), retention: request.retention };
-      this.#batchFor(placeOf(channel), target.keys, bytes).add(target, { args, bytes, resolve, reject });
+      const append = { args, bytes, resolve, reject };
+      const place = placeOf(channel);
+      if (!this.#batches.has(place)) return this.#begin(place, target, append);
+      this.#batchWithRoom(place, bytes).add(target, append);
       this.#count++;
     });
   }
@@ -49,36 +53,43 @@ export class Appends {
   /** Sends what was asked for by now, so that it comes before what is sent next. */
   flush(): void {
     if (this.#count === 0) return;
-    const batches = this.#batches;
-    this.#batches = new Map();
-    for (const batch of batches.values()) this.#send(batch);
+    for (const [place, batch] of this.#batches) {
+      this.#batches.set(place, undefined);
+      if (batch !== undefined) this.#release(batch);
+    }
   }
 
   readonly #endTurn = (): void => {
     this.#isDue = false;
     this.flush();
+    this.#batches.clear();
   };
 
-  #batchFor(place: string, [key = ""]: readonly string[], bytes: number): AppendBatch {
+  #begin(place: string, target: AppendTarget, append: PendingAppend): void {
+    // Before anything is sent: the library writes at the end of the turn in which something was, and so after what we send then.
+    if (!this.#isDue) this.#parts.environment.defer(this.#endTurn);
+    this.#isDue = true;
+    this.#batches.set(place, undefined);
+    const alone = new AppendBatch();
+    alone.add(target, append);
+    this.#send(alone);
+  }
+
+  #batchWithRoom(place: string, bytes: number): AppendBatch {
     const begun = this.#batches.get(place);
     if (begun?.hasRoomFor(bytes) === true) return begun;
-    if (begun !== undefined) this.#send(begun);
+    if (begun !== undefined) this.#release(begun);
     const batch = new AppendBatch();
     this.#batches.set(place, batch);
-    // In this order: what is sent at the end of the turn is written right after that.
-    this.#endTurnLater();
-    this.#parts.requests.writeThisTurn(key);
     return batch;
   }
 
-  #endTurnLater(): void {
-    if (this.#isDue) return;
-    this.#isDue = true;
-    this.#parts.environment.defer(this.#endTurn);
+  #release(batch: AppendBatch): void {
+    this.#count -= batch.count;
+    this.#send(batch);
   }
 
   #send(batch: AppendBatch): void {
-    this.#count -= batch.count;
     this.#parts.send(batch).then(
       (reply) => batch.settle(reply),
       (error: unknown) => batch.reject(error),

@@ -1,6 +1,6 @@
 import { createCluster, type RedisClientOptions, type RedisClusterOptions } from "redis";
 import type { LinkEvents, RequestLink, Waiting } from "./link.js";
-import { COMMON_OPTIONS, NEVER_SENT } from "./server-link.js";
+import { COMMON_OPTIONS } from "./server-link.js";
 import { slotOfName } from "./slots.js";
 
 /** So many tags are tried to find one for each master; with a hundred of them the last is found within some hundred. */
@@ -91,10 +91,6 @@ export class ClusterRequests implements RequestLink {
 
   send(key: string, command: readonly string[], waiting: Waiting): Promise<unknown> {
     return this.#cluster.sendCommand(key, false, [...command], { abortSignal: signalOf(waiting) });
-  }
-
-  writeThisTurn(key: string): void {
-    this.#cluster.sendCommand(key, false, ["PING"], NEVER_SENT).catch(() => {});
   }
 
   sendToAll(command: readonly string[]): Promise<readonly unknown[]> {

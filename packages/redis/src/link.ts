@@ -29,8 +29,6 @@ export interface RequestLink extends Link {
    * for it any more.
    */
   send(key: string, command: readonly string[], waiting: Waiting): Promise<unknown>;
-  /** What is sent to the server that has the key from now to the end of this turn is written then, and not at the end of the next one. */
-  writeThisTurn(key: string): void;
   /** Sends it to each master. */
   sendToAll(command: readonly string[]): Promise<readonly unknown[]>;
   /** The address of the master that has a key or topic now. */

@@ -74,11 +74,6 @@ export class Requests {
     if (this.#underWay + count > requestsMax) throw new TuttiError("UNAVAILABLE", { message: `requestsMax of the Redis broker is ${requestsMax}` });
   }
 
-  /** What is sent to the server that has the key by the end of this turn leaves with it. */
-  writeThisTurn(key: string): void {
-    if (this.#line.trouble === undefined) this.#line.link.writeThisTurn(key);
-  }
-
   close(): void {
     this.#cancel?.();
     this.#cancel = undefined;

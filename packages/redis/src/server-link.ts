@@ -8,12 +8,6 @@ const TOPICS_MAX = 512;
 /** The address of a server that is the only one. */
 const ONLY = "the server";
 
-/**
- * The library writes at the end of the turn in which something was asked of it; what is asked of it at the end of a turn waits for the end of the next one, which under load
- * is late. What was aborted before is asked of it and not sent.
- */
-export const NEVER_SENT = { abortSignal: AbortSignal.abort() };
-
 /** What holds for every client of the library. Its own deadlines end as soon as a command is written, and cost a timer for each. */
 export const COMMON_OPTIONS = { disableOfflineQueue: true, commandOptions: { timeout: 0 }, maintNotifications: "disabled" } as const;
 
@@ -63,10 +57,6 @@ class ServerLink {
 export class ServerRequests extends ServerLink implements RequestLink {
   send(_key: string, command: readonly string[]): Promise<unknown> {
     return this.client.sendCommand(command);
-  }
-
-  writeThisTurn(): void {
-    this.client.sendCommand(["PING"], NEVER_SENT).catch(() => {});
   }
 
   async sendToAll(command: readonly string[]): Promise<readonly unknown[]> {

@@ -28,8 +28,6 @@ class FakeLink implements RequestLink {
     return new Promise((answer, fail) => void this.sent.push({ command, waiting, answer, fail }));
   }
 
-  writeThisTurn(): void {}
-
   sendToAll(): Promise<readonly unknown[]> {
     return Promise.resolve([]);
   }
