@@ -88,7 +88,8 @@ function checkBans({ book, cluster }: Scene, { user, seats }: Page, report: Repo
       for (const one of seen) {
         if (one.kind === "unsubscribed" || one.atMs < ban.fromMs || one.atMs >= ban.toMs) continue;
         const position = one.kind === "gap" ? one.to : one.position;
-        const [landed] = position === undefined ? [] : book.at(channel, position);
+        // A log that lost its tail gives the place away again, later.
+        const landed = position === undefined ? undefined : book.at(channel, position).find(({ atMs }) => atMs <= one.atMs);
         if (landed !== undefined && landed.atMs > ban.fromMs) report("SUB-4", `${actor} saw ${show(position)} of ${channel}, which landed after the permission was withdrawn`);
       }
     }

@@ -172,6 +172,20 @@ describe("the promise of a command", () => {
     expect(here.linesOf("warn")).toContain("a command is not known to have reached all nodes");
   });
 
+  it("CMD-2 is done when it was taken where the log had lost what stood at its place, which that node had taken", async () => {
+    const { nodes, here, there, ada } = await two();
+    await ada.subscribe(room);
+    const { position: { epoch, seq } } = await nodes.shared.head(LOG);
+    const lost = { eventId: "lost", type: "add", payload: { channel: "room:2", target: { user: "bob" } }, timestamp: 1 };
+    there.link.bringTo(LOG, { epoch, events: [{ ...lost, seq: seq + 1, prev: seq }] });
+    there.link.losesDelivery = (about) => about === LOG;
+    const done = watched(roomAt(here).revoke({ user: "ada" }));
+    await nodes.settle();
+    expect(codesOf(ada.of("left"))).toEqual(["SUBSCRIPTION_REVOKED"]);
+    await nodes.advance(500);
+    expect(done.outcome).toBe("done");
+  });
+
   it("CMD-2 does not wait for a node that died", async () => {
     const { nodes, here, there } = await two();
     there.link.cut();

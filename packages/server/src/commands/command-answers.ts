@@ -1,14 +1,14 @@
-import { TuttiError, count, record, text, type Cancel, type Position } from "@tutti/protocol";
+import { TuttiError, count, optional, record, text, type Cancel, type Position } from "@tutti/protocol";
 import type { Services } from "../services.js";
-import type { CommandLog } from "./command-log.js";
+import type { CommandLog, LoggedAt } from "./command-log.js";
 import type { LeaseKeeper } from "./lease-keeper.js";
 
 const positionShape = record({ epoch: text(32), seq: count });
 
 /** What nodes tell each other of commands. */
 export const commandShapes = {
-  /** To all: read the log of commands up to here, and say that you have. */
-  "command:await": positionShape,
+  /** To all: read the log of commands up to here, where this one stands, and say that you have. Nodes of an earlier version do not name it. */
+  "command:await": record({ epoch: text(32), seq: count, eventId: optional(text(128)) }),
   /** To the one who asked: everything up to here was taken. */
   "command:done": positionShape,
 };
@@ -18,7 +18,7 @@ const REPEAT_MS = 500;
 
 /** A command that has not been taken everywhere, as far as is known. */
 interface Wait {
-  readonly position: Position;
+  readonly position: LoggedAt;
   /** By when the leases of all those are over who have not taken it, on the monotonic clock. */
   readonly leasesEndAt: number;
   /** When it is given up, on the monotonic clock. */
@@ -55,7 +55,7 @@ export class CommandAnswers {
    * Resolves when this node and all others that are known to live have taken what has just been logged at a position, and when those who may deliver and
    * are not heard have, or their leases are over. Rejects with `UNAVAILABLE`.
    */
-  of(position: Position): Promise<void> {
+  of(position: LoggedAt): Promise<void> {
     const { environment, bounds } = this.#services;
     const now = environment.elapsed();
     return new Promise((resolve, reject) => {
@@ -86,9 +86,9 @@ export class CommandAnswers {
     const latest = [...this.#waits].at(-1);
     if (latest === undefined) return;
     const { bus, environment } = this.#services;
-    const { epoch, seq } = latest.position;
+    const { epoch, seq, eventId } = latest.position;
     if (!this.#log.hasReached(latest.position)) this.#log.refresh().then(() => this.#settle(), () => {});
-    bus.tell("nodes", { kind: "command:await", epoch, seq });
+    bus.tell("nodes", { kind: "command:await", epoch, seq, eventId });
     this.#cancelRepeat ??= environment.after(REPEAT_MS, () => this.#repeat());
   }
 

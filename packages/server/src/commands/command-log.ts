@@ -13,11 +13,16 @@ const PAGE_COUNT = 256;
 const RETRY_MS = 1_000;
 const LOAD_ATTEMPTS = 3;
 
-/** Of how many commands it is known that they were taken. The latest one that a log has tells the others, so only what it may have lost counts. */
-const KNOWN_MAX = 1_000;
+/** Of how many commands it is known that they were taken: more than nodes ask about, and the latest one that a log has tells those before it. */
+const KNOWN_MAX = 10_000;
 
 /** A node that stood still for less than this reads what it missed; for longer, and the silence has ended its connections. */
 const HISTORY: Retention = { countMin: 1_000, ageMsMin: 300_000, countMax: 100_000, bytesMax: 64 * 1024 * 1024 };
+
+/** Where a command stands, and which it is. */
+export interface LoggedAt extends Position {
+  readonly eventId: string;
+}
 
 export interface CommandLogEvents {
   /** The next command, after the state has taken it. */
@@ -44,6 +49,8 @@ export class CommandLog {
   #position: LastSeen = { epoch: "", seq: 0 };
   /** The ids of the commands that were seen last: a log may go on under another epoch with what it had. */
   readonly #known = new Set<string>();
+  /** Where the state was loaded from: what stood there and before was seen, though not by its id. */
+  #knownFrom: Position = { epoch: "", seq: 0 };
   /** What was heard while the state was loaded. */
   #early: EventRun[] = [];
   /** The log started over while the state was loaded from it. */
@@ -80,10 +87,11 @@ export class CommandLog {
   }
 
   /** Appends a command. Rejects as the broker does. */
-  async append({ type, ...payload }: Command): Promise<Position> {
+  async append({ type, ...payload }: Command): Promise<LoggedAt> {
     const { broker, environment } = this.#services;
-    const outcome = await broker.append(COMMAND_LOG, { event: { eventId: environment.id(), type, payload, timestamp: environment.now() } });
-    if (outcome.outcome === "appended") return outcome.position;
+    const eventId = environment.id();
+    const outcome = await broker.append(COMMAND_LOG, { event: { eventId, type, payload, timestamp: environment.now() } });
+    if (outcome.outcome === "appended") return { ...outcome.position, eventId };
     throw new TuttiError("OUTCOME_UNKNOWN", { message: `the broker answered ${outcome.outcome}` });
   }
 
@@ -108,10 +116,16 @@ export class CommandLog {
     return this.#services.broker.head(COMMAND_LOG);
   }
 
-  /** Whether everything was taken that the log had when this was its head. */
-  hasTaken(head: Head): boolean {
+  /** Whether this very command was taken: a log that lost its tail may have another one in its place. */
+  hasTaken({ epoch, seq, eventId }: LoggedAt): boolean {
     if (this.#phase.name !== "following") return false;
-    // The bus may have brought more since. A place alone does not tell: a log that lost its tail may have another command there.
+    return this.#known.has(eventId) || (epoch === this.#knownFrom.epoch && seq <= this.#knownFrom.seq);
+  }
+
+  /** Whether everything was taken that the log had when this was its head. */
+  hasTakenAll(head: Head): boolean {
+    if (this.#phase.name !== "following") return false;
+    // The bus may have brought more since.
     if (head.eventId !== undefined && this.#known.has(head.eventId)) return true;
     return samePosition(head.position, this.#position) && !isOther(head, this.#position);
   }
@@ -197,10 +211,11 @@ export class CommandLog {
     const snapshot = await broker.loadSnapshot(COMMAND_LOG);
     const isKnown = this.#restoreFrom(snapshot);
     let last: LastSeen = snapshot === undefined || !isKnown ? floorOf(head) : lastSeen(snapshot);
+    const from = last;
     const ids = isKnown ? [last.eventId] : [];
     let unseen: Command[] = [];
     for (let gaps = 0; ; ) {
-      if (last.epoch === upTo.epoch && last.seq >= upTo.seq) return this.#takeRestored(ids, unseen, upTo);
+      if (last.epoch === upTo.epoch && last.seq >= upTo.seq) return this.#takeRestored(from, ids, unseen);
       const page = await broker.read(COMMAND_LOG, last, { countMax: PAGE_COUNT });
       if (page.outcome === "gap") {
         // Another node may have saved and trimmed meanwhile.
@@ -213,14 +228,14 @@ export class CommandLog {
       }
       const { epoch, events } = page.run;
       const event = events.at(-1);
-      if (event === undefined) return this.#takeRestored(ids, unseen, upTo);
+      if (event === undefined) return this.#takeRestored(from, ids, unseen);
       for (const each of events) {
         if (each.seq > upTo.seq) break;
         ids.push(each.eventId);
         const command = this.#apply(each);
         // What stands before a command that was seen was seen, too.
         if (this.#known.has(each.eventId)) unseen = [];
-        else if (command !== undefined) unseen.push(command);
+        else if (command !== undefined && (epoch !== this.#knownFrom.epoch || each.seq > this.#knownFrom.seq)) unseen.push(command);
       }
       last = { epoch, seq: event.seq, eventId: event.eventId };
     }
@@ -251,11 +266,11 @@ export class CommandLog {
     this.#snapshots.count(run.events.length, this);
   }
 
-  /** Of a log that is another one than this node followed, what it has not seen ends what it is to end. */
-  #takeRestored(ids: readonly (string | undefined)[], unseen: readonly Command[], { epoch }: Position): void {
+  /** Of a log that does not go on where this node was, what it has not seen ends what it is to end. At the start there is nobody whom it could. */
+  #takeRestored(from: Position, ids: readonly (string | undefined)[], unseen: readonly Command[]): void {
     for (const id of ids.slice(-KNOWN_MAX)) this.#know(id);
-    const isAnotherLog = this.#position.epoch !== "" && this.#position.epoch !== epoch;
-    if (isAnotherLog) for (const command of unseen) this.#events.taken(command);
+    if (from.epoch !== this.#knownFrom.epoch) this.#knownFrom = from;
+    if (this.#position.epoch !== "") for (const command of unseen) this.#events.taken(command);
   }
 
   #know(eventId: string | undefined): void {

@@ -1,10 +1,10 @@
-import { TuttiError, type Position } from "@tutti/protocol";
+import { TuttiError, type LastSeen } from "@tutti/protocol";
 import type { BusMessage, Sender } from "../bus/bus-messages.js";
 import type { Services } from "../services.js";
 import type { Sessions } from "../sessions/sessions.js";
 import type { Target } from "../target.js";
 import { CommandAnswers } from "./command-answers.js";
-import { CommandLog } from "./command-log.js";
+import { CommandLog, type LoggedAt } from "./command-log.js";
 import { CommandState } from "./command-state.js";
 import { REASON_CHARACTERS_MAX, readCommand, type Command, type CommandOf } from "./command.js";
 import { LeaseKeeper } from "./lease-keeper.js";
@@ -32,7 +32,7 @@ export class Commands {
   /** Who is being put into a channel just now. */
   readonly #joining = new Map<string, Promise<void>>();
   /** The nodes that wait for an answer until the log is read. */
-  readonly #asking = new Map<string, Position>();
+  readonly #asking = new Map<string, LastSeen>();
 
   /** @param ready is called when this node knows what stands */
   constructor(services: Services, sessions: Sessions, ready: () => void) {
@@ -123,7 +123,7 @@ export class Commands {
     return spread;
   }
 
-  async #logged(command: Command): Promise<Position> {
+  async #logged(command: Command): Promise<LoggedAt> {
     const { type, ...payload } = command;
     const { bounds, policy } = this.#services;
     const { commandsMax, membershipsMax } = bounds;
@@ -176,8 +176,8 @@ export class Commands {
   }
 
   /** Tells another node that this one is as far as it asks for, once it is: one reading of the log serves all that ask meanwhile. */
-  #answer(node: string, position: Position): void {
-    if (this.#log.hasReached(position)) return this.#sayDone(node, position);
+  #answer(node: string, position: LastSeen): void {
+    if (this.#hasTaken(position)) return this.#sayDone(node, position);
     if (this.#asking.size >= ASKING_MAX) return;
     const isReading = this.#asking.size > 0;
     this.#asking.set(node, position);
@@ -186,11 +186,16 @@ export class Commands {
 
   /** Whoever is not answered asks again. */
   #answerAll(): void {
-    for (const [node, position] of this.#asking) if (this.#log.hasReached(position)) this.#sayDone(node, position);
+    for (const [node, position] of this.#asking) if (this.#hasTaken(position)) this.#sayDone(node, position);
     this.#asking.clear();
   }
 
-  #sayDone(node: string, { epoch, seq }: Position): void {
+  /** A place may be of a course that the log has left since; the command tells, where it is named. */
+  #hasTaken({ epoch, seq, eventId }: LastSeen): boolean {
+    return eventId === undefined ? this.#log.hasReached({ epoch, seq }) : this.#log.hasTaken({ epoch, seq, eventId });
+  }
+
+  #sayDone(node: string, { epoch, seq }: LastSeen): void {
     this.#services.bus.tell(`node:${node}`, { kind: "command:done", epoch, seq });
   }
 }

@@ -78,7 +78,7 @@ export class LeaseKeeper {
   /** A command was taken. */
   taken(): void {
     if (!this.#services.lease.isShared) return;
-    for (const { head, taken } of this.#awaited) if (this.#log.hasTaken(head)) taken();
+    for (const { head, taken } of this.#awaited) if (this.#log.hasTakenAll(head)) taken();
     if (this.#entered.struckCount !== this.#struckCount) this.#doubt();
     this.#struckCount = this.#entered.struckCount;
     this.#compare();
@@ -110,8 +110,8 @@ export class LeaseKeeper {
     this.#lookCount++;
     try {
       const head = await this.#log.head();
-      if (!this.#log.hasTaken(head)) await this.#reach(head);
-      if (this.#log.hasTaken(head)) lease.renew(lookedAt);
+      if (!this.#log.hasTakenAll(head)) await this.#reach(head);
+      if (this.#log.hasTakenAll(head)) lease.renew(lookedAt);
     } catch {
       // The next look comes, and the lease tells where none succeeds.
     }
