@@ -2,6 +2,7 @@ import { Channels } from "./channels/channels.js";
 import { Commands } from "./commands/commands.js";
 import { Connection, type ConnectionMetadata } from "./connections/connection.js";
 import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "./connections/transport.js";
+import { Readers } from "./http/readers.js";
 import { Drain, type DrainOptions } from "./lifecycle/drain.js";
 import { HelloGate } from "./lifecycle/hello-gate.js";
 import { LoopLag } from "./lifecycle/loop-lag.js";
@@ -33,7 +34,8 @@ export class Hub {
     const { environment, bounds, brokerWatch, bus, nodes, log, guards } = services;
     const connections = new Set<Connection>();
     const hellos = new HelloGate({ environment, bounds });
-    this.#drain = new Drain(connections, environment);
+    const readers = new Readers(bounds);
+    this.#drain = new Drain([connections, readers], environment);
     const sessions = new Sessions();
     const channels = new Channels(services, sessions);
     const readiness = new ReadinessWatch({ bounds, connections, hellos, drain: this.#drain, lag: this.#lag, broker: brokerWatch, log, random: () => environment.random() });
@@ -45,9 +47,10 @@ export class Hub {
       readiness,
       channels,
       sessions,
+      readers,
       claims: new SessionClaims({ environment, bounds, bus, nodes, sessions, guards }),
       forwarder: new Forwarder(services),
-      commands: new Commands(services, sessions, readiness.starting("the log of commands")),
+      commands: new Commands(services, { sessions, readers }, readiness.starting("the log of commands")),
       publishers: new Publishers(services, channels),
     };
     this.#headsCheckedAt = this.#startedAt = environment.elapsed();
@@ -121,6 +124,7 @@ export class Hub {
     // Silence is counted in sweeps: a loop that stands still hears nothing, and does not sweep either.
     const silentSweepsMax = Math.ceil(bounds.silenceMsMax / SWEEP_MS);
     for (const connection of this.node.connections) connection.sweep(now, silentSweepsMax);
+    this.node.readers.sweep(now);
     this.node.channels.closeIdle();
     this.node.publishers.sweep();
     this.node.hellos.sweep(now);
