@@ -2,6 +2,7 @@ import type { Hub } from "../hub.js";
 import { HttpCallers } from "./callers.js";
 import { CrossOrigin, type Origins } from "./cross-origin.js";
 import type { HttpService } from "./exchange.js";
+import { linkRoutes } from "./links/routes.js";
 import { openApiRoute } from "./openapi.js";
 import { channelRoutes } from "./resource.js";
 import { HttpRouter } from "./router.js";
@@ -29,6 +30,6 @@ export function httpService({ hub, tickets }: HttpServiceParts, { path = "/v1", 
   const crossOrigin = new CrossOrigin(origins);
   const cookie = new TicketCookie({ environment, tickets, crossOrigin, path });
   const callers = new HttpCallers(hub.node, cookie.tokenOf);
-  const routes = [...channelRoutes(hub.node, callers, path), ...cookie.routes(callers), openApiRoute(policy.contract, path)];
+  const routes = [...channelRoutes(hub.node, callers, path), ...cookie.routes(callers), ...linkRoutes(hub, path), openApiRoute(policy.contract, path)];
   return new HttpRouter({ routes, crossOrigin, bodyBytesMax: bounds.messageBytesMax, log });
 }
