@@ -32,7 +32,7 @@ const STATUS_BY_CATEGORY: Readonly<Record<ErrorCategory, number>> = {
 };
 
 /** The status that tells of an error, also to those who do not read on. */
-export function statusOf(code: string): number {
+function statusOf(code: string): number {
   return STATUS_BY_CODE.get(code) ?? STATUS_BY_CATEGORY[errorEntry(code).category];
 }
 
