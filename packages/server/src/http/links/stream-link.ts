@@ -23,7 +23,7 @@ export class StreamLink implements HttpLink, SessionUplink, HttpListener {
   readonly #inbox = new Inbox();
   readonly #hold: TokenHold;
   #connection: Connection | undefined;
-  #phase: "greeting" | "open" | "closed" = "greeting";
+  #phase: "greeting" | "open" | "left" | "closed" = "greeting";
   /** When something was written last, or a sweep after that. */
   #writtenAt: number | undefined;
 
@@ -54,7 +54,7 @@ export class StreamLink implements HttpLink, SessionUplink, HttpListener {
   }
 
   send(packets: readonly Packet[]): void {
-    if (this.#phase === "closed") return;
+    if (this.#phase === "closed" || this.#phase === "left") return;
     const chunks = packets.map((packet) => packet.framed(this.#framing.message));
     if (this.#phase === "greeting") chunks.unshift(...this.#opening());
     this.#write(chunks);
@@ -83,9 +83,10 @@ export class StreamLink implements HttpLink, SessionUplink, HttpListener {
     this.#connection?.drained();
   }
 
+  /** The client has gone. What it said as it went may come behind: a goodbye is waited for until the next sweep. */
   closed(): void {
-    this.forget();
-    this.#connection?.closed();
+    if (this.#phase === "open") this.#phase = "left";
+    else this.#leave();
   }
 
   receive(messages: UplinkMessages): void {
@@ -97,9 +98,15 @@ export class StreamLink implements HttpLink, SessionUplink, HttpListener {
   }
 
   sweep(now: number): void {
+    if (this.#phase === "left") return this.#leave();
     this.#writtenAt ??= now;
     const isQuiet = now - this.#writtenAt >= this.#node.services.bounds.httpHeartbeatMs;
     if (isQuiet && this.#phase !== "closed" && this.bufferedBytes === 0) this.#write([this.#framing.heartbeat]);
+  }
+
+  #leave(): void {
+    this.forget();
+    this.#connection?.closed();
   }
 
   /** What stands before the first message after admission; before that nothing does. */
