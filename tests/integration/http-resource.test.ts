@@ -173,6 +173,24 @@ describe("the bounds of HTTP", () => {
     await vi.waitFor(() => expect(textsOf(other.read.text).at(-1)).toBe("last"), patience);
   });
 
+  it("HTTP-16 HTTP-5 let a stream go on whose client reads again, with all that it missed meanwhile", async () => {
+    const { port, server } = await node({ outboxBytesMax: 256 * 1024 * 1024 });
+    const slow: Socket = connect(port, "127.0.0.1", () => void slow.write(`GET ${room} HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n`));
+    ends.push(() => Promise.resolve(slow.destroy()));
+    slow.pause();
+    await vi.waitFor(() => expect(server.stats().httpReaders).toBe(1), patience);
+    for (let count = 0; count < 30; count++) {
+      await publish(server, `${count} ${"x".repeat(1_000_000)}`);
+      await new Promise(setImmediate);
+    }
+    await publish(server, "last");
+    const seen: string[] = [];
+    slow.setEncoding("latin1").on("data", (chunk: string) => seen.push(...[...chunk.matchAll(/"text":"(\d+|last)/g)].map(([, text = ""]) => text)));
+    slow.resume();
+    await vi.waitFor(() => expect(seen.at(-1)).toBe("last"), patience);
+    expect(server.stats().httpReaders).toBe(1);
+  });
+
   it("HTTP-16 refuse a body that is too long, told or not", async () => {
     const { port, url } = await node({ messageBytesMax: 1_000 });
     const long = await fetch(url + room, { method: "POST", headers: { "Content-Type": "application/json" }, body: "x".repeat(1_001) });

@@ -269,6 +269,19 @@ describe("a long poll", () => {
     expect(exchange.json).toHaveProperty("gap");
   });
 
+  it("HTTP-9 HTTP-7 is told of a gap that opened before it began to wait", async () => {
+    const stage = setting();
+    await stage.publish("one");
+    const since = positionOf(await stage.guest.get(room));
+    const open = stage.world.broker.holdNext("subscribe");
+    const exchange = await stage.guest.get(`${room}?since=${since}&wait=25`);
+    stage.world.broker.inner = new World({ contract: rooms }).broker.inner;
+    open();
+    await stage.world.settle();
+    expect(exchange.json["gap"]).toMatchObject({ from: since.replace(/~.*/, "") });
+    expect(stage.world.server.stats()).toMatchObject({ httpReaders: 0, subscriptions: 0 });
+  });
+
   it("HTTP-16 is bounded, has no timer of its own, and leaves nothing where its client goes", async () => {
     const stage = setting({ httpReadersMax: 3 });
     const { exchange, since } = await waiting(stage);

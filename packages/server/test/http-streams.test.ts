@@ -162,6 +162,32 @@ describe.each([SSE, NDJSON])("a stream ($accept)", (headers) => {
     expect(textsOf(exchange)).toEqual(["one", "two", "three"]);
   });
 
+  it("HTTP-16 says nothing of being there to who takes nothing: it would only be more that waits", async () => {
+    const { guest, publish, world } = setting();
+    const exchange = await guest.get(room, headers);
+    exchange.stall();
+    await publish("one");
+    await world.advance(60_000);
+    exchange.drain();
+    await world.settle();
+    expect(exchange.text.match(headers === SSE ? /^:$/gm : /^$/gm)?.length ?? 0).toBe(headers === SSE ? 0 : 1);
+    expect(textsOf(exchange)).toEqual(["one"]);
+  });
+
+  it("HTTP-17 keeps no node from taking leave, where it has not begun", async () => {
+    const { guest, world } = setting();
+    const open = world.broker.holdNext("subscribe");
+    const exchange = guest.begin("GET", room, { headers });
+    await world.settle();
+    let isOver = false;
+    void world.server.drain({ withinMs: 0 }).then(() => (isOver = true));
+    await world.advance(100);
+    expect(isOver).toBe(true);
+    open();
+    await world.settle();
+    expect(exchange.text).toContain("SERVER_DRAINING");
+  });
+
   it("HTTP-16 has no timer of its own, and leaves nothing behind", async () => {
     const { guest, world } = setting();
     await guest.get(room, headers);
