@@ -45,4 +45,5 @@ export { makeSessionRecord, type SessionRecord } from "./session-record.js";
 export { indexedDbStorage, type IndexedDbStorageOptions } from "./indexed-db-storage.js";
 export { memoryStorage, type MemoryStorage, type MemoryStorageOptions } from "./memory-storage.js";
 export { browserEnvironment, browserLifecycle, type TabMemory } from "./browser-environment.js";
+export type { ByteStream, Fetch, FetchInit, FetchResponse } from "./transports/http/fetch.js";
 export { webSocketTransport, type WebSocketLike, type WebSocketTransportOptions } from "./transports/websocket.js";
