@@ -18,6 +18,9 @@ export interface HttpCaller extends Caller {
   readonly isKnown: boolean;
 }
 
+/** Shared by all of whom nothing is known. */
+const ANONYMOUS: HttpCaller = { user: undefined, session: sessionIdOf(SESSION_SECRET, undefined), expiresAt: Number.POSITIVE_INFINITY, isKnown: false };
+
 /** Finds the token of a request that brings none in `Authorization`. */
 type FindToken = (request: HttpRequest) => string | undefined;
 
@@ -38,8 +41,8 @@ export class HttpCallers {
     if (refusal !== undefined) throw refusal;
     const token = this.tokenOf(request);
     const user = await this.#userOf(request, token);
-    const isKnown = token !== undefined || user !== undefined;
-    return { user, session: sessionIdOf(SESSION_SECRET, user?.id), expiresAt: expiryOf(user, services.environment), isKnown };
+    if (user === undefined) return token === undefined ? ANONYMOUS : { ...ANONYMOUS, isKnown: true };
+    return { user, session: sessionIdOf(SESSION_SECRET, user.id), expiresAt: expiryOf(user, services.environment), isKnown: true };
   }
 
   /** What the request shows of itself. @throws TuttiError `TOKEN_INVALID` */
@@ -81,7 +84,7 @@ function bearerOf({ authorization }: HttpHeaders): string | undefined {
 }
 
 /** A token that runs out tells so by the clock; what waits goes by the monotonic one. */
-function expiryOf(user: User | undefined, environment: Environment): number {
-  if (user?.expiresAt === undefined) return Number.POSITIVE_INFINITY;
-  return environment.elapsed() + Math.max(0, user.expiresAt - environment.now());
+function expiryOf({ expiresAt }: User, environment: Environment): number {
+  if (expiresAt === undefined) return Number.POSITIVE_INFINITY;
+  return environment.elapsed() + Math.max(0, expiresAt - environment.now());
 }

@@ -21,8 +21,6 @@ export class CrossOrigin {
   /** Whether the page that asks is let in; its browser is told so with whatever is answered. */
   admit({ headers }: HttpRequest, exchange: HttpExchange): boolean {
     const { origin } = headers;
-    // A cache must not show one page's answer to another, nor one form of an answer for another.
-    exchange.setHeader("Vary", "Accept, Origin");
     if (origin === undefined) return true;
     if (!isAllowedOrigin(headers, this.#origins)) return false;
     exchange.setHeader("Access-Control-Allow-Origin", this.#origins === "any" ? "*" : String(origin));

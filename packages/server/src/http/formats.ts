@@ -12,7 +12,7 @@ export interface StreamFormat {
 
 /** Of every stream: it is of this moment, and neither held back nor changed on its way. */
 export function streamHeaders({ mediaType }: StreamFormat): Readonly<Record<string, string>> {
-  return { "Content-Type": mediaType, "Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no" };
+  return { "Content-Type": mediaType, "Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no", Vary: "Accept, Origin" };
 }
 
 /** How long an `EventSource` waits before it comes back, unless it is told otherwise. */

@@ -41,9 +41,6 @@ interface LongPollParts {
 
 /** A request that waits for the next events of a channel: a subscription that ends with what it gets first, or when its time is over. */
 export class LongPoll implements Reader, Subscriber, HttpListener, Writer {
-  readonly codec = pageCodec;
-  readonly outbox = OUTBOX;
-  readonly requests = READER_REQUESTS;
   isInLine = false;
   readonly #node: NodeState;
   readonly #polls: Polls;
@@ -63,6 +60,18 @@ export class LongPoll implements Reader, Subscriber, HttpListener, Writer {
     this.#poll = poll;
     this.#subscriptions = new Subscriptions(node, poll.caller, this);
     this.#waitsUntil = node.services.environment.elapsed() + poll.query.waitMs;
+  }
+
+  get codec(): Codec {
+    return pageCodec;
+  }
+
+  get outbox(): Outbox {
+    return OUTBOX;
+  }
+
+  get requests(): typeof READER_REQUESTS {
+    return READER_REQUESTS;
   }
 
   get channel(): string {

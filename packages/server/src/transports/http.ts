@@ -137,6 +137,13 @@ function noRoom(message: string): TuttiError {
   return new TuttiError("UNAVAILABLE", { message, retryAfterMs: 1_000 });
 }
 
+const EXCHANGE = Symbol("exchange");
+
+/** A response that knows its exchange, so that all share their listeners: a closure for each that waits would be as large as the exchange. */
+interface ExchangedResponse extends ServerResponse {
+  [EXCHANGE]?: NodeExchange;
+}
+
 /** One request's answer by `node:http`. */
 class NodeExchange implements HttpExchange {
   listener: HttpListener | undefined;
@@ -145,19 +152,21 @@ class NodeExchange implements HttpExchange {
   #phase: HttpExchange["phase"] = "unanswered";
   readonly #response: ServerResponse;
   readonly #tally: HttpTally;
+  /** Kept here: what Node keeps of headers, while a request waits, is larger. */
+  #headers: Readonly<Record<string, string>> | undefined;
   #heldBytes = 0;
   /** Something was left over from a write: `drained` is owed. */
   #isOwing = false;
 
-  constructor(request: IncomingMessage, response: ServerResponse, tally: HttpTally) {
+  constructor(request: IncomingMessage, response: ExchangedResponse, tally: HttpTally) {
     this.isRead = !hasBody(request);
     this.#response = response;
     this.#tally = tally;
     tally.add(1, 0);
-    response.setHeader("X-Content-Type-Options", "nosniff");
     // What cannot be written any more is no error to the process.
     response.on("error", ignore);
-    response.on("close", () => this.#close());
+    response[EXCHANGE] = this;
+    response.on("close", tellExchange);
   }
 
   get phase(): HttpExchange["phase"] {
@@ -176,7 +185,7 @@ class NodeExchange implements HttpExchange {
   }
 
   setHeader(name: string, value: string): void {
-    if (this.#phase === "unanswered") this.#response.setHeader(name, value);
+    if (this.#phase === "unanswered") this.#headers = { ...this.#headers, [name]: value };
   }
 
   answer({ status, headers, body = "" }: HttpAnswer): void {
@@ -224,8 +233,10 @@ class NodeExchange implements HttpExchange {
   }
 
   #writeHead({ status, headers }: HttpHead): void {
+    const all = { "X-Content-Type-Options": "nosniff", ...this.#headers, ...headers };
+    this.#headers = undefined;
     // Nothing is to be read of a body that nobody asked for, and it may have no end.
-    this.#response.writeHead(status, this.isRead ? headers : { ...headers, Connection: "close" });
+    this.#response.writeHead(status, this.isRead ? all : { ...all, Connection: "close" });
   }
 
   /** Hears when what was left over is gone, by a write of nothing behind it. */
@@ -237,7 +248,8 @@ class NodeExchange implements HttpExchange {
     });
   }
 
-  #close(): void {
+  /** Called once, when nothing can be written any more. */
+  closed(): void {
     this.#phase = "over";
     this.#tally.add(-1, -this.#heldBytes);
     this.listener?.closed();
@@ -245,6 +257,10 @@ class NodeExchange implements HttpExchange {
 }
 
 function ignore(): void {}
+
+function tellExchange(this: ExchangedResponse): void {
+  this[EXCHANGE]?.closed();
+}
 
 function destroySocket(this: ServerResponse): void {
   this.destroy();
