@@ -65,7 +65,7 @@ export const profiles: Readonly<Record<string, Profile>> = {
   absence: { month: 1, cut: 0.5, "broker-answers-lost": 0.4, "replies-lost": 0.4, reload: 0.3, offline: 0.4, "durable-log": 0.3, "tokens-expire": 0.2 },
   /**
    * A replica that had not come so far takes over, in the same epoch. Found out by the id of the event that stands where one was; who has only
-   * a position, from the start of a subscription or a snapshot, may miss it, about once in a thousand seeds: no part of `mixed`.
+   * a position, from the start of a subscription or a snapshot, may miss it, about three times in a thousand seeds: no part of `mixed`.
    */
   failover: { "broker-rolled-back": 1, "broker-slow": 0.4, cut: 0.5, offline: 0.5, reload: 0.3, trim: 0.2 },
 };
