@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lmdbBroker } from "@tutti/lmdb";
+import type { UntypedContract } from "@tutti/protocol";
 import { createServer, silentLog, type AttachOptions, type Server, type ServerOptions } from "@tutti/server";
 import express from "express";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -20,13 +21,13 @@ afterEach(async () => {
 });
 
 interface Node {
-  readonly server: Server;
+  readonly server: Server<UntypedContract>;
   readonly port: number;
   readonly url: string;
   stop(): Promise<void>;
 }
 
-async function node(options: ServerOptions = {}, attach: AttachOptions = {}, { port = 0, http = createHttpServer() }: { readonly port?: number; readonly http?: HttpServer } = {}): Promise<Node> {
+async function node(options: ServerOptions<UntypedContract> = {}, attach: AttachOptions = {}, { port = 0, http = createHttpServer() }: { readonly port?: number; readonly http?: HttpServer } = {}): Promise<Node> {
   const server = createServer({ log: silentLog, ...options });
   server.attach(http, attach);
   const bound = await listen(http, port);
@@ -41,7 +42,7 @@ async function node(options: ServerOptions = {}, attach: AttachOptions = {}, { p
   return { server, port: bound, url: `http://127.0.0.1:${bound}`, stop };
 }
 
-const publish = (server: Server, text: unknown) => server.channel("room:{id}", { id: "1" }).publish("note:add", { text });
+const publish = (server: Server<UntypedContract>, text: unknown) => server.channel("room:{id}", { id: "1" }).publish("note:add", { text });
 
 /** A response's body as far as it has come, and a way to leave. */
 async function stream(url: string, headers: Readonly<Record<string, string>>) {

@@ -23,6 +23,16 @@ function setting(options: ServerOptions<typeof rooms> = {}) {
   return { world, guest, handle, publish };
 }
 
+type Stage = ReturnType<typeof setting>;
+
+/** The ends that come to readers from the server, and the codes that these are told. */
+const endings: readonly (readonly [name: string, code: string, end: (stage: Stage) => void])[] = [
+  ["kicked", "KICKED", ({ handle }) => void handle.kick({ user: "ada" }, "enough")],
+  ["disconnected", "KICKED", ({ world }) => void world.server.disconnect({ user: "ada" }, "enough")],
+  ["in a channel that is closed", "ROOM_NOT_FOUND", ({ handle }) => void handle.close()],
+  ["at a node that drains", "SERVER_DRAINING", ({ world }) => void world.server.drain({ withinMs: 0 })],
+];
+
 /** The texts of the events that a stream of either kind brought. */
 function textsOf(exchange: FakeExchange): readonly string[] {
   const records = exchange.header("content-type") === SSE.accept ? exchange.sse.filter(({ event }) => event === "message").map(({ data }) => Object(JSON.parse(data))) : exchange.lines.filter(({ kind }) => kind === "event");
@@ -231,12 +241,7 @@ describe.each([SSE, NDJSON])("a stream ($accept)", (headers) => {
     expect(world.server.stats()).toMatchObject({ httpReaders: 0, subscriptions: 0 });
   });
 
-  it.each([
-    ["kicked", "KICKED", ({ world }: ReturnType<typeof setting>) => void world.server.channel("room:{id}", { id: "1" }).kick({ user: "ada" }, "enough")],
-    ["disconnected", "KICKED", ({ world }: ReturnType<typeof setting>) => void world.server.disconnect({ user: "ada" }, "enough")],
-    ["in a channel that is closed", "ROOM_NOT_FOUND", ({ world }: ReturnType<typeof setting>) => void world.server.channel("room:{id}", { id: "1" }).close()],
-    ["at a node that drains", "SERVER_DRAINING", ({ world }: ReturnType<typeof setting>) => void world.server.drain({ withinMs: 0 })],
-  ] as const)("HTTP-17 ends where its reader is %s", async (_name, code, end) => {
+  it.each(endings)("HTTP-17 ends where its reader is %s", async (_name, code, end) => {
     const stage = setting({ authenticate: ({ token }) => (token === undefined ? undefined : { id: token }) });
     const exchange = await stage.guest.get(room, { ...headers, authorization: "Bearer ada" });
     const other = await stage.guest.get(board, { ...headers, authorization: "Bearer bob" });
