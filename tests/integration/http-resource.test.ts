@@ -201,6 +201,28 @@ describe("the bounds of HTTP", () => {
     expect((await fetch(url + room)).status).toBe(200);
   });
 
+  it("HTTP-16 refuse what is more than all requests together may hold, and go on", async () => {
+    const { url } = await node({ httpBytesMax: 10_000, messageBytesMax: 1_000_000 });
+    const post = (length: number) => fetch(url + room, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ type: "x", payload: "x".repeat(length) }) });
+    const refused = await post(50_000);
+    expect([refused.status, Object(await refused.json()).code]).toEqual([503, "UNAVAILABLE"]);
+    await vi.waitFor(async () => expect((await post(5_000)).status).toBe(200), patience);
+  });
+
+  it("HTTP-16 wait for no body that does not come, and for no client that takes nothing of its answer", async () => {
+    const http = createHttpServer();
+    const { port, server } = await node({ httpTimeoutMs: 100 }, {}, { http });
+    expect(await raw(port, `POST ${room} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`)).toContain("408 Request Timeout");
+    await publish(server, "x".repeat(20_000_000));
+    const stalled: Socket = connect(port, "127.0.0.1", () => void stalled.write(`GET ${room}?rewind=1 HTTP/1.1\r\nHost: a\r\n\r\n`));
+    stalled.on("error", () => {});
+    stalled.pause();
+    ends.push(() => Promise.resolve(stalled.destroy()));
+    const connections = () => new Promise<number>((resolve, reject) => void http.getConnections((error, count) => (error === null ? resolve(count) : reject(error))));
+    await vi.waitFor(async () => expect(await connections()).toBe(1), patience);
+    await vi.waitFor(async () => expect(await connections()).toBe(0), patience);
+  });
+
   it("HTTP-16 refuse requests beyond those that may be under way, and take others when these are through", async () => {
     const { url } = await node({ httpRequestsMax: 2 });
     const [first] = [await stream(url + room, SSE), await stream(url + room, SSE)];

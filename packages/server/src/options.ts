@@ -111,6 +111,8 @@ export const defaultBounds = {
   httpReadersMax: 10_000,
   /** How many bytes of bodies that come and of answers that leave all requests together may hold, streams left out; `UNAVAILABLE` beyond. */
   httpBytesMax: 64 * 1024 * 1024,
+  /** How long the body of a request may take to come, and how long its client may take nothing of the answer. */
+  httpTimeoutMs: 10_000,
   /** How long a request may wait for events at most. */
   httpWaitMsMax: 60_000,
   /** After how much silence a stream over HTTP says that it is there: less than proxies cut. */
@@ -170,7 +172,7 @@ export interface ServerOptions<C extends Contract = Contract, U extends User = U
 }
 
 /** Bounds that are timers, or that the client is told: neither knows an endless one. */
-const FINITE = ["presenceGraceMs", "presenceCompleteMs", "nodeHeartbeatMs", "nodeSilenceMsMax", "heartbeatIntervalMs", "heartbeatTimeoutMs", "messageBytesMax", "ticketMs"] as const;
+const FINITE = ["presenceGraceMs", "presenceCompleteMs", "nodeHeartbeatMs", "nodeSilenceMsMax", "heartbeatIntervalMs", "heartbeatTimeoutMs", "messageBytesMax", "httpTimeoutMs", "ticketMs"] as const;
 /** What a timer can wait for at most. Node takes anything longer for a millisecond. */
 const DELAY_MS_MAX = 2_147_483_647;
 

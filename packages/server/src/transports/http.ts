@@ -4,13 +4,9 @@ import type { HttpAnswer, HttpExchange, HttpHead, HttpListener, HttpRequest, Htt
 import type { Bounds } from "../options.js";
 import { pathOf } from "./request-path.js";
 
-/** How long a body may take to arrive. */
-const BODY_TIMEOUT_MS = 10_000;
-/** How long a client may take nothing of an answer. */
-const ANSWER_TIMEOUT_MS = 30_000;
 const NOTHING = Buffer.alloc(0);
 
-type HttpBounds = Pick<Bounds, "httpRequestsMax" | "httpBytesMax">;
+type HttpBounds = Pick<Bounds, "httpRequestsMax" | "httpBytesMax" | "httpTimeoutMs">;
 
 /**
  * Answers what `services` take of an HTTP server's requests, before those who listen to them do; they get all others. Works with whatever ends in `node:http`.
@@ -49,7 +45,7 @@ function replaceListeners(http: HttpServer, listeners: readonly RequestListener[
 }
 
 function answerNotFound(request: IncomingMessage, response: ServerResponse): void {
-  const exchange = new NodeExchange(request, response, new HttpTally({ httpRequestsMax: 1, httpBytesMax: 0 }));
+  const exchange = new NodeExchange(request, response, new HttpTally({ httpRequestsMax: 1, httpBytesMax: 0, httpTimeoutMs: 0 }));
   exchange.answer({ status: 404, headers: { "Cache-Control": "no-store", "Content-Type": "application/json" }, body: '{"status":"not-found"}' });
 }
 
@@ -86,7 +82,7 @@ function readBody(request: IncomingMessage, exchange: NodeExchange, bytesMax: nu
     finish(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, bytes));
   };
   const onClose = (): void => clearTimeout(timeout);
-  const timeout = setTimeout(() => finish(new TuttiError("TIMEOUT", { message: "the body did not arrive in time" })), BODY_TIMEOUT_MS);
+  const timeout = setTimeout(() => finish(new TuttiError("TIMEOUT", { message: "the body did not arrive in time" })), exchange.timeoutMs);
   if (Number(request.headers["content-length"] ?? 0) > bytesMax) return finish(tooLarge(bytesMax));
   request.on("data", onData).on("end", onEnd).on("close", onClose);
 }
@@ -113,6 +109,11 @@ class HttpTally {
 
   constructor(bounds: HttpBounds) {
     this.#bounds = bounds;
+  }
+
+  /** How long a client may keep a request waiting. */
+  get timeoutMs(): number {
+    return this.#bounds.httpTimeoutMs;
   }
 
   /** Why a request cannot be served now. */
@@ -177,6 +178,11 @@ class NodeExchange implements HttpExchange {
     return this.#response.writableLength;
   }
 
+  /** How long a client may keep it waiting. */
+  get timeoutMs(): number {
+    return this.#tally.timeoutMs;
+  }
+
   /** Counts bytes for as long as the exchange lasts; why not, where all requests together hold too many. */
   hold(bytes: number): TuttiError | undefined {
     this.#heldBytes += bytes;
@@ -197,7 +203,7 @@ class NodeExchange implements HttpExchange {
     const left = this.#response.writableLength;
     if (left === 0) return;
     this.hold(left);
-    this.#response.setTimeout(ANSWER_TIMEOUT_MS, destroySocket);
+    this.#response.setTimeout(this.#tally.timeoutMs, destroySocket);
   }
 
   begin(head: HttpHead): void {
@@ -224,7 +230,7 @@ class NodeExchange implements HttpExchange {
     if (this.#phase !== "streaming") return;
     this.#phase = "over";
     this.#response.end();
-    if (this.#response.writableLength > 0) this.#response.setTimeout(ANSWER_TIMEOUT_MS, destroySocket);
+    if (this.#response.writableLength > 0) this.#response.setTimeout(this.#tally.timeoutMs, destroySocket);
   }
 
   terminate(): void {
