@@ -33,6 +33,7 @@ export {
   type TransportWarning,
   type TransportWarningCode,
 } from "./choose-transport.js";
+export { adaptiveTransport, type AdaptiveTransportOptions } from "./transports/adaptive.js";
 export type { AdaptiveTransport, TransportMemory, TransportSource } from "./adaptive/adaptive-transport.js";
 export type { NetworkWatch } from "./adaptive/adaptive-link.js";
 export type { AdaptiveNumbers } from "./adaptive/experience.js";

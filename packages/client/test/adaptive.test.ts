@@ -83,6 +83,30 @@ describe("the attempt of an adaptive transport", () => {
     expect(stage.live).toEqual([0, 1, 0, 0]);
   });
 
+  it("TRN-4 does not leave the one that was greeted because one in reserve fails", () => {
+    const stage = new AdaptiveStage();
+    stage.client.connect();
+    stage.environment.pass(1_000);
+    stage.link("websocket").open();
+    stage.link("sse").cut();
+    expect(stage.counts).toEqual([1, 1, 0, 0]);
+    stage.link("websocket").welcome();
+    expect(stage.status).toBe("connected");
+  });
+
+  it("TRN-4 what a link says that was left is not heard", () => {
+    const stage = new AdaptiveStage();
+    stage.client.connect();
+    const socket = stage.link("websocket");
+    socket.open();
+    stage.environment.pass(2_000);
+    socket.revive();
+    socket.welcome();
+    expect(stage.status).toBe("connecting");
+    stage.welcome("sse");
+    expect(stage.status).toBe("connected");
+  });
+
   it("TRN-5 leaves one that opens and stays silent", () => {
     const stage = new AdaptiveStage();
     stage.client.connect();
@@ -132,6 +156,71 @@ describe("the attempt of an adaptive transport", () => {
     expect(stage.counts).toEqual(counts);
     stage.environment.pass(1);
     expect(stage.counts).not.toEqual(counts);
+  });
+
+  it("TRN-5 waits twice as long for the server's word after such an attempt", () => {
+    const stage = new AdaptiveStage();
+    stage.client.connect();
+    stage.environment.pass(10_000 + 1_000);
+    stage.link("websocket").open();
+    const { counts } = stage;
+    stage.environment.pass(3_999);
+    expect(stage.counts).toEqual(counts);
+    stage.environment.pass(1);
+    expect(stage.counts).not.toEqual(counts);
+  });
+
+  it("TRN-5 takes the last one for silent too, where the client did not wait longer for it", () => {
+    const stage = new AdaptiveStage();
+    stage.client.connect();
+    for (const name of ["websocket", "sse", "long-poll"] as const) stage.link(name).cut();
+    stage.link("poll").open();
+    stage.environment.pass(10_000 + 1_000);
+    expect(stage.counts).toEqual([2, 1, 1, 1]);
+  });
+
+  it("TRN-7 an attempt that the client gave up at once says nothing about the server", () => {
+    const stage = new AdaptiveStage();
+    stage.client.connect();
+    stage.environment.pass(500);
+    void stage.client.close();
+    stage.connectOver("poll");
+    expect(stage.status).toBe("connected");
+  });
+
+  it("TRN-3 where not one can even be begun, the client waits as for any other failure", () => {
+    const stage = new AdaptiveStage({
+      load() {
+        throw new TypeError("not here");
+      },
+    });
+    stage.client.connect();
+    expect(stage.statuses.at(-1)).toBe("reconnecting CONNECTION_LOST");
+    expect(stage.client.connection.getSnapshot().retryAt).toBe(stage.environment.now() + 1_000);
+  });
+
+  it("TRN-3 loads each once", async () => {
+    let loads = 0;
+    const stage = new AdaptiveStage({
+      load: (_name, transport) => {
+        loads++;
+        return Promise.resolve(transport);
+      },
+    });
+    stage.client.connect();
+    await turns();
+    stage.link("websocket").cut();
+    await turns();
+    stage.link("sse").cut();
+    stage.link("sse");
+    stage.environment.pass(1_000);
+    await turns();
+    const before = loads;
+    stage.environment.pass(60_000);
+    await turns();
+    expect(stage.counts[0]).toBeGreaterThan(1);
+    expect(loads).toBeLessThanOrEqual(4);
+    expect(before).toBeGreaterThan(1);
   });
 
   it("TRN-6 a refusal by the server ends the attempt, and is the client's to act on", () => {
@@ -311,6 +400,17 @@ describe("how an adaptive transport comes back to a better one", () => {
     expect(stage.live).toEqual([1, 1, 0, 0]);
     stage.environment.pass(1);
     expect(stage.live).toEqual([0, 1, 0, 0]);
+    beat(stage, "sse", 9_999);
+    expect(stage.counts[0]).toBe(2);
+    beat(stage, "sse", 1);
+    expect(stage.counts[0]).toBe(3);
+  });
+
+  it("TRN-9 gives a probe up with the link that is in use", () => {
+    const stage = new AdaptiveStage().connectOver("sse");
+    stage.environment.pass(PROBE_MS);
+    stage.link("sse").cut();
+    expect(stage.live).toEqual([0, 0, 0, 0]);
   });
 
   it("TRN-9 does not believe one that was silent before the server says something over it", () => {
@@ -366,7 +466,7 @@ describe("how an adaptive transport comes back to a better one", () => {
       stage.environment.pass(1_000);
       stage.welcome("websocket");
       stage.environment.pass(6_000);
-      stage.link("websocket").cut("SERVER_DRAINING");
+      stage.link("websocket").end(4102);
       stage.environment.pass(1_000);
       stage.welcome("websocket");
     }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { adaptiveNumbers, attemptOrder, forgotten, freshExperience, nextProbe, noted, notedDry, notedEnd, patience, type Experience, type Outcome } from "../src/adaptive/experience.js";
+import { adaptiveNumbers, attemptOrder, forgotten, freshExperience, nextProbe, noted, notedDry, notedEnd, notedRest, patience, type Experience, type Outcome } from "../src/adaptive/experience.js";
 
 /** What is known after these outcomes, in this order. */
 function after(...outcomes: readonly (readonly [place: number, outcome: Outcome])[]): Experience {
@@ -72,6 +72,19 @@ describe("what is known of transports", () => {
     expect(nextProbe(blind(), 1, 0.5, adaptiveNumbers)).toEqual({ place: 0, inMs: 300_000, proof: "opened" });
     expect(nextProbe(blind("silent", "silent"), 1, 0.5, adaptiveNumbers)).toEqual({ place: 0, inMs: 600_000, proof: "opened" });
     expect(forgotten(blind("silent"))).toEqual(blind());
+  });
+
+  it("TRN-9 lets one that has to wait long have its turn between the probes of one that has not", () => {
+    let known = after([0, "refused"], [1, "silent"], [2, "works"]);
+    const probed: number[] = [];
+    for (let probe = 0; probe < 40; probe++) {
+      const plan = nextProbe(known, 2, 0.5, adaptiveNumbers)!;
+      probed.push(plan.place);
+      expect(plan.inMs).toBeGreaterThanOrEqual(adaptiveNumbers.probeMs);
+      known = noted(notedRest(known, plan), plan.place, "slow");
+    }
+    expect(probed.filter((place) => place === 1).length).toBeGreaterThan(5);
+    expect(probed.slice(0, 5)).toEqual([0, 0, 0, 0, 1]);
   });
 
   it("TRN-9 a link that lasted clears what its transport failed before", () => {

@@ -22,9 +22,11 @@ interface Verdict {
   readonly failures: number;
   /** How often it broke soon, one time after the other. */
   readonly breaks: number;
+  /** How long it has waited for a probe while others had theirs, since it last failed. */
+  readonly waitedMs: number;
 }
 
-const unjudged: Verdict = { outcome: "unknown", failures: 0, breaks: 0 };
+const unjudged: Verdict = { outcome: "unknown", failures: 0, breaks: 0, waitedMs: 0 };
 
 export interface Experience {
   readonly verdicts: readonly Verdict[];
@@ -117,7 +119,7 @@ export function noted(experience: Experience, place: Place, outcome: Outcome): E
   if (outcome === "available") return withVerdict(experience, place, { outcome });
   // A probe was deceived: that it opens shows nothing any more.
   const isDoubtful = before === "available" || before === "silent" || before === "unsteady";
-  return withVerdict(experience, place, { outcome: isDoubtful && outcome !== "unsteady" ? "silent" : outcome, failures: failures + 1 });
+  return withVerdict(experience, place, { outcome: isDoubtful && outcome !== "unsteady" ? "silent" : outcome, failures: failures + 1, waitedMs: 0 });
 }
 
 /** An attempt came to its end without a word of the server. */
@@ -170,15 +172,22 @@ export function patience(experience: Experience, place: Place): number {
   return 2 ** Math.min(doublings, DOUBLINGS_MAX);
 }
 
+/** One had to rest, and is probed now: the others have rested as well. */
+export function notedRest(experience: Experience, { place, inMs }: ProbePlan): Experience {
+  const verdicts = experience.verdicts.map((verdict, index) => ({ ...verdict, waitedMs: index === place ? 0 : verdict.waitedMs + inMs }));
+  return { ...experience, verdicts };
+}
+
 /** The next probe of a transport that is better than the one in use, if there is a better one. @param chance from 0 to 1 */
 export function nextProbe(experience: Experience, inUse: Place, chance: number, numbers: AdaptiveNumbers): ProbePlan | undefined {
   let next: ProbePlan | undefined;
   for (let place = 0; place < inUse; place++) {
-    const { outcome, failures } = verdictOf(experience, place);
+    const { outcome, failures, waitedMs } = verdictOf(experience, place);
     const isBlind = experience.blind.includes(place);
     const isDoubtful = outcome === "silent" || outcome === "unsteady";
     const [firstMs, longestMs] = isDoubtful || isBlind ? [numbers.doubtfulProbeMs, numbers.doubtfulProbeMsMax] : [numbers.probeMs, numbers.probeMsMax];
-    const inMs = Math.min(firstMs * 2 ** Math.max(0, failures - 1), longestMs) * (0.5 + chance);
+    const pauseMs = Math.min(firstMs * 2 ** Math.max(0, failures - 1), longestMs) - waitedMs;
+    const inMs = Math.max(pauseMs, numbers.probeMs) * (0.5 + chance);
     if (next === undefined || inMs < next.inMs) next = { place, inMs, proof: isDoubtful && !isBlind ? "spoken" : "opened" };
   }
   return next;

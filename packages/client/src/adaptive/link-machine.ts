@@ -6,6 +6,7 @@ import {
   noted,
   notedDry,
   notedEnd,
+  notedRest,
   outcomeAt,
   patience,
   type AdaptiveNumbers,
@@ -216,7 +217,7 @@ function settled(machine: LinkMachine, phase: Settled, event: LinkEvent, context
 
 function probe({ experience }: LinkMachine, phase: Settled, plan: ProbePlan, { isUnseen }: Facts): Step {
   if (isUnseen) return { phase, experience, effects: [], timer: plan.inMs };
-  return { phase: { ...phase, search: { kind: "probing", plan } }, experience, effects: [{ do: "probe", place: plan.place }], timer: PROBE_MS[plan.proof] };
+  return { phase: { ...phase, search: { kind: "probing", plan } }, experience: notedRest(experience, plan), effects: [{ do: "probe", place: plan.place }], timer: PROBE_MS[plan.proof] };
 }
 
 function probing(machine: LinkMachine, phase: Settled, { place, proof }: ProbePlan, event: LinkEvent, context: Context): Step {

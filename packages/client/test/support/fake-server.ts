@@ -76,6 +76,11 @@ export class FakeLink implements Link {
     this.#events.closed(closeCode, "");
   }
 
+  /** What was closed says more, as one whose end is under way may. */
+  revive(): void {
+    this.status = "open";
+  }
+
   /** What the client sent with this `op`. */
   of<Op extends ClientFrame["op"]>(op: Op): readonly ClientFrameOf<Op>[] {
     return this.sent.filter((frame): frame is ClientFrameOf<Op> => frame.op === op);
