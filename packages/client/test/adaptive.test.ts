@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { AdaptiveStage } from "./support/adaptive-stage.js";
 import { FakeEnvironment, turns } from "./support/fake-environment.js";
 import { at } from "./support/fake-server.js";
@@ -278,6 +278,38 @@ describe("the attempt of an adaptive transport", () => {
   });
 });
 
+describe("a link of an adaptive transport", () => {
+  const heard = () => ({ opened: vi.fn<() => void>(), message: vi.fn<() => void>(), closed: vi.fn<() => void>() });
+
+  it("TRN-4 opens once for its client, and says what that said over each transport that is tried", () => {
+    const { transport, paths } = new AdaptiveStage();
+    const events = heard();
+    const link = transport.open("ws://server", "tutti.1.json", events);
+    const hello = JSON.stringify({ op: "hello", versions: [1], session: "s".repeat(22) });
+    events.opened.mockImplementation(() => link.send(hello));
+    paths.websocket.link.open();
+    paths.websocket.link.cut();
+    paths.sse.link.open();
+    expect(events.opened).toHaveBeenCalledTimes(1);
+    expect([paths.websocket.link.messages, paths.sse.link.messages]).toEqual([[hello], [hello]]);
+    expect(events.closed).not.toHaveBeenCalled();
+    link.close(1000, "");
+    link.close(1000, "");
+    expect(paths.sse.link.status).toBe("closed");
+  });
+
+  it("TRN-3 cannot be opened where no transport can be begun, and then tells nothing", () => {
+    const { transport } = new AdaptiveStage({
+      load() {
+        throw new TypeError("not here");
+      },
+    });
+    const events = heard();
+    expect(() => transport.open("ws://server", "tutti.1.json", events)).toThrow("no transport can be begun");
+    expect(events.closed).not.toHaveBeenCalled();
+  });
+});
+
 describe("what an adaptive transport remembers", () => {
   it("TRN-8 tries what worked last first, also in another page", () => {
     const environment = new FakeEnvironment();
@@ -430,6 +462,21 @@ describe("how an adaptive transport comes back to a better one", () => {
     expect(stage.counts).toEqual([3, 1, 0, 0]);
     stage.welcome("websocket");
     expect(stage.client.transport.name).toBe("websocket");
+  });
+
+  it("TRN-9 takes what a link says that was left long ago for no word of the one that is probed", () => {
+    const stage = new AdaptiveStage();
+    stage.client.connect();
+    const left = stage.link("websocket");
+    left.open();
+    stage.environment.pass(2_000);
+    stage.welcome("sse");
+    beat(stage, "sse", 150_000);
+    stage.link("websocket").open();
+    left.revive();
+    left.welcome();
+    expect(stage.status).toBe("connected");
+    expect(stage.counts).toEqual([2, 1, 0, 0]);
   });
 
   it("TRN-9 does not believe one any more that opened for the probe and then did not work", () => {

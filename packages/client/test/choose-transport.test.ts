@@ -74,6 +74,7 @@ describe("chooseTransport", () => {
     expect(chooseTransport(canvas, { proxy: "short-requests" }).warnings).toEqual([{ code: "NOT_LIVE", message: "polling shows what people do together 2 to 60 s late" }]);
     expect(chooseTransport({ ...dashboard, presence: true }, { proxy: "short-requests" }).warnings).toEqual([{ code: "NOT_LIVE", message: "polling shows presence 2 to 60 s late" }]);
     expect(chooseTransport(canvas, { proxy: "buffering" }).warnings).toMatchObject([{ code: "REQUEST_PER_EVENT" }]);
+    expect(chooseTransport({ ...report, presence: true }, { proxy: "short-requests" }).warnings).toMatchObject([{ code: "NOT_LIVE" }]);
     for (const needs of [canvas, dashboard, notices, report]) expect(chooseTransport(needs).warnings).toEqual([]);
   });
 
