@@ -131,6 +131,12 @@ describe("a link over HTTP", () => {
     expect(http.requests).toHaveLength(1);
   });
 
+  it("LNK-14: that somebody else answers with a page that has no end is a lost connection, at once", async () => {
+    const { http, told } = await begun(sseTransport);
+    await http.last.stream("text/html");
+    expect([told.closing?.closeCode, http.last.isAborted]).toEqual([1006, true]);
+  });
+
   it("LNK-14: makes a client wait as long as it is asked to, also by a proxy", async () => {
     const environment = new FakeEnvironment();
     const http = new FakeHttp();

@@ -109,6 +109,8 @@ export const defaultBounds = {
   httpRequestsMax: 20_000,
   /** How many of them may wait for events or stream them; `UNAVAILABLE` beyond. */
   httpReadersMax: 10_000,
+  /** How many connections may be links over HTTP; `UNAVAILABLE` beyond. Fewer than `httpRequestsMax`: each holds a request, and sends others. */
+  httpLinksMax: 8_000,
   /** How many bytes of bodies that come and of answers that leave all requests together may hold, streams left out; `UNAVAILABLE` beyond. */
   httpBytesMax: 64 * 1024 * 1024,
   /** How long the body of a request may take to come, and how long its client may take nothing of the answer. */

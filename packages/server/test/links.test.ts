@@ -71,6 +71,18 @@ describe("a link over HTTP", () => {
     expect(world.server.stats().connections).toBe(1);
   });
 
+  it.each(ALL)("LNK-2: is refused where there are httpLinksMax of them, and taken again when one has ended (%s)", async (_name, accept, query) => {
+    const link = linkWorld({ httpLinksMax: 2 });
+    const tokens = [(await opened(accept, link, query)).token, (await opened(accept, link, query)).token];
+    const asking = await link.open(accept, { query });
+    expect(asking).toMatchObject({ status: 503, json: { code: "UNAVAILABLE" } });
+    expect(Number(asking.header("retry-after"))).toBeGreaterThanOrEqual(1);
+    await link.say(tokens[0]!, 1, { op: "bye" });
+    await link.world.advance(1_000);
+    expect((await link.open(accept, { query })).status).toBe(200);
+    expect((await link.open(accept, { query })).status).toBe(503);
+  });
+
   it.each(ALL)("LNK-6: takes what comes up once and in order (%s)", async (_name, accept, query) => {
     const link = linkWorld();
     const { token } = await opened(accept, link, query);

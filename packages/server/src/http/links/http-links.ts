@@ -39,13 +39,15 @@ export class HttpLinks {
     this.#accept = accept;
   }
 
+  /** How many there are, those left out that have closed and stay to say so. */
   get size(): number {
-    return this.#links.size;
+    return this.#links.size - this.#lingering.size;
   }
 
   /** Makes a connection of a request. @throws TuttiError where the node takes no newcomers */
   open({ downlink, request, exchange, messages }: OpenParts): void {
-    const refusal = this.#node.readiness.refusal();
+    const { readiness, services } = this.#node;
+    const refusal = this.size < services.bounds.httpLinksMax ? readiness.refusal() : readiness.noPlace();
     if (refusal !== undefined) throw refusal;
     const link = this.#linkOf(downlink, request, exchange);
     this.#links.add(link);
