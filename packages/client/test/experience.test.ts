@@ -31,6 +31,10 @@ describe("what is known of transports", () => {
     ]);
   });
 
+  it("TRN-7 a word of the server ends the turns", () => {
+    expect(attemptOrder(noted(dry(after([0, "refused"]), 2), 0, "works"))).toEqual([0, 1]);
+  });
+
   it("TRN-7 a list of one has no others", () => {
     expect(attemptOrder(freshExperience({ count: 1 }))).toEqual([0]);
     expect(attemptOrder(notedDry(freshExperience({ count: 1 })))).toEqual([0]);
@@ -83,6 +87,8 @@ describe("what is known of transports", () => {
       expect(plan.inMs).toBeGreaterThanOrEqual(adaptiveNumbers.probeMs);
       known = noted(notedRest(known, plan), plan.place, "slow");
     }
+    const longAgo = notedRest(after([0, "refused"], [1, "works"]), { place: 1, inMs: 3_600_000, proof: "opened" });
+    expect(nextProbe(longAgo, 1, 0.5, adaptiveNumbers)?.inMs).toBe(adaptiveNumbers.probeMs);
     expect(probed.filter((place) => place === 1).length).toBeGreaterThan(5);
     expect(probed.slice(0, 5)).toEqual([0, 0, 0, 0, 1]);
   });
