@@ -76,7 +76,7 @@ const BREAKS_MAX = 3;
 const DOUBLINGS_MAX = 2;
 
 /** What a probe has to show: `opened`, or, of one that opened before and was no good, a word of the server that nobody asked for. */
-export type Proof = "opened" | "spoken";
+type Proof = "opened" | "spoken";
 
 /** When to probe what. */
 export interface ProbePlan {

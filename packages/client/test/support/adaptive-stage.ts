@@ -90,6 +90,18 @@ export class AdaptiveStage {
     return this;
   }
 
+  /** Time passes, and the server answers every ping over this transport. */
+  beat(name: Name, ms: number): void {
+    const endAt = this.environment.elapsed() + ms;
+    let answered = this.link(name).of("ping").length;
+    while (this.environment.elapsed() < endAt) {
+      this.environment.pass(Math.min(1_000, endAt - this.environment.elapsed()));
+      const asked = this.link(name).of("ping").length;
+      if (asked > answered) this.link(name).say({ op: "pong" });
+      answered = asked;
+    }
+  }
+
   changeNetwork(): void {
     for (const changed of this.#networks) changed();
   }

@@ -1,10 +1,17 @@
-import { createServer, silentLog, type Server } from "@tutti/server";
-import { simulate, type Participant, type SimulatedWorld } from "@tutti/testkit";
-import { makeAdaptiveTransport, type AdaptiveTransport } from "../../src/adaptive/adaptive-transport.js";
-import { adaptiveNumbers, type AdaptiveNumbers } from "../../src/adaptive/experience.js";
-import { unknownAttention } from "../../src/adaptive/attention.js";
-import { createClient, type Client, type LinkEvents, type Transport } from "../../src/index.js";
-import { contract } from "./contract.js";
+import { adaptiveTransport, createClient, type AdaptiveNumbers, type Client, type LinkEvents, type Transport } from "@tutti/client";
+import { channel, defineContract } from "@tutti/protocol";
+import { createServer, silentLog } from "@tutti/server";
+import { z } from "zod";
+import { simulate, type Participant, type SimulatedWorld } from "../src/index.js";
+
+export const contract = defineContract({
+  channels: {
+    "list:{id}": channel({
+      events: { "line:add": z.string() },
+      state: { version: 1, initial: [] as string[], reduce: (lines, { payload }) => [...lines, payload] },
+    }),
+  },
+});
 
 /** What a way does to links: `silent` lets them open, and carries nothing. */
 export type Way = "works" | "refused" | "hangs" | "silent" | "drops";
@@ -12,20 +19,17 @@ export type Way = "works" | "refused" | "hangs" | "silent" | "drops";
 /** A real server in a simulated world, and clients that reach it over several ways, each of which fares as the test says. */
 export class Crossroads {
   readonly world: SimulatedWorld;
-  readonly server: Server<typeof contract>;
   readonly ways = new Map<string, Way>();
-  /** The ways over which links were begun, in order. */
-  readonly begun: string[] = [];
   readonly #names: readonly string[];
 
   constructor(names: readonly string[], seed = 1) {
     this.#names = names;
     this.world = simulate({ seed });
     const node = this.world.process("node");
-    this.server = createServer({ contract, environment: node, log: silentLog });
+    const server = createServer({ contract, environment: node, log: silentLog });
     for (const name of names) {
       this.ways.set(name, "works");
-      this.world.network.listen(`${name}.test`, node, (transport, request) => this.server.accept(transport, request));
+      this.world.network.listen(`${name}.test`, node, (transport, request) => server.accept(transport, request));
     }
     this.world.network.reach = (_client, host) => {
       const way = this.ways.get(host.replace(/\.test$/, ""));
@@ -34,18 +38,16 @@ export class Crossroads {
   }
 
   /** A client with an adaptive transport over all ways, the best first. */
-  client(name: string, numbers: Partial<AdaptiveNumbers> = {}): { readonly client: Client<typeof contract>; readonly page: Participant; readonly transport: AdaptiveTransport } {
+  client(name: string, numbers: Partial<AdaptiveNumbers> = {}): Client<typeof contract> {
     const page = this.world.process(name);
-    const transport = makeAdaptiveTransport({
-      sources: this.#names.map((way) => ({ name: way, load: () => this.#transport(way, page) })),
+    const transport = adaptiveTransport({
+      order: this.#names.map((way) => ({ name: way, load: () => this.#transport(way, page) })),
       environment: page,
-      attention: unknownAttention,
       network: { watch: () => () => {} },
       memory: { recall: () => "", remember: () => {} },
-      numbers: { ...adaptiveNumbers, ...numbers },
+      ...numbers,
     });
-    const client = createClient({ contract, url: "ws://server.test/", environment: page, transport, lifecycle: { watch: () => () => {} } });
-    return { client, page, transport };
+    return createClient({ contract, url: "ws://server.test/", environment: page, transport, lifecycle: { watch: () => () => {} } });
   }
 
   /** Breaks every connection that is open. */
@@ -58,7 +60,6 @@ export class Crossroads {
     return {
       name: way,
       open: (_url, subprotocol, events) => {
-        this.begun.push(way);
         let isMute = false;
         // What was lost once over a link is followed by nothing.
         const isCarried = (): boolean => {

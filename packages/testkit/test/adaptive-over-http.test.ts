@@ -1,12 +1,11 @@
+import { adaptiveTransport, createClient, type AdaptiveTransport, type Client, type Fetch } from "@tutti/client";
+import { longPollTransport } from "@tutti/client/long-poll";
+import { pollTransport } from "@tutti/client/poll";
+import { sseTransport } from "@tutti/client/sse";
 import { createServer, silentLog } from "@tutti/server";
-import { simulate, type SimulatedWorld } from "@tutti/testkit";
-import { describe, expect, it, vi } from "vitest";
-import { adaptiveTransport, createClient, type AdaptiveTransport, type Client } from "../src/index.js";
-import type { Fetch } from "../src/transports/http/fetch.js";
-import { longPollTransport } from "../src/transports/http/long-poll.js";
-import { pollTransport } from "../src/transports/http/poll.js";
-import { sseTransport } from "../src/transports/http/sse.js";
-import { contract } from "./support/contract.js";
+import { describe, expect, it } from "vitest";
+import { simulate, type SimulatedWorld } from "../src/index.js";
+import { contract } from "./crossroads.js";
 
 /** What stands between the client and the server. */
 interface Proxy {
@@ -54,14 +53,14 @@ class Office {
       network: quiet,
     });
     this.client = createClient({ contract, url: "ws://server.test/v1/connect", environment: page, transport: this.transport, lifecycle: quiet });
-    const { board } = this;
-    board.on("note:add", ({ payload }) => void this.seen.push(payload.text));
+    const { list } = this;
+    list.on("line:add", ({ payload }) => void this.seen.push(payload));
     this.client.on("error", ({ code }) => void this.codes.push(code));
-    void board.subscribe();
+    void list.subscribe();
   }
 
-  get board() {
-    return this.client.channel("board:{id}", { id: "1" });
+  get list() {
+    return this.client.channel("list:{id}", { id: "1" });
   }
 
   get status(): string {
@@ -71,9 +70,9 @@ class Office {
   /** Publishes four times a second. */
   async work(seconds: number): Promise<void> {
     for (let quarter = 0; quarter < seconds * 4; quarter++) {
-      const text = `note ${this.said.length}`;
-      this.said.push(text);
-      void this.board.publish("note:add", { text });
+      const line = `line ${this.said.length}`;
+      this.said.push(line);
+      void this.list.publish("line:add", line);
       await this.world.clock.advance(250);
     }
   }
@@ -131,28 +130,5 @@ describe("an adaptive transport over HTTP", () => {
     await office.work(5);
     await office.world.clock.advance(5_000);
     expect(office.seen).toEqual(office.said);
-  });
-
-  it("TRN-3 loads what it has by name when that is its turn, in the order that it was given", async () => {
-    const asked: string[] = [];
-    const fetch: Fetch = (url, init) => {
-      asked.push(`${init.headers["Accept"]} ${new URL(url).search}`);
-      return Promise.reject(new TypeError("refused"));
-    };
-    const refuse = vi.fn(function refuse() {
-      asked.push("websocket");
-      throw new Error("refused");
-    });
-    const transport = adaptiveTransport({ order: ["websocket", "sse", "stream", "long-poll", "poll"], WebSocket: refuse, fetch });
-    const client = createClient({ url: "ws://server.test/v1/connect", transport });
-    client.connect();
-    await vi.waitFor(() => expect(client.connection.getSnapshot().status).toBe("reconnecting"));
-    await client.close();
-    expect(asked).toEqual(["websocket", "text/event-stream ", "application/x-ndjson ", "application/json ", "application/json ?interval=60"]);
-  });
-
-  it("TRN-3 has an order of its own, and none is none", () => {
-    expect(adaptiveTransport().name).toBe("none");
-    expect(() => adaptiveTransport({ order: [] })).toThrow("no transport to choose from");
   });
 });

@@ -1,8 +1,7 @@
-import { RandomStream } from "@tutti/testkit";
+import type { Client } from "@tutti/client";
 import { describe, expect, it } from "vitest";
-import type { Client } from "../src/index.js";
-import type { contract } from "./support/contract.js";
-import { Crossroads, type Way } from "./support/crossroads.js";
+import { RandomStream } from "../src/index.js";
+import { Crossroads, type contract, type Way } from "./crossroads.js";
 
 const names = ["websocket", "sse", "poll"] as const;
 const SEEDS = 12;
@@ -11,24 +10,24 @@ const quick = { probeMs: 2_000, probeMsMax: 5_000, doubtfulProbeMs: 5_000, doubt
 
 /** Subscribes, and notes what the application sees. */
 function watch(client: Client<typeof contract>): { readonly seen: string[]; readonly gaps: unknown[]; readonly errors: string[] } {
-  const board = client.channel("board:{id}", { id: "1" });
+  const list = client.channel("list:{id}", { id: "1" });
   const seen: string[] = [];
   const gaps: unknown[] = [];
   const errors: string[] = [];
-  board.on("note:add", ({ payload }) => void seen.push(payload.text));
-  board.on("gap", (gap) => void gaps.push(gap));
+  list.on("line:add", ({ payload }) => void seen.push(payload));
+  list.on("gap", (gap) => void gaps.push(gap));
   client.on("error", ({ code }) => void errors.push(code));
-  void board.subscribe();
+  void list.subscribe();
   return { seen, gaps, errors };
 }
 
-/** Publishes a note each tenth of a second while time passes; resolves with what was published. */
+/** Publishes a line each tenth of a second while time passes; resolves with what was published. */
 async function publishing(roads: Crossroads, client: Client<typeof contract>, seconds: number, said: string[]): Promise<void> {
-  const board = client.channel("board:{id}", { id: "1" });
+  const list = client.channel("list:{id}", { id: "1" });
   for (let tenth = 0; tenth < seconds * 10; tenth++) {
-    const text = `note ${said.length}`;
-    said.push(text);
-    void board.publish("note:add", { text });
+    const line = `line ${said.length}`;
+    said.push(line);
+    void list.publish("line:add", line);
     await roads.world.clock.advance(100);
   }
 }
@@ -37,7 +36,7 @@ describe("an adaptive transport and a real server", () => {
   it.each(["refused", "hangs", "drops"] as const)("TRN-3 a WebSocket that is blocked (%s) costs less than two seconds", async (way) => {
     const roads = new Crossroads(names);
     roads.ways.set("websocket", way);
-    const { client } = roads.client("page");
+    const client = roads.client("page");
     client.connect();
     await roads.world.clock.advance(1_200);
     expect(client.connection.getSnapshot().status).toBe("connected");
@@ -47,7 +46,7 @@ describe("an adaptive transport and a real server", () => {
   it("TRN-5 a WebSocket that opens and stays silent is left within three seconds", async () => {
     const roads = new Crossroads(names);
     roads.ways.set("websocket", "silent");
-    const { client } = roads.client("page");
+    const client = roads.client("page");
     client.connect();
     await roads.world.clock.advance(2_200);
     expect(client.connection.getSnapshot().status).toBe("connected");
@@ -56,7 +55,7 @@ describe("an adaptive transport and a real server", () => {
 
   it("TRN-10 falls back, comes back and loses, doubles and reorders nothing on the way", async () => {
     const roads = new Crossroads(names);
-    const { client } = roads.client("writer");
+    const client = roads.client("writer");
     const { seen, gaps, errors } = watch(client);
     const said: string[] = [];
     const used: string[] = [];
@@ -78,7 +77,7 @@ describe("an adaptive transport and a real server", () => {
   it("TRN-9 one that was silent is found to work again by what the server says over it by itself", async () => {
     const roads = new Crossroads(names);
     roads.ways.set("websocket", "silent");
-    const { client } = roads.client("page", { doubtfulProbeMs: 20_000 });
+    const client = roads.client("page", { doubtfulProbeMs: 20_000 });
     client.connect();
     await roads.world.clock.advance(40_000);
     expect(client.transport.name).toBe("sse");
@@ -91,8 +90,8 @@ describe("an adaptive transport and a real server", () => {
   it.each(Array.from({ length: SEEDS }, (_, index) => index + 1))("TRN-4 no ways that open, close, stall and fall silent end a session or lose, double or reorder anything (seed %d)", async (seed) => {
     const random = new RandomStream(seed, "ways");
     const roads = new Crossroads(names, seed);
-    const { client } = roads.client("writer", quick);
-    const reader = roads.client("reader", quick).client;
+    const client = roads.client("writer", quick);
+    const reader = roads.client("reader", quick);
     const own = watch(client);
     const other = watch(reader);
     const said: string[] = [];
