@@ -1,4 +1,4 @@
-export { hasNginx, hasRedis } from "./found-programs.js";
+export { hasNginx, hasRedis, programPath } from "./found-programs.js";
 export { freePort } from "./free-port.js";
 export { startNginx, type Nginx, type NginxOptions } from "./nginx.js";
 export { Program, type End, type ProgramOptions } from "./program.js";

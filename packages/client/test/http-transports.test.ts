@@ -386,6 +386,18 @@ describe("what is polled", () => {
     expect([polls().length, told.closing?.closeCode]).toEqual([3, 1006]);
   });
 
+  it("LNK-13: that waits, and is cut, waits half as long from then on", async () => {
+    const { polls, pass, http, bring } = await polling();
+    await pass(10_000);
+    await http.last.answer(504);
+    await pass(200);
+    expect(polls().at(-1)!.path).toBe("/v1/connections/messages?after=1&wait=5");
+    await http.last.fail();
+    await pass(1_000);
+    await bring(2, [{ op: "pong" }]);
+    expect(polls().at(-1)!.path).toBe("/v1/connections/messages?after=2&wait=5");
+  });
+
   it("LNK-13: that an answer which is none brings ends the link", async () => {
     for (const answer of ["<html>", '{"number":-1,"messages":[]}', '{"number":2}', '{"number":2,"messages":{}}']) {
       const { http, told } = await polling();

@@ -1,6 +1,6 @@
 import { LIST_MAX, anything, count, flag, list, optional, record, text, type ValueOf } from "@tutti/protocol";
 import { askAgain, makeAlarm } from "./alarm.js";
-import { retryAfterOf, type FetchResponse } from "./fetch.js";
+import { retryAfterOf, type Asked, type FetchResponse } from "./fetch.js";
 import type { Downlink, LinkSide } from "./http-link.js";
 
 const answerShape = record({
@@ -23,7 +23,7 @@ export interface PolledAnswer extends ValueOf<typeof answerShape> {
 
 /** When a downlink polls. */
 export interface PollTimes {
-  /** How long a poll may wait at the server, in seconds. */
+  /** How long a poll may wait at the server, in seconds; less where something on the way does not let it. */
   readonly waitS: number;
   /** Resolves when the next poll is due. */
   readonly due: (answer: PolledAnswer) => Promise<void>;
@@ -32,14 +32,23 @@ export interface PollTimes {
 }
 
 /** A downlink that asks again and again. Each question says which answer came last, so that one that was lost comes again. */
-export function pollDownlink(side: LinkSide, { waitS, due, hurry }: PollTimes): Downlink {
+export function pollDownlink(side: LinkSide, { due, hurry, ...times }: PollTimes): Downlink {
   const { environment, signal } = side;
   const alarm = makeAlarm(environment);
+  let { waitS } = times;
   signal.addEventListener("abort", () => alarm.ring(), { once: true });
 
   const readAnswer = async (response: FetchResponse, askedAt: number): Promise<PolledAnswer> => {
     const answer = answerShape.read(JSON.parse(await response.text()), "");
     return { ...answer, retryAfterMs: retryAfterOf(response), tookMs: environment.elapsed() - askedAt };
+  };
+  const poll = async (after: number): Promise<Asked> => {
+    const askedAt = environment.elapsed();
+    const asked = await side.poll(`?after=${after}&wait=${waitS}`);
+    // Something on the way does not let it wait for so long: half of what it had is about what it gets.
+    const heldS = (environment.elapsed() - askedAt) / 1_000;
+    if (asked.kind === "refused" && heldS >= 1) waitS = Math.min(waitS, Math.max(1, Math.floor(heldS / 2)));
+    return asked;
   };
   const deliver = ({ token, messageBytesMax, messages, closed }: PolledAnswer): void => {
     if (token !== undefined && messageBytesMax !== undefined) side.opened({ token, messageBytesMax });
@@ -52,8 +61,8 @@ export function pollDownlink(side: LinkSide, { waitS, due, hurry }: PollTimes): 
       for (deliver(answer); !signal.aborted; deliver(answer)) {
         if (answer.more !== true) await due(answer);
         const askedAt = environment.elapsed();
-        const query = `?after=${answer.number}&wait=${waitS}`;
-        const asked = await askAgain(alarm, signal, () => side.poll(query));
+        const { number } = answer;
+        const asked = await askAgain(alarm, signal, () => poll(number));
         if (asked.kind === "refused") return side.refused(asked);
         answer = await readAnswer(asked.response, askedAt);
       }
