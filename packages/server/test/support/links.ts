@@ -1,9 +1,10 @@
-import type { FetchResponse } from "@tutti/client";
 import { jsonCodec, limits, readServerFrame, type ClientFrame, type ServerFrame } from "@tutti/protocol";
 import type { ServerOptions } from "@tutti/server";
 import { MemoryHttp } from "@tutti/testkit";
 import { rooms } from "./rooms.js";
 import { World } from "./world.js";
+
+type FetchResponse = Awaited<ReturnType<MemoryHttp["fetch"]>>;
 
 export const SSE = "text/event-stream";
 export const NDJSON = "application/x-ndjson";
@@ -89,7 +90,7 @@ let secrets = 0;
 /** What a client says first. */
 export const hello = (): ClientFrame => ({ op: "hello", versions: [1], session: `link-${++secrets}`.padEnd(22, "-") });
 
-export const bodyOf = (...frames: readonly object[]): string => frames.map((frame) => JSON.stringify(frame)).join("\n");
+const bodyOf = (...frames: readonly object[]): string => frames.map((frame) => JSON.stringify(frame)).join("\n");
 
 /** Makes requests to services, and lets everything come to rest after each. */
 export function clientOf(http: MemoryHttp, settle: () => Promise<void>) {

@@ -14,7 +14,7 @@ const answerShape = record({
 });
 
 /** What a poll brought. */
-export interface PolledAnswer extends ValueOf<typeof answerShape> {
+interface PolledAnswer extends ValueOf<typeof answerShape> {
   /** How long the server wants to be left alone. */
   readonly retryAfterMs: number | undefined;
   /** How long it took. */

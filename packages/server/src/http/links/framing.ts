@@ -4,7 +4,7 @@ import type { Encoded } from "@tutti/protocol";
 const PADDING_CHARACTERS = 2_048;
 
 /** What a stream says of itself: `open` before the first message after admission, `close` last. */
-export type StreamRecord = "open" | "close";
+type StreamRecord = "open" | "close";
 
 /** How a stream tells its messages apart. There is one of each kind, so that a packet is framed once for all links of it. */
 export interface Framing {
