@@ -8,7 +8,8 @@ const alias = [
   { find: /^@tutti\/(protocol|server|client|testkit|lmdb|redis)$/, replacement: `${here}/packages/$1/src/index.ts` },
   { find: /^@tutti\/protocol\/msgpack$/, replacement: `${here}/packages/protocol/src/msgpack.ts` },
   { find: /^@tutti\/client\/node$/, replacement: `${here}/packages/client/src/node.ts` },
-  { find: /^tutti\/client\/node$/, replacement: `${here}/packages/tutti/src/client-node.ts` },
+  { find: /^@tutti\/client\/(sse|stream|long-poll|poll)$/, replacement: `${here}/packages/client/src/transports/http/$1.ts` },
+  { find: /^tutti\/client\/(node|sse|stream|long-poll|poll)$/, replacement: `${here}/packages/tutti/src/client-$1.ts` },
   { find: /^tutti\/(contract|server|client|testing|msgpack)$/, replacement: `${here}/packages/tutti/src/$1.ts` },
 ];
 

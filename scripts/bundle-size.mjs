@@ -37,22 +37,40 @@ async function bundle(names) {
     },
   });
   const outputs = (Array.isArray(result) ? result : [result]).flatMap((part) => ("output" in part ? part.output : []));
-  const chunks = outputs.filter((output) => output.type === "chunk");
+  const all = outputs.filter((output) => output.type === "chunk");
+  // What an application loads when it needs it, and not before: a chunk of its own, of which a page may never load any.
+  const [chunks, later] = [all.filter(isAtOnce(all)), all.filter((chunk) => !isAtOnce(all)(chunk))];
   return {
     chunks,
     minifiedBytes: chunks.reduce((sum, chunk) => sum + Buffer.byteLength(chunk.code), 0),
-    gzippedBytes: chunks.reduce((sum, chunk) => sum + gzipSync(chunk.code, { level: 9 }).length, 0),
+    gzippedBytes: chunks.reduce((sum, chunk) => sum + gzipped(chunk), 0),
+    later: later.map((chunk) => `${chunk.name} ${gzipped(chunk)}`),
   };
 }
 
+/** @param {{ readonly code: string }} chunk */
+function gzipped({ code }) {
+  return gzipSync(code, { level: 9 }).length;
+}
+
+/** Whether a chunk is loaded with the entry: it is the entry, or what that imports. @param {readonly import("vite").Rolldown.OutputChunk[]} chunks */
+function isAtOnce(chunks) {
+  const atOnce = new Set(chunks.filter(({ isEntry }) => isEntry).map(({ fileName }) => fileName));
+  // A set goes on to what was added to it meanwhile.
+  for (const fileName of atOnce) for (const imported of chunks.find((chunk) => chunk.fileName === fileName)?.imports ?? []) atOnce.add(imported);
+  /** @param {{ readonly fileName: string }} chunk */
+  return ({ fileName }) => atOnce.has(fileName);
+}
+
 const { chunks, minifiedBytes, gzippedBytes } = await bundle(["createClient"]);
+const adaptive = await bundle(["createClient", "adaptiveTransport"]);
 const more = await Promise.all(beside.map(async (name) => `${name} +${(await bundle(["createClient", name])).gzippedBytes - gzippedBytes}`));
 
 /** @type {string[]} */
 const problems = [];
 const foreign = new Set(chunks.flatMap((chunk) => chunk.moduleIds.map(foreignPackage)).filter((name) => name !== undefined));
 for (const name of foreign) problems.push(`${name} is in the client's bundle`);
-const size = `createClient for browsers: ${minifiedBytes} bytes minified, ${gzippedBytes} gzipped (limit ${limitBytes}); beside it ${more.join(", ")}`;
+const size = `createClient for browsers: ${minifiedBytes} bytes minified, ${gzippedBytes} gzipped (limit ${limitBytes}); beside it ${more.join(", ")}, adaptiveTransport +${adaptive.gzippedBytes - gzippedBytes}, which loads when it needs them ${adaptive.later.join(", ")}`;
 if (gzippedBytes > limitBytes) {
   problems.push(size, "the largest modules, minified or not:");
   const modules = chunks.flatMap((chunk) => Object.entries(chunk.modules));

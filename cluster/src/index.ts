@@ -1,5 +1,5 @@
 export { makeCertificates, type CertificateOptions, type Certificates } from "./certificates.js";
-export { hasNginx, hasOpenssl, hasRedis, hasRedisTls } from "./found-programs.js";
+export { hasNginx, hasOpenssl, hasRedis, hasRedisTls, programPath } from "./found-programs.js";
 export { freePort } from "./free-port.js";
 export { startNginx, type Nginx, type NginxOptions } from "./nginx.js";
 export { Program, type End, type ProgramOptions } from "./program.js";

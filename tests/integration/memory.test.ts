@@ -42,7 +42,7 @@ async function wave(): Promise<void> {
       await client.closed();
     }),
   );
-  await vi.waitFor(async () => expect(await child.ask("stats")).toEqual({ nodes: 1, connections: 0, sessions: 0, channels: 0, subscriptions: 0, outboxBytes: 0, reducerErrors: 0, publishers: 0, prepared: 0 }), patience);
+  await vi.waitFor(async () => expect(await child.ask("stats")).toEqual({ nodes: 1, connections: 0, sessions: 0, channels: 0, subscriptions: 0, httpReaders: 0, outboxBytes: 0, reducerErrors: 0, publishers: 0, prepared: 0 }), patience);
 }
 
 describe("memory", () => {

@@ -3,6 +3,7 @@ import { createClient, type Client } from "@tutti/client";
 import { SimulatedLifecycle, type Participant, type RandomStream, type SimulatedStorage } from "@tutti/testkit";
 import { contract, wishes, type Item, type SimulationContract } from "./contract.js";
 import { ADDRESS } from "./cluster.js";
+import { isPolled, linkOf } from "./links.js";
 import type { ClientGuardsOff } from "./profiles.js";
 import type { PublishRecord } from "./record.js";
 import type { Scene } from "./scene.js";
@@ -39,7 +40,10 @@ export class Page {
     this.#scene = scene;
     this.tab = tab;
     this.process = scene.newProcess(name);
-    const codec = scene.weather.codecOf(name);
+    const { network, weather } = scene;
+    const link = weather.linkOf(name);
+    if (isPolled(link)) scene.hasPolled = true;
+    const { transport, codec } = linkOf({ name: link, network, page: this.process, codec: weather.codecOf(name) });
     this.client = createClient({
       url: `ws://${ADDRESS}/v1/connect`,
       contract,
@@ -48,7 +52,7 @@ export class Page {
       owner: user,
       environment: this.process,
       codec,
-      transport: scene.network.transport(this.process, codec),
+      transport,
       storage: storage.open(this.process, tab),
       lifecycle: this.#lifecycle,
       reconnectDelaysMs: [1_000, 2_000, 4_000, 8_000, 15_000],

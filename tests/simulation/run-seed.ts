@@ -12,6 +12,8 @@ import type { Violation } from "./violation.js";
  * of its own; and clients reconnect with pauses of at most 15 s, since the default of 30 s may by itself take most of the time.
  */
 const SETTLE_MS = 35_000;
+/** A link that polls, and does not any more, is found out by its silence alone, and its member is away for a time after that. */
+const POLLED_SETTLE_MS = 50_000;
 /** Long enough for a server to notice that nobody is there any more. */
 const EMPTY_MS = 12_000;
 
@@ -62,7 +64,7 @@ export async function runSeed(seed: number, { profile, nodes = 1, guards = {}, s
   // A month that passes puts the end off.
   while (clock.nowMs < scene.endsAtMs) await clock.runUntil(scene.endsAtMs);
   scene.heal();
-  await clock.advance(SETTLE_MS);
+  await clock.advance(scene.hasPolled ? POLLED_SETTLE_MS : SETTLE_MS);
   const violations = [...(await violationsOf(scene))];
   await closeAll(scene, violations);
   // Rejections that nobody handled are told once the promises of this turn are through.

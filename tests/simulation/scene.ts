@@ -50,6 +50,8 @@ const MEASURE_EVERY_MS = 1_000;
 
 /** Everything of one run: the world from a seed, who acts in it, and what is known of it. */
 export class Scene {
+  /** Whether any page polled. */
+  hasPolled = false;
   readonly clock: SimulatedClock;
   readonly network: SimulatedNetwork;
   readonly broker: BrokerSite;

@@ -21,6 +21,8 @@ export const serverBounds = {
 const history = { countMin: 8, ageMsMin: 3_000, countMax: 40 };
 const tinyHistory = { countMin: 1, ageMsMin: 0, countMax: 2 };
 const SLOW_HANDLER_MS = 700;
+/** The same at all nodes, so that each takes the requests of links that another one holds. */
+const SESSION_KEYS = ["the key of all nodes, of 32 bytes and more"];
 
 /** Does with an event what it wishes; what it throws refuses the event for good. */
 async function handle(item: Item, environment: Environment): Promise<Item | undefined> {
@@ -77,10 +79,15 @@ export class ServerNode {
     this.host = host;
     const { network, complain } = parts;
     this.server = createServer(this.#options());
-    this.#stopListening = network.listen(host, process, (transport, request) => {
+    const stopSockets = network.listen(host, process, (transport, request) => {
       const watch = new WireWatch(`${transport.remoteAddress} at ${process.name}`, complain);
       return watch.events(this.server.accept(watch.transport(transport), request));
     });
+    const stopHttp = network.listenHttp(host, process, this.server.http());
+    this.#stopListening = () => {
+      stopSockets();
+      stopHttp();
+    };
   }
 
   get state(): NodeState {
@@ -174,6 +181,7 @@ export class ServerNode {
       environment: new BusyEnvironment(environment, new RandomStream(seed, `turns of ${environment.name}`), turnMsMax),
       guards,
       log: silentLog,
+      sessionKeys: SESSION_KEYS,
       broker: broker.connect(environment),
       authenticate: ({ token }) => claimsOf(token),
       channels: {

@@ -2,6 +2,7 @@ import { jsonCodec, limits, type Codec, type Encoded } from "@tutti/protocol";
 import { msgpackCodec } from "@tutti/protocol/msgpack";
 import { RandomStream, calmStorage, type BrokerFaults, type ClockSkew, type LinkConditions, type MessageFate, type StorageConditions } from "@tutti/testkit";
 import type { FaultName } from "./faults.js";
+import { linkNames, type LinkName } from "./links.js";
 
 const DAY_MS = 86_400_000;
 
@@ -44,6 +45,12 @@ export class Weather {
   /** What a page speaks. */
   codecOf(page: string): Codec {
     return new RandomStream(this.#seed, `codec of ${page}`).chance(0.25) ? msgpackCodec : jsonCodec;
+  }
+
+  /** What a page connects by: some by HTTP, with each request at whichever node it finds. */
+  linkOf(page: string): LinkName {
+    const random = new RandomStream(this.#seed, `link of ${page}`);
+    return random.chance(0.6) ? "websocket" : random.pick(linkNames);
   }
 
   /** How long a token lives, where it ever expires. */

@@ -3,15 +3,13 @@ import type { Lifecycle } from "./lifecycle.js";
 
 /* The one place where the client meets the clock, the timers, the randomness and the page that it runs in. Node has all but the page. */
 
-/** The longest delay that a timer takes; a longer one would fire at once. */
-const DELAY_MS_MAX = 2 ** 31 - 1;
-
 export function browserEnvironment(): Environment {
   return {
     now: () => Date.now(),
     elapsed: () => performance.now(),
     after(delayMs, task) {
-      const timer = setTimeout(task, Math.min(delayMs, DELAY_MS_MAX));
+      // A timer of a longer delay than that would fire at once.
+      const timer = setTimeout(task, Math.min(delayMs, 2 ** 31 - 1));
       return () => clearTimeout(timer);
     },
     defer: (task) => void setTimeout(task, 0),

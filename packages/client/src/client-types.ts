@@ -14,6 +14,7 @@ import type { Activity, ConnectionInfo } from "./connection.js";
 import type { Envelope } from "./envelope.js";
 import type { PendingTotals } from "./outbound-queue.js";
 import type { ReadonlyStore } from "./store.js";
+import type { TransportInfo } from "./transport.js";
 
 /** A publish that was shown and is taken back: it was refused for good, or nobody knows. */
 export interface Rollback {
@@ -42,6 +43,8 @@ export interface Client<C extends Contract = UntypedContract> {
   readonly connection: ReadonlyStore<ConnectionInfo>;
   /** What waits to be acknowledged in all channels, what an earlier page left included. */
   readonly pending: ReadonlyStore<PendingTotals>;
+  /** Which transport is in use, and why. What it says changes with each connection. */
+  readonly transport: TransportInfo;
   /** Starts, or, while it waits or has failed, tries now. While connected it changes nothing. */
   connect(): void;
   /**

@@ -33,7 +33,7 @@ function compose(options: ClientOptions) {
   let told = { ...totals };
   const pending = makeStore(report, () => ({ ...totals, oldestAt: oldestOf(channels.busy) }));
   const isUp = (): boolean => connection.isUp();
-  const overdue = (): void => connection.lose(new TuttiError("CONNECTION_LOST"));
+  const overdue = (): void => connection.lose();
   const requests = makeRequests(environment, (frame) => connection.send(frame), config.ackTimeoutMs, overdue);
   let watching: Cancel | undefined;
   let idle: Cancel | undefined;
@@ -140,6 +140,7 @@ function compose(options: ClientOptions) {
   return {
     connection: connection.info,
     pending,
+    transport,
     connect,
     async close(): Promise<void> {
       watching?.();
@@ -159,7 +160,7 @@ function compose(options: ClientOptions) {
 /** When the oldest publish that waits was made. */
 function oldestOf(channels: Iterable<ClientChannel>): number | undefined {
   const times = Array.from(channels).flatMap(({ queue }) => queue.entries().map(({ timestamp }) => timestamp));
-  return times.length > 0 ? Math.min(...times) : undefined;
+  return times.toSorted((a, b) => a - b)[0];
 }
 
 /**

@@ -86,6 +86,9 @@ export interface MachineConfig {
   readonly watchMs: number;
 }
 
+/** A timer that fires this much too late was slept through. */
+export const SLEEP_MS_MIN = 5_000;
+
 export const initialMachine: Machine = { phase: { kind: "disconnected", attempts: 0 }, world: "free" };
 
 /** Whether there is a link, or one is on its way. */
@@ -121,7 +124,7 @@ function afterLoss(attempts: number, world: World, reason: TuttiError, chance: n
   if (world !== "free") return { kind: "paused", attempts, reason, timerMs };
   if (attempts >= reconnectAttemptsMax) return { kind: "failed", attempts, reason: new TuttiError("RETRIES_EXHAUSTED", { cause: reason }), timerMs };
   // The server may ask for more patience, never for less: a loop without a pause must not be in its power.
-  const delayMs = Math.max(delays[Math.min(attempts, delays.length - 1)] ?? 0, reason.retryAfterMs ?? 0);
+  const delayMs = Math.max(delays[attempts] ?? delays.at(-1) ?? 0, reason.retryAfterMs ?? 0);
   return { kind: "waiting", attempts, reason, timerMs: delayMs + chance * reconnectJitterMs };
 }
 

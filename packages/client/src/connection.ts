@@ -11,7 +11,8 @@ import {
   type ServerFrame,
   type ServerFrameOf,
 } from "@tutti/protocol";
-import { initialMachine, transition, type Effect, type Facts, type Machine, type MachineEvent, type Phase } from "./connection-machine.js";
+import { CLOSE_NORMAL } from "./close-codes.js";
+import { initialMachine, SLEEP_MS_MIN, transition, type Effect, type Facts, type Machine, type MachineEvent, type Phase } from "./connection-machine.js";
 import type { Core } from "./core.js";
 import { describeFrame } from "./debug.js";
 import { attempt } from "./deferred.js";
@@ -68,16 +69,12 @@ export interface Connection {
   readonly setActivity: (activity: Activity) => void;
   /** Takes an event to the machine. What happens meanwhile waits its turn, so a step is never cut in two. */
   dispatch(event: MachineEvent): void;
-  /** The attempt or the connection failed. */
-  lose(error: TuttiError): void;
+  /** The attempt or the connection is as good as lost. */
+  lose(): void;
 }
 
-/** A timer that fires this much too late was slept through. */
-const SLEEP_MS_MIN = 5_000;
-const CLOSE_NORMAL = 1000;
-
 export function makeConnection(core: Core, options: ClientOptions, transport: Transport, debug: ((line: string) => void) | undefined, events: ConnectionEvents): Connection {
-  const { environment, config, session, error: surface } = core;
+  const { environment, config, session, requests, error: surface } = core;
   const inbox: MachineEvent[] = [];
   let machine: Machine = initialMachine;
   let isStepping = false;
@@ -124,6 +121,7 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
     }
   };
   const lose = (error: TuttiError): void => dispatch({ type: "lost", error, ...facts() });
+  const breakOff = (cause?: unknown): void => lose(new TuttiError("CONNECTION_LOST", { cause }));
 
   const step = (event: MachineEvent): void => {
     const before = machine.phase;
@@ -184,9 +182,15 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
           link = undefined;
           lose(new TuttiError(codeOfClose(closeCode), { message: `${closeCode} ${reason}` }));
         },
+        renew() {
+          // What is awaited would be lost with the link.
+          if (requests.count() > 0) return;
+          breakOff();
+          dispatch({ type: "connect" });
+        },
       });
     } catch (cause) {
-      lose(new TuttiError("CONNECTION_LOST", { cause }));
+      breakOff(cause);
     }
   };
   const hello = (): void => {
@@ -206,7 +210,7 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
         if (isCurrent()) take(value);
       }
     } catch (cause) {
-      lose(new TuttiError("CONNECTION_LOST", { cause }));
+      breakOff(cause);
     }
   };
   const take = (value: unknown): void => {
@@ -250,7 +254,7 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
     refreshTimer = environment.after(Math.max(expiresMs * 0.8, expiresMs - 30_000), () => {
       token = undefined;
       // A token that cannot be fetched now is fetched when the server has closed the connection.
-      fetchToken(() => isUp() && core.requests.ask({ op: "refresh", token: token ?? "" }, refreshed), surface);
+      fetchToken(() => isUp() && requests.ask({ op: "refresh", token: token ?? "" }, refreshed), surface);
     });
   };
   const refreshed = (answer: Answer): void => {
@@ -275,7 +279,7 @@ export function makeConnection(core: Core, options: ClientOptions, transport: Tr
     isUp,
     send,
     dispatch,
-    lose,
+    lose: breakOff,
     setActivity(activity) {
       if (isUp() && activity !== info.activity) send({ op: "activity", activity });
       show({ activity });

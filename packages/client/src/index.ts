@@ -22,7 +22,23 @@ export { undoHistory, type UndoHistory, type UndoInfo, type UndoOptions } from "
 export type { Gap, SubscriptionInfo } from "./subscription.js";
 export type { Typing, Typist } from "./typing.js";
 export type { Lifecycle, LifecycleEvents } from "./lifecycle.js";
-export type { Link, LinkEvents, Transport } from "./transport.js";
+export type { Link, LinkEvents, PassedOver, Transport, TransportInfo } from "./transport.js";
+export {
+  chooseTransport,
+  requirementsOf,
+  type TransportChoice,
+  type TransportEnvironment,
+  type TransportName,
+  type TransportRequirements,
+  type TransportWarning,
+  type TransportWarningCode,
+} from "./choose-transport.js";
+export { adaptiveTransport, type AdaptiveTransportOptions } from "./transports/adaptive.js";
+export type { AdaptiveTransport, TransportMemory, TransportSource } from "./adaptive/adaptive-transport.js";
+export type { NetworkWatch } from "./adaptive/adaptive-link.js";
+export type { AdaptiveNumbers } from "./adaptive/experience.js";
+export type { Attention, AttentionLevel } from "./adaptive/attention.js";
+export type { PollIntervals } from "./adaptive/poll-pace.js";
 export type { HeldSession, SessionStorage, StorageChange, StoredIdentity, StoredPublish, StoredSession, StoredState } from "./storage.js";
 export type { ClientStorage } from "./session-home.js";
 export { storedSessions } from "./stored-session.js";
@@ -30,4 +46,5 @@ export { makeSessionRecord, type SessionRecord } from "./session-record.js";
 export { indexedDbStorage, type IndexedDbStorageOptions } from "./indexed-db-storage.js";
 export { memoryStorage, type MemoryStorage, type MemoryStorageOptions } from "./memory-storage.js";
 export { browserEnvironment, browserLifecycle, type TabMemory } from "./browser-environment.js";
+export type { ByteStream, Fetch, FetchInit, FetchResponse } from "./transports/http/fetch.js";
 export { webSocketTransport, type WebSocketLike, type WebSocketTransportOptions } from "./transports/websocket.js";

@@ -8,9 +8,9 @@ import type { SessionHome } from "./session-home.js";
 export interface Session {
   secret: string;
   /** How others see it; known from the first welcome on. */
-  publicId: string | undefined;
+  publicId?: string | undefined;
   /** The user of the last welcome. */
-  user: string | undefined;
+  user?: string | undefined;
   /** The largest message that the server takes. */
   messageBytesMax: number;
   /** The highest *n* that was given out, by channel. */
@@ -20,7 +20,7 @@ export interface Session {
 }
 
 export function makeSession(): Session {
-  return { secret: "", publicId: undefined, user: undefined, messageBytesMax: MESSAGE_BYTES_MAX, counts: new Map() };
+  return { secret: "", messageBytesMax: MESSAGE_BYTES_MAX, counts: new Map() };
 }
 
 /** Makes it one that no server knows. */

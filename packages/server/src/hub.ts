@@ -1,7 +1,9 @@
 import { Channels } from "./channels/channels.js";
 import { Commands } from "./commands/commands.js";
 import { Connection, type ConnectionMetadata } from "./connections/connection.js";
-import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "./connections/transport.js";
+import type { HandshakeRequest, ServerTransport } from "./connections/transport.js";
+import { HttpLinks } from "./http/links/http-links.js";
+import { Readers } from "./http/readers.js";
 import { Drain, type DrainOptions } from "./lifecycle/drain.js";
 import { HelloGate } from "./lifecycle/hello-gate.js";
 import { LoopLag } from "./lifecycle/loop-lag.js";
@@ -20,6 +22,8 @@ const SWEEP_MS = 1_000;
 /** All connections of one node, and what looks after them. */
 export class Hub {
   readonly node: NodeState;
+  /** Those of its connections that come over HTTP. */
+  readonly links: HttpLinks;
   #cancelSweep = (): void => {};
   #headsCheckedAt: number;
   readonly #drain: Drain;
@@ -33,7 +37,8 @@ export class Hub {
     const { environment, bounds, brokerWatch, bus, nodes, lease, log, guards } = services;
     const connections = new Set<Connection>();
     const hellos = new HelloGate({ environment, bounds });
-    this.#drain = new Drain(connections, environment);
+    const readers = new Readers(bounds);
+    this.#drain = new Drain([connections, readers], environment);
     const sessions = new Sessions();
     const channels = new Channels(services, sessions);
     const random = (): number => environment.random();
@@ -46,11 +51,13 @@ export class Hub {
       readiness,
       channels,
       sessions,
+      readers,
       claims: new SessionClaims({ environment, bounds, bus, nodes, sessions, guards }),
       forwarder: new Forwarder(services),
-      commands: new Commands(services, sessions, readiness.starting("the log of commands")),
+      commands: new Commands(services, { sessions, readers }, readiness.starting("the log of commands")),
       publishers: new Publishers(services, channels),
     };
+    this.links = new HttpLinks(this.node, (transport, request) => this.accept(transport, request));
     this.#headsCheckedAt = this.#startedAt = environment.elapsed();
     this.#scheduleSweep();
     services.nodes.start();
@@ -72,7 +79,7 @@ export class Hub {
   }
 
   /** Takes over a connection of a transport. */
-  accept(transport: ServerTransport, request?: HandshakeRequest): ConnectionEvents {
+  accept(transport: ServerTransport, request?: HandshakeRequest): Connection {
     const connection = new Connection({ ordinal: this.#acceptedCount++, node: this.node, transport, request });
     const refusal = this.node.readiness.refusal();
     this.node.connections.add(connection);
@@ -97,6 +104,7 @@ export class Hub {
   async close(): Promise<void> {
     this.#cancelSweep();
     await this.#drain.hurry();
+    this.links.close();
     this.node.forwarder.close();
     await this.node.channels.close();
     await this.node.commands.close();
@@ -119,9 +127,8 @@ export class Hub {
     const { environment, bounds, brokerWatch, guards } = this.node.services;
     const now = environment.elapsed();
     this.#lag.note(now - this.#sweepDueAt);
-    // Silence is counted in sweeps: a loop that stands still hears nothing, and does not sweep either.
-    const silentSweepsMax = Math.ceil(bounds.silenceMsMax / SWEEP_MS);
-    for (const connection of this.node.connections) connection.sweep(now, silentSweepsMax);
+    for (const connection of this.node.connections) connection.sweep(now, SWEEP_MS);
+    this.node.readers.sweep(now);
     this.node.channels.closeIdle();
     this.node.publishers.sweep();
     this.node.hellos.sweep(now);

@@ -17,7 +17,10 @@ export type {
   User,
 } from "./handlers.js";
 export type { AttachOptions } from "./transports/websocket.js";
-export type { HealthPaths } from "./transports/health.js";
+export type { Origins } from "./http/cross-origin.js";
+export type { HttpAnswer, HttpExchange, HttpHead, HttpHeaders, HttpListener, HttpRequest, HttpService } from "./http/exchange.js";
+export type { HealthPaths } from "./http/health.js";
+export type { HttpOptions, HttpServiceOptions } from "./http/service.js";
 export type { ConnectionMetadata } from "./connections/connection.js";
 export type { NodeInfo } from "./bus/nodes.js";
 export type { SignalTarget, Target } from "./target.js";

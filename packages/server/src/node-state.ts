@@ -1,6 +1,7 @@
 import type { Channels } from "./channels/channels.js";
 import type { Commands } from "./commands/commands.js";
 import type { Connection } from "./connections/connection.js";
+import type { Readers } from "./http/readers.js";
 import type { HelloGate } from "./lifecycle/hello-gate.js";
 import type { ReadinessWatch } from "./lifecycle/readiness.js";
 import type { Authenticator } from "./policy/admission.js";
@@ -21,6 +22,8 @@ export interface NodeState {
   readonly readiness: ReadinessWatch;
   readonly channels: Channels;
   readonly sessions: Sessions;
+  /** Who waits for events, or streams them, over HTTP. */
+  readonly readers: Readers;
   /** Which sessions have opened at which node last. */
   readonly claims: SessionClaims;
   /** Brings what comes with a session token to the connection that it names. */

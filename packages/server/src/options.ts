@@ -101,8 +101,26 @@ export const defaultBounds = {
   forwardTimeoutMs: 2_000,
   /** How many such messages may wait at once; `UNAVAILABLE` beyond. */
   forwardsMax: 1_024,
+  /** How many polls for connections at other nodes, and of other nodes here, may wait at once; `UNAVAILABLE` beyond. */
+  pollsForwardedMax: 10_000,
   /** How many events apart the snapshots of a channel with state are. */
   snapshotEvery: 500,
+  /** How many requests over HTTP may be under way at once, those included that wait or stream; `UNAVAILABLE` beyond. */
+  httpRequestsMax: 20_000,
+  /** How many of them may wait for events or stream them; `UNAVAILABLE` beyond. */
+  httpReadersMax: 10_000,
+  /** How many connections may be links over HTTP; `UNAVAILABLE` beyond. Fewer than `httpRequestsMax`: each holds a request, and sends others. */
+  httpLinksMax: 8_000,
+  /** How many bytes of bodies that come and of answers that leave all requests together may hold, streams left out; `UNAVAILABLE` beyond. */
+  httpBytesMax: 64 * 1024 * 1024,
+  /** How long the body of a request may take to come, and how long its client may take nothing of the answer. */
+  httpTimeoutMs: 10_000,
+  /** How long a request may wait for events at most. */
+  httpWaitMsMax: 60_000,
+  /** After how much silence a stream over HTTP says that it is there: less than proxies cut. */
+  httpHeartbeatMs: 15_000,
+  /** How long a ticket, the cookie by which a page's own `EventSource` is authenticated, is good. */
+  ticketMs: 3_600_000,
 };
 
 export type Bounds = typeof defaultBounds;
@@ -160,7 +178,7 @@ export interface ServerOptions<C extends Contract = Contract, U extends User = U
 }
 
 /** Bounds that are timers, or that the client is told: neither knows an endless one. */
-const FINITE = ["presenceGraceMs", "presenceCompleteMs", "nodeHeartbeatMs", "nodeSilenceMsMax", "heartbeatIntervalMs", "heartbeatTimeoutMs", "messageBytesMax"] as const;
+const FINITE = ["presenceGraceMs", "presenceCompleteMs", "nodeHeartbeatMs", "nodeSilenceMsMax", "heartbeatIntervalMs", "heartbeatTimeoutMs", "messageBytesMax", "httpTimeoutMs", "ticketMs"] as const;
 /** What a timer can wait for at most. Node takes anything longer for a millisecond. */
 const DELAY_MS_MAX = 2_147_483_647;
 

@@ -25,6 +25,10 @@ import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "./conn
 import { Turn } from "./connections/turn.js";
 import { consoleLog } from "./console-log.js";
 import type { UntypedCall, UntypedHandlers, User } from "./handlers.js";
+import type { HttpService } from "./http/exchange.js";
+import { HealthService } from "./http/health.js";
+import { httpService, type HttpServiceOptions } from "./http/service.js";
+import { Tickets } from "./http/tickets.js";
 import { Hub } from "./hub.js";
 import type { DrainOptions } from "./lifecycle/drain.js";
 import type { Health, Readiness } from "./lifecycle/readiness.js";
@@ -38,7 +42,7 @@ import type { Services } from "./services.js";
 import { SessionTokens } from "./sessions/session-token.js";
 import { SignalRelay } from "./signals/signal-relay.js";
 import type { SignalTarget, Target } from "./target.js";
-import { attachHealth } from "./transports/health.js";
+import { attachHttp } from "./transports/http.js";
 import { attachWebSocket, type AttachOptions } from "./transports/websocket.js";
 
 export interface PublishOptions {
@@ -112,6 +116,8 @@ export interface ServerStats {
   readonly sessions: number;
   readonly channels: number;
   readonly subscriptions: number;
+  /** How many requests over HTTP wait for events, or stream them. */
+  readonly httpReaders: number;
   /** What waits to be sent, to all connections together. */
   readonly outboxBytes: number;
   /** How many events the reducers threw at. */
@@ -124,10 +130,12 @@ export interface ServerStats {
 
 export interface Server<C extends Contract = Contract> {
   /**
-   * Serves WebSockets at `path` of an HTTP server, and how this node is at `/healthz` and `/readyz`, beside what it serves already: whoever listens to its
-   * requests should do so before. Works with whatever ends in `node:http`.
+   * Serves WebSockets at `path` of an HTTP server, channels over HTTP below `/v1`, and how this node is at `/healthz` and `/readyz`, beside what it serves
+   * already: whoever listens to its requests should do so before. Works with whatever ends in `node:http`.
    */
   attach(http: HttpServer, options?: AttachOptions): void;
+  /** Serves over HTTP what {@link attach} does, for a host that is not `node:http`, or a test: it hands over requests, and carries the answers. */
+  http(options?: HttpServiceOptions): HttpService;
   /** Takes over a connection of any transport. @param request what opened it, over HTTP: for `authenticate` */
   accept(transport: ServerTransport, request?: HandshakeRequest): ConnectionEvents;
   /** The channel of a pattern. @throws TuttiError `CHANNEL_INVALID` */
@@ -196,14 +204,19 @@ export function createServer<const C extends Contract = UntypedContract, U exten
     guards,
   };
   const hub = new Hub(services, new Authenticator(options.authenticate, environment, log));
+  const tickets = new Tickets({ environment, keys: options.sessionKeys, ageMsMax: bounds.ticketMs });
   const detach: (() => void)[] = [];
 
   return {
     attach(http, attachOptions = {}) {
-      const { health = {} } = attachOptions;
+      const { health = {}, http: resource = {}, origins } = attachOptions;
       detach.push(attachWebSocket(http, hub, attachOptions));
-      if (health !== false) detach.push(attachHealth(http, hub, health));
+      const served: HttpService[] = [];
+      if (health !== false) served.push(new HealthService(hub, health));
+      if (resource !== false) served.push(httpService({ hub, tickets }, { ...resource, origins }));
+      if (served.length > 0) detach.push(attachHttp(http, served, bounds));
     },
+    http: (httpOptions = {}) => httpService({ hub, tickets }, httpOptions),
     accept: (transport, request) => hub.accept(transport, request),
     channel(pattern, params) {
       // The handle checks types by the contract at run time; here they are checked at compile time.
@@ -237,6 +250,7 @@ function statsOf(hub: Hub): ServerStats {
     sessions: hub.node.sessions.size,
     channels: hub.node.channels.size,
     subscriptions,
+    httpReaders: hub.node.readers.size,
     outboxBytes: hub.outboxBytes,
     reducerErrors,
     publishers: hub.node.publishers.size,

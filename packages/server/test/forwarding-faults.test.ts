@@ -30,11 +30,11 @@ async function holding(seed: number, faults: Partial<BrokerFaults> = {}) {
   await world.clock.advance(2_000);
   broker.faults = { ...calmBroker, ...faults };
   const taken: number[] = [];
-  owner.forwarder.hold(place, { receive: (message) => void taken.push(Number(message)) });
+  owner.forwarder.hold(place, { receive: ({ text }) => void taken.push(Number(text)), poll: () => {} });
   const token = owner.tokens.issue(place);
   const outcomes: string[] = [];
   const forward = (index: number): void => {
-    other.forwarder.forward(token, `${index}`).then(
+    other.forwarder.forward(token, { number: 1, text: `${index}` }).then(
       () => (outcomes[index] = "taken"),
       (error: unknown) => (outcomes[index] = error instanceof TuttiError ? error.code : "no TuttiError"),
     );

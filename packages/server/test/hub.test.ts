@@ -245,6 +245,6 @@ describe("drain", () => {
     await world.settle();
     expect(world.environment.timerCount).toBe(0);
     expect(world.broker.listenerCount).toBe(0);
-    expect(world.server.stats()).toEqual({ nodes: 1, connections: 0, sessions: 0, channels: 0, subscriptions: 0, outboxBytes: 0, reducerErrors: 0, publishers: 0, prepared: 0 });
+    expect(world.server.stats()).toEqual({ nodes: 1, connections: 0, sessions: 0, channels: 0, subscriptions: 0, httpReaders: 0, outboxBytes: 0, reducerErrors: 0, publishers: 0, prepared: 0 });
   });
 });

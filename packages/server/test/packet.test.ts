@@ -26,6 +26,18 @@ describe("a packet", () => {
     expect([json.count(), msgpack.count()]).toEqual([1, 1]);
   });
 
+  it("LNK-5: is framed once for each framing in use, in whatever order they come", () => {
+    const framing = (name: string) => {
+      let count = 0;
+      return { frame: (data: unknown) => ({ name, count: ++count, data }), count: () => count };
+    };
+    const [socket, sse, lines] = [framing("socket"), framing("sse"), framing("lines")];
+    const packet = new Packet("{}");
+    for (const { frame } of [socket, sse, lines, sse, socket, lines]) expect(packet.framed(frame)).toMatchObject({ count: 1, data: "{}" });
+    expect([socket, sse, lines].map(({ frame }) => packet.framed(frame).name)).toEqual(["socket", "sse", "lines"]);
+    expect([socket.count(), sse.count(), lines.count()]).toEqual([1, 1, 1]);
+  });
+
   it("FAN-1: weighs what it takes on the wire, as text and as bytes", () => {
     expect(new Packet("é日😀").bytes).toBe(9);
     expect(new Packet(Uint8Array.of(1, 2, 3)).bytes).toBe(3);

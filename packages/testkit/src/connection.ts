@@ -5,6 +5,7 @@ import type { SimulatedClock } from "./clock.js";
 import { Lane, network, type LinkConditions } from "./lane.js";
 import type { Participant } from "./participant.js";
 import type { RandomStream } from "./random.js";
+import type { SimulatedWay } from "./simulated-way.js";
 
 const ABNORMAL_CLOSE = 1006;
 const GOING_AWAY = 1001;
@@ -40,7 +41,7 @@ function textOf(data: Encoded): string {
  * One simulated connection, with a client's link at one end and a server's transport at the other. What the ends encode is what passes.
  * Faults are done to it by its methods; a connection that was cut or lost never recovers, as in real life.
  */
-export class SimulatedConnection {
+export class SimulatedConnection implements SimulatedWay {
   readonly name: string;
   readonly link: Link;
   readonly #setup: ConnectionSetup;

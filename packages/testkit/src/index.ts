@@ -1,4 +1,5 @@
 export { boundBroker } from "./bound-broker.js";
+export { CarriedExchange, CarriedResponse, type Carrier } from "./carried-exchange.js";
 export type { LinkCut } from "./broker-link.js";
 export { brokerContractSuite } from "./broker-contract.js";
 export type { BrokerUnderTest, Expectation, TestFramework } from "./broker-contract-tools.js";
@@ -7,10 +8,12 @@ export { SimulatedConnection, type MessageFate } from "./connection.js";
 export { faultProxy, type FaultProxy, type FaultProxyOptions, type ProxyConditions } from "./fault-proxy.js";
 export type { LinkConditions } from "./lane.js";
 export { SimulatedLifecycle } from "./lifecycle.js";
+export { MemoryHttp, type RequestFate } from "./memory-http.js";
 export { MemoryLink } from "./memory-link.js";
 export { SimulatedNetwork, type Accept, type Reach } from "./network.js";
 export { Participant, type ClockSkew } from "./participant.js";
 export { RandomStream } from "./random.js";
+export type { SimulatedWay } from "./simulated-way.js";
 export { SimulatedBroker, calmBroker, type BrokerFaults, type Landing, type SimulatedBrokerOptions } from "./simulated-broker.js";
 export { SimulatedStorage, calmStorage, type SimulatedStorageOptions, type StorageConditions, type StoragePromises } from "./simulated-storage.js";
 export { Trace } from "./trace.js";

@@ -70,6 +70,17 @@ export class FakeLink implements Link {
     this.#events.closed(closeCodeOf(code) ?? 1006, "");
   }
 
+  /** The link ends with a close code and without a word. */
+  end(closeCode: number): void {
+    this.status = "closed";
+    this.#events.closed(closeCode, "");
+  }
+
+  /** What was closed says more, as one whose end is under way may. */
+  revive(): void {
+    this.status = "open";
+  }
+
   /** What the client sent with this `op`. */
   of<Op extends ClientFrame["op"]>(op: Op): readonly ClientFrameOf<Op>[] {
     return this.sent.filter((frame): frame is ClientFrameOf<Op> => frame.op === op);

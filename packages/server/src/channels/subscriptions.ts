@@ -3,6 +3,7 @@ import type { Caller } from "../handlers.js";
 import type { NodeState } from "../node-state.js";
 import type { ChannelPolicy } from "../policy/policy.js";
 import type { Presence } from "../presence/presence.js";
+import { permitReading } from "./permission.js";
 import type { StartFrom } from "./replay.js";
 import { Subscription, type Subscriber } from "./subscription.js";
 
@@ -99,7 +100,7 @@ export class Subscriptions {
   /** Rejects with what ended it, where it does not come to stand. */
   async #start(slot: Slot, policy: ChannelPolicy, request: Request, answer: (start: SubscriptionStart) => void): Promise<void> {
     try {
-      await this.#permit(policy);
+      await permitReading(this.#node, this.#caller, policy);
       const member: unknown = request.member === undefined ? undefined : await this.#validMember(policy, request.member);
       const channel = await this.#node.channels.open(policy);
       const subscription = new Subscription(this.#node.services, channel, this.#subscriber);
@@ -135,25 +136,6 @@ export class Subscriptions {
     } finally {
       void subscription.run();
     }
-  }
-
-  async #permit(policy: ChannelPolicy): Promise<void> {
-    // Who is revoked while this node does not hear of it is not to be let in on an older permission.
-    const { loading } = this.#node.commands;
-    if (loading !== undefined) await loading;
-    await policy.assertExists();
-    if (this.#isInvited(policy)) return;
-    try {
-      await policy.assertAllowed(this.#caller, "subscribe");
-    } catch (error) {
-      // The application may have put the session in while it was asked.
-      if (!this.#isInvited(policy)) throw error;
-    }
-  }
-
-  /** Whether the application itself put the session in: nobody is asked for permission. */
-  #isInvited({ name }: ChannelPolicy): boolean {
-    return this.#node.commands.memberships.has(this.#caller.session, this.#caller.user?.id, name);
   }
 
   async #changePresence(slot: Slot, channel: string, member: unknown): Promise<void> {

@@ -1,6 +1,7 @@
 import { TuttiError, type LastSeen } from "@tutti/protocol";
 import type { BusMessage, Sender } from "../bus/bus-messages.js";
 import type { Services } from "../services.js";
+import type { Readers } from "../http/readers.js";
 import type { Sessions } from "../sessions/sessions.js";
 import type { Target } from "../target.js";
 import { CommandAnswers } from "./command-answers.js";
@@ -15,6 +16,12 @@ const ASKING_MAX = 256;
 
 type EvictionCode = CommandOf<"evict">["code"];
 
+/** Whom commands are about. */
+interface CommandTargets {
+  readonly sessions: Sessions;
+  readonly readers: Readers;
+}
+
 /**
  * What the application does to people, at every node: whom it puts in, takes out and sends away, and what it closes. Commands are logged, so that all
  * nodes take them in one order, whatever the bus loses, and a node that starts later knows what stands. What ends something ends it here at once, and
@@ -25,6 +32,7 @@ type EvictionCode = CommandOf<"evict">["code"];
 export class Commands {
   readonly #services: Services;
   readonly #sessions: Sessions;
+  readonly #readers: Readers;
   readonly #state: CommandState;
   readonly #log: CommandLog;
   readonly #lease: LeaseKeeper;
@@ -35,9 +43,10 @@ export class Commands {
   readonly #asking = new Map<string, LastSeen>();
 
   /** @param ready is called when this node knows what stands */
-  constructor(services: Services, sessions: Sessions, ready: () => void) {
+  constructor(services: Services, { sessions, readers }: CommandTargets, ready: () => void) {
     this.#services = services;
     this.#sessions = sessions;
+    this.#readers = readers;
     this.#state = new CommandState(services.policy);
     this.#log = new CommandLog(services, this.#state, {
       taken: (command) => {
@@ -143,10 +152,10 @@ export class Commands {
         return this.#evict(command);
       case "disconnect":
         for (const connection of this.#sessions.of(command.target)) connection.fail(new TuttiError("KICKED", { message: command.reason }), "leave");
+        for (const reader of this.#readers.of(command.target)) reader.fail(new TuttiError("KICKED", { message: command.reason }));
         return;
       case "close":
-        for (const { requests } of this.#sessions.all()) requests?.evict(command.channel, new TuttiError("ROOM_NOT_FOUND", { message: `${command.channel} was closed` }));
-        return;
+        return this.#close(command);
       case "enter":
       case "leave":
       case "strike":
@@ -168,6 +177,13 @@ export class Commands {
   #evict({ channel, target, code, reason }: CommandOf<"evict">): void {
     const error = new TuttiError(code, { message: reason });
     for (const { requests } of this.#sessions.of(target)) requests?.evict(channel, error);
+    for (const reader of this.#readers.of(target)) reader.evict(channel, error);
+  }
+
+  #close({ channel }: CommandOf<"close">): void {
+    const error = new TuttiError("ROOM_NOT_FOUND", { message: `${channel} was closed` });
+    for (const { requests } of this.#sessions.all()) requests?.evict(channel, error);
+    for (const reader of this.#readers) reader.evict(channel, error);
   }
 
   /** Whoever said hello before this node knew what stands is put in now. */

@@ -22,6 +22,9 @@ import { Outbox } from "./outbox.js";
 import { Packet } from "./packet.js";
 import type { ConnectionEvents, Handshake, HandshakeRequest, ServerTransport } from "./transport.js";
 
+/** How many intervals of its polls a client may be silent. */
+const INTERVALS_MAX = 2.5;
+
 /** What is known of a connection. */
 export interface ConnectionMetadata {
   readonly connection: string;
@@ -185,12 +188,14 @@ export class Connection implements ConnectionEvents, Newcomer, Replier {
   }
 
   /**
-   * Looks after it, once in a while: ends it where nothing has arrived for more than so many sweeps, or where the time for its hello, or that of
-   * its token, is over.
+   * Looks after it, once in `sweepMs`: ends it where nothing has arrived for too long, or where the time for its hello, or that of its token, is over. Silence is
+   * counted in sweeps: a loop that stands still hears nothing, and does not sweep either.
    */
-  sweep(now: number, silentSweepsMax: number): void {
+  sweep(now: number, sweepMs: number): void {
+    const { silenceMsMax } = this.#node.services.bounds;
+    const { pollIntervalMs = 0 } = this.#transport;
     this.#silentSweeps++;
-    if (this.#silentSweeps > silentSweepsMax) this.fail(new TuttiError("HEARTBEAT_TIMEOUT"));
+    if (this.#silentSweeps > Math.ceil(Math.max(silenceMsMax, INTERVALS_MAX * pollIntervalMs) / sweepMs)) this.fail(new TuttiError("HEARTBEAT_TIMEOUT"));
     else if (this.#expiresAt <= now) this.fail(new TuttiError(this.#phase.name === "open" ? "TOKEN_EXPIRED" : "HELLO_TIMEOUT"));
   }
 
@@ -320,7 +325,7 @@ export class Connection implements ConnectionEvents, Newcomer, Replier {
       connection: this.id,
       ...(user !== undefined && { user: user.id }),
       capabilities: admission.capabilities,
-      heartbeat: { intervalMs: bounds.heartbeatIntervalMs, timeoutMs: bounds.heartbeatTimeoutMs },
+      heartbeat: { intervalMs: Math.max(bounds.heartbeatIntervalMs, this.#transport.pollIntervalMs ?? 0), timeoutMs: bounds.heartbeatTimeoutMs },
       limits: { messageBytesMax: bounds.messageBytesMax },
       ...this.#noteExpiry(user?.expiresAt),
       timestamp: environment.now(),

@@ -2,6 +2,9 @@ import type { Packet } from "./packet.js";
 import type { ServerTransport } from "./transport.js";
 import type { Writer } from "./writer-line.js";
 
+/** What an outbox needs of a transport. */
+export type Sink = Pick<ServerTransport, "bufferedBytes" | "send">;
+
 /** Shared by all outboxes with nothing in them, and never changed. */
 const NONE: Packet[] = [];
 
@@ -11,7 +14,7 @@ const NONE: Packet[] = [];
  */
 export class Outbox implements Writer {
   isInLine = false;
-  readonly #transport: ServerTransport;
+  readonly #transport: Sink;
   readonly #bytesMax: number;
   #packets = NONE;
   #bytes = 0;
@@ -19,7 +22,7 @@ export class Outbox implements Writer {
   #isHeld = false;
   #waiting: (() => void)[] | undefined;
 
-  constructor(transport: ServerTransport, bytesMax: number) {
+  constructor(transport: Sink, bytesMax: number) {
     this.#transport = transport;
     this.#bytesMax = bytesMax;
   }

@@ -9,6 +9,8 @@ export interface ServerTransport {
   readonly remoteAddress: string;
   /** What both ends agreed to speak; JSON, where they were not asked. */
   readonly codec?: Codec;
+  /** How long its client may let pass between two signs of life because it only polls, in milliseconds; without it, heartbeats say. */
+  readonly pollIntervalMs?: number;
   /** What was sent and has not left this process yet, in bytes. */
   readonly bufferedBytes: number;
   /** Sends messages, in order, with as few system calls as it can. Never throws; what cannot be sent is lost with the connection. */

@@ -1,5 +1,4 @@
 import { TuttiError, type Environment } from "@tutti/protocol";
-import type { Connection } from "../connections/connection.js";
 import { assertDelay } from "../options.js";
 
 const STEP_MS = 20;
@@ -21,9 +20,21 @@ export interface DrainOptions {
   readonly noticeMs?: number;
 }
 
+/** Who has to go when a node takes leave: a connection, or a request that is held. */
+export interface Guest {
+  /** What it asks for; `undefined` before it was welcomed. */
+  readonly requests: { readonly isIdle: boolean } | undefined;
+  fail(error: TuttiError): void;
+}
+
+/** Guests of one kind. */
+export interface Guests extends Iterable<Guest> {
+  readonly size: number;
+}
+
 /** The last things that a node does: no connection comes any more, and those that are there go, answered, and not all at the same moment. */
 export class Drain {
-  readonly #connections: ReadonlySet<Connection>;
+  readonly #kinds: readonly Guests[];
   readonly #environment: Environment;
   #done: Promise<void> | undefined;
   #withinMs = 0;
@@ -32,8 +43,8 @@ export class Drain {
   #settlingSince: number | undefined;
   #wake = (): void => {};
 
-  constructor(connections: ReadonlySet<Connection>, environment: Environment) {
-    this.#connections = connections;
+  constructor(kinds: readonly Guests[], environment: Environment) {
+    this.#kinds = kinds;
     this.#environment = environment;
   }
 
@@ -62,9 +73,9 @@ export class Drain {
     this.#withinMs = withinMs;
     if (noticeMs > 0) await this.#pause(noticeMs);
     this.#closingSince = this.#environment.elapsed();
-    for (const connection of this.#connections) if (connection.requests === undefined) this.#close(connection);
-    const total = this.#connections.size;
-    for (this.#closeSome(total); this.#connections.size > 0; this.#closeSome(total)) await this.#pause(STEP_MS);
+    for (const guest of this.#guests()) if (guest.requests === undefined) this.#close(guest);
+    const total = this.#size;
+    for (this.#closeSome(total); this.#size > 0; this.#closeSome(total)) await this.#pause(STEP_MS);
   }
 
   /** Closes those whose time has come, by how many of all are gone already. Who waits for an answer lets others go first. */
@@ -72,19 +83,27 @@ export class Drain {
     const now = this.#environment.elapsed();
     const isPatient = now - (this.#settlingSince ?? now) < SETTLE_MS_MAX;
     const due = Math.ceil((total * (now - this.#closingSince + STEP_MS)) / this.#withinMs);
-    let count = Math.max(CLOSED_A_STEP_MIN, due - (total - this.#connections.size));
-    for (const connection of this.#connections) {
+    let count = Math.max(CLOSED_A_STEP_MIN, due - (total - this.#size));
+    for (const guest of this.#guests()) {
       if (count <= 0) return;
-      if (isPatient && connection.requests?.isIdle === false) continue;
-      this.#close(connection);
+      if (isPatient && guest.requests?.isIdle === false) continue;
+      this.#close(guest);
       count--;
     }
     this.#settlingSince ??= now;
   }
 
-  #close(connection: Connection): void {
+  get #size(): number {
+    return this.#kinds.reduce((size, kind) => size + kind.size, 0);
+  }
+
+  *#guests(): Iterable<Guest> {
+    for (const kind of this.#kinds) yield* kind;
+  }
+
+  #close(guest: Guest): void {
     const retryAfterMs = Math.floor(this.#environment.random() * Math.min(this.#withinMs, COME_BACK_MS));
-    connection.fail(new TuttiError("SERVER_DRAINING", { message: "the server is about to stop", retryAfterMs }));
+    guest.fail(new TuttiError("SERVER_DRAINING", { message: "the server is about to stop", retryAfterMs }));
   }
 
   #pause(delayMs: number): Promise<void> {

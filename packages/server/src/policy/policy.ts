@@ -54,6 +54,10 @@ export class Policy {
     }
   }
 
+  get contract(): Contract | undefined {
+    return this.#contract;
+  }
+
   /** The policy of a channel, whether the channel exists or not. @throws TuttiError `CHANNEL_INVALID`; `ROOM_NOT_FOUND` where no pattern matches */
   channel(name: string): ChannelPolicy {
     assertChannelName(name);

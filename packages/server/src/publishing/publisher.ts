@@ -244,7 +244,7 @@ export class Publisher {
       const { epoch, seq } = published.position;
       const page = await this.#services.broker.read(this.#policy.name, { epoch, seq: seq - 1 }, { countMax: 1 });
       const event = page.outcome === "page" ? page.run.events[0] : undefined;
-      const isReplaced = event?.eventId === published.eventId && !isSame(event.payload, frame.payload);
+      const isReplaced = event?.eventId === published.eventId && !isSamePayload(event.payload, frame.payload);
       reply.succeed({ ...published, ...(isReplaced && { payload: event.payload }) });
     } catch (error) {
       reply.fail(this.#told(error, job));
@@ -257,7 +257,7 @@ export class Publisher {
 }
 
 /** Whether two payloads travel as the same text. */
-function isSame(one: unknown, other: unknown): boolean {
+export function isSamePayload(one: unknown, other: unknown): boolean {
   const [first, second] = [one, other].map((payload) => jsonCodec.encode([{ payload }], SERVER_DEPTH_MAX));
   return first === second;
 }

@@ -1,4 +1,4 @@
-import { TuttiError, count, optional, record, text, wireErrorOf, type Environment, type Shape, type ValueOf } from "@tutti/protocol";
+import { TuttiError, count, oneField, optional, record, text, wireErrorOf, type Cancel, type Environment, type ValueOf } from "@tutti/protocol";
 import type { Sender } from "../bus/bus-messages.js";
 import type { Bus } from "../bus/bus.js";
 import type { Nodes } from "../bus/nodes.js";
@@ -7,53 +7,71 @@ import type { Log } from "../log.js";
 import type { Bounds } from "../options.js";
 import type { SessionToken, SessionTokens } from "./session-token.js";
 
-/** What a client sends to a connection that is not its own socket. */
-export type UplinkMessage = string | Uint8Array;
-
-/** Where a held connection takes what its client sends by other requests. */
-export interface SessionUplink {
-  /** Takes a message; resolves when the next one may come. @throws TuttiError which reaches who sent it */
-  receive(message: UplinkMessage): Promise<void> | void;
-}
-
 /** Of how many nodes it is remembered what they forwarded last. */
 const SENDERS_MAX = 1_024;
+/** Texts between nodes are bounded in bytes, where they are taken. */
+const CHARACTERS_MAX = Number.MAX_SAFE_INTEGER;
 
-const uplinkMessage: Shape<UplinkMessage> = {
-  kind: "message",
-  read: (value, field) => {
-    if (typeof value === "string" || value instanceof Uint8Array) return value;
-    throw new TuttiError("FRAME_INVALID", { message: `${field} is neither text nor bytes`, field });
-  },
-};
+/** `number`: the client counts 1, 2, 3 … `text`: one message a line. */
+const uplink = record({ number: count, text: text(CHARACTERS_MAX) });
+/** `after`: the number of the last answer that the client has. */
+const poll = record({ after: count, waitMs: count });
 
-/** What nodes tell each other to hand a message over. Each node numbers what it forwards, in its order. */
+/** What a client sends to a connection that is not its own socket. */
+export type UplinkMessages = ValueOf<typeof uplink>;
+/** A client asks what there is for it. */
+export type Poll = ValueOf<typeof poll>;
+
+/** Who waits for what a poll brings. One of both is called, once. */
+export interface PollAnswer {
+  answer(body: string): void;
+  refuse(error: TuttiError): void;
+}
+
+/** Where a held connection takes what its client asks by other requests. */
+export interface SessionUplink {
+  /** Takes messages; resolves when the next ones may come. @throws TuttiError which reaches who sent them */
+  receive(messages: UplinkMessages): Promise<void> | void;
+  /** Answers when there is something, or at its time. @throws TuttiError which reaches who asked */
+  poll(poll: Poll, answer: PollAnswer): void;
+}
+
+/** What nodes tell each other to hand a request over. Each node numbers what it forwards, in its order. */
 export const forwardShapes = {
-  "session:forward": record({ number: count, session: text(64, 1), ordinal: count, message: uplinkMessage }),
-  "session:forwarded": record({ number: count, error: optional(record({ code: text(64, 1), message: text(1_024) })) }),
+  "session:forward": record({ number: count, session: text(64, 1), ordinal: count, request: oneField({ uplink, poll }) }),
+  "session:forwarded": record({
+    number: count,
+    /** What a poll brought. */
+    body: optional(text(CHARACTERS_MAX)),
+    error: optional(record({ code: text(64, 1), message: text(1_024) })),
+  }),
 };
 
 type Forward = ValueOf<(typeof forwardShapes)["session:forward"]>;
 type Forwarded = ValueOf<(typeof forwardShapes)["session:forwarded"]>;
+type Request = Forward["request"];
+type Kind = "uplink" | "poll";
 type Place = Pick<SessionToken, "session" | "ordinal">;
 
 /** Somebody who waits for the answer of another node. */
 interface Waiting {
   readonly node: string;
-  readonly settle: (error?: TuttiError) => void;
+  readonly kind: Kind;
+  readonly answer: PollAnswer;
+  readonly cancelTimeout: Cancel;
 }
 
 interface ForwarderParts {
   readonly environment: Environment;
-  readonly bounds: Pick<Bounds, "forwardTimeoutMs" | "forwardsMax" | "messageBytesMax">;
+  readonly bounds: Pick<Bounds, "forwardTimeoutMs" | "forwardsMax" | "pollsForwardedMax" | "messageBytesMax">;
   readonly bus: Bus;
   readonly log: Log;
-  readonly nodes: Pick<Nodes, "hear" | "has">;
+  readonly nodes: Pick<Nodes, "hear" | "has" | "watch">;
   readonly tokens: Pick<SessionTokens, "verify" | "isShared">;
 }
 
 /**
- * Brings what a client sends by a request of its own to the connection that holds its session, at whichever node that is: so no transport needs
+ * Brings what a client asks by a request of its own to the connection that holds its session, at whichever node that is: so no transport needs
  * its requests to arrive at one node.
  */
 export class Forwarder {
@@ -61,10 +79,13 @@ export class Forwarder {
   /** The connections of this node that are held, by ordinal. */
   readonly #held = new Map<number, { readonly session: string; readonly uplink: SessionUplink }>();
   readonly #waiting = new Map<number, Waiting>();
+  /** How many of those that wait are of a kind. */
+  readonly #waitingOf: Record<Kind, number> = { uplink: 0, poll: 0 };
+  /** How many requests of other nodes wait here. */
+  readonly #takingOf: Record<Kind, number> = { uplink: 0, poll: 0 };
   /** The last number that each node forwarded here, those heard last at the end. */
   readonly #lastNumbers = new Map<string, number>();
   #number = 0;
-  #takingCount = 0;
   #hasWarned = false;
 
   constructor(parts: ForwarderParts) {
@@ -73,17 +94,18 @@ export class Forwarder {
       if (message.kind === "session:forward") this.#take(message, sender);
       else if (message.kind === "session:forwarded") this.#answered(message, sender);
     });
+    parts.nodes.watch(({ type, node }) => type === "gone" && this.#giveUp(({ node: asked }) => asked === node.id, "the node of the session is gone"));
   }
 
-  /** How many messages wait for the answer of another node. */
+  /** How many requests wait for the answer of another node. */
   get waitingCount(): number {
     return this.#waiting.size;
   }
 
   /** A connection of this node takes what comes with its token, until what is returned is called. */
-  hold({ session, ordinal }: Place, uplink: SessionUplink): () => void {
+  hold({ session, ordinal }: Place, taker: SessionUplink): () => void {
     this.#warnOfKeys();
-    const held = { session, uplink };
+    const held = { session, uplink: taker };
     this.#held.set(ordinal, held);
     return () => {
       if (this.#held.get(ordinal) === held) this.#held.delete(ordinal);
@@ -91,60 +113,97 @@ export class Forwarder {
   }
 
   /**
-   * Hands a message to the connection that the token names, and resolves when that has taken it. Messages for one connection are handed over in
+   * Hands messages to the connection that the token names, and resolves when that has taken them. Those for one connection are handed over in
    * the order of the calls, each once or not at all.
    *
    * @throws (rejects) TuttiError `SESSION_MOVED`: the token is none, the connection is gone, or its node did not answer within `forwardTimeoutMs`,
-   * and then the message may have been taken. `MESSAGE_TOO_LARGE`; `UNAVAILABLE` where `forwardsMax` wait already; as the connection refuses.
+   * and then the messages may have been taken. `MESSAGE_TOO_LARGE`; `UNAVAILABLE` where `forwardsMax` wait already; as the connection refuses.
    */
-  async forward(token: string, message: UplinkMessage): Promise<void> {
-    const { tokens, bus, nodes, bounds } = this.#parts;
+  async forward(token: string, messages: UplinkMessages): Promise<void> {
+    const { tokens, bus } = this.#parts;
     const place = tokens.verify(token);
-    if (Buffer.byteLength(message) > bounds.messageBytesMax) throw new TuttiError("MESSAGE_TOO_LARGE", { message: `messageBytesMax is ${bounds.messageBytesMax}` });
-    if (place.node === bus.node) return this.#handOver(place, message);
-    if (!nodes.has(place.node)) throw moved("the node of the session is not there any more");
-    if (this.#waiting.size >= bounds.forwardsMax) throw new TuttiError("UNAVAILABLE", { message: `forwardsMax is ${bounds.forwardsMax}` });
-    return this.#ask(place, message);
+    this.#assertSize(messages);
+    if (place.node === bus.node) return this.#find(place).receive(messages);
+    const { forwardTimeoutMs } = this.#parts.bounds;
+    return new Promise((resolve, reject) => this.#ask(place, { uplink: messages }, forwardTimeoutMs, { answer: () => resolve(), refuse: reject }));
+  }
+
+  /**
+   * Asks the connection that the token names what there is for its client, which is answered then. A node that does not answer within `forwardTimeoutMs`
+   * more than the poll waits is not there any more.
+   *
+   * @throws TuttiError, here or by `refuse`: `SESSION_MOVED` as in {@link forward}; `UNAVAILABLE` where `pollsForwardedMax` wait already; as the connection refuses
+   */
+  poll(token: string, asked: Poll, answer: PollAnswer): void {
+    const { tokens, bus, bounds } = this.#parts;
+    const place = tokens.verify(token);
+    if (place.node === bus.node) this.#find(place).poll(asked, answer);
+    else this.#ask(place, { poll: asked }, asked.waitMs + bounds.forwardTimeoutMs, answer);
   }
 
   /** Tells those who wait that nobody will answer. */
   close(): void {
-    for (const { settle } of this.#waiting.values()) settle(moved("the node stops"));
+    this.#giveUp(() => true, "the node stops");
   }
 
-  #ask({ node, session, ordinal }: SessionToken, message: UplinkMessage): Promise<void> {
-    const { bus, environment, bounds } = this.#parts;
+  /** @throws TuttiError `SESSION_MOVED`, `UNAVAILABLE` */
+  #ask({ node, session, ordinal }: SessionToken, request: Request, timeoutMs: number, answer: PollAnswer): void {
+    const { bus, nodes, environment } = this.#parts;
+    const kind = kindOf(request);
+    if (!nodes.has(node)) throw moved("the node of the session is not there any more");
+    this.#assertRoom(kind, this.#waitingOf[kind]);
     const number = ++this.#number;
-    return new Promise((resolve, reject) => {
-      const settle = (error?: TuttiError): void => {
-        if (!this.#waiting.delete(number)) return;
-        cancelTimeout();
-        if (error === undefined) resolve();
-        else reject(error);
-      };
-      const cancelTimeout = environment.after(bounds.forwardTimeoutMs, () => settle(moved(`the node of the session did not answer within ${bounds.forwardTimeoutMs} ms`)));
-      this.#waiting.set(number, { node, settle });
-      bus.tell(`node:${node}`, { kind: "session:forward", number, session, ordinal, message });
-    });
+    const cancelTimeout = environment.after(timeoutMs, () => this.#settle(number)?.refuse(moved(`the node of the session did not answer within ${timeoutMs} ms`)));
+    this.#waiting.set(number, { node, kind, answer, cancelTimeout });
+    this.#waitingOf[kind]++;
+    bus.tell(`node:${node}`, { kind: "session:forward", number, session, ordinal, request });
   }
 
-  #answered({ number, error }: Forwarded, sender: Sender): void {
+  /** Who waited for this answer, if somebody still did. */
+  #settle(number: number): PollAnswer | undefined {
     const waiting = this.#waiting.get(number);
-    if (waiting?.node !== sender.node) return;
-    waiting.settle(error === undefined ? undefined : new TuttiError(error.code, { message: error.message }));
+    if (waiting === undefined) return undefined;
+    this.#waiting.delete(number);
+    this.#waitingOf[waiting.kind]--;
+    waiting.cancelTimeout();
+    return waiting.answer;
+  }
+
+  #giveUp(concerns: (waiting: Waiting) => boolean, why: string): void {
+    for (const [number, waiting] of this.#waiting) if (concerns(waiting)) this.#settle(number)?.refuse(moved(why));
+  }
+
+  #answered({ number, body = "", error }: Forwarded, sender: Sender): void {
+    if (this.#waiting.get(number)?.node !== sender.node) return;
+    const waiting = this.#settle(number);
+    if (error === undefined) waiting?.answer(body);
+    else waiting?.refuse(new TuttiError(error.code, { message: error.message }));
   }
 
   /** What another node forwards, unless it came before: a repeat, or one that was overtaken, would be handed over out of its order. */
   #take(forward: Forward, { node }: Sender): void {
-    if (forward.number <= (this.#lastNumbers.get(node) ?? 0)) return;
-    this.#note(node, forward.number);
-    this.#receive(forward).then(
-      () => this.#answer(node, { number: forward.number }),
-      (cause: unknown) => {
-        const { code, message } = wireErrorOf(tuttiError(cause, this.#parts.log, { session: forward.session }));
-        this.#answer(node, { number: forward.number, error: { code, message } });
-      },
-    );
+    const { number, session, ordinal, request } = forward;
+    if (number <= (this.#lastNumbers.get(node) ?? 0)) return;
+    this.#note(node, number);
+    const kind = kindOf(request);
+    const answer = (forwarded: Omit<Forwarded, "number">): void => {
+      this.#takingOf[kind]--;
+      this.#parts.bus.tell(`node:${node}`, { kind: "session:forwarded", number, ...forwarded });
+    };
+    const refuse = (cause: unknown): void => {
+      const { code, message } = wireErrorOf(tuttiError(cause, this.#parts.log, { session }));
+      answer({ error: { code, message } });
+    };
+    this.#takingOf[kind]++;
+    try {
+      // What waits here is bounded for all nodes together: each bounds what it forwards, and there may be many.
+      this.#assertRoom(kind, this.#takingOf[kind] - 1);
+      if ("poll" in request) return this.#find({ session, ordinal }).poll(request.poll, { answer: (body) => answer({ body }), refuse });
+      this.#assertSize(request.uplink);
+      Promise.resolve(this.#find({ session, ordinal }).receive(request.uplink)).then(() => answer({}), refuse);
+    } catch (cause) {
+      refuse(cause);
+    }
   }
 
   /** What is held here can be reached through other nodes only where they can tell its token. */
@@ -155,27 +214,24 @@ export class Forwarder {
     log.warn("session tokens are good at this node alone: give all nodes the same sessionKeys");
   }
 
-  /** What waits here is bounded for all nodes together: each bounds what it forwards, and there may be many. */
-  async #receive({ session, ordinal, message }: Forward): Promise<void> {
-    const { bounds } = this.#parts;
-    if (Buffer.byteLength(message) > bounds.messageBytesMax) throw new TuttiError("MESSAGE_TOO_LARGE", { message: `messageBytesMax is ${bounds.messageBytesMax}` });
-    if (this.#takingCount >= bounds.forwardsMax) throw new TuttiError("UNAVAILABLE", { message: `forwardsMax is ${bounds.forwardsMax}` });
-    this.#takingCount++;
-    try {
-      await this.#handOver({ session, ordinal }, message);
-    } finally {
-      this.#takingCount--;
-    }
+  /** @throws TuttiError `MESSAGE_TOO_LARGE` */
+  #assertSize({ text: messages }: UplinkMessages): void {
+    const { messageBytesMax } = this.#parts.bounds;
+    if (Buffer.byteLength(messages) > messageBytesMax) throw new TuttiError("MESSAGE_TOO_LARGE", { message: `messageBytesMax is ${messageBytesMax}` });
   }
 
-  async #handOver({ session, ordinal }: Place, message: UplinkMessage): Promise<void> {
+  /** @throws TuttiError `UNAVAILABLE` */
+  #assertRoom(kind: Kind, waitingCount: number): void {
+    const bound = kind === "poll" ? "pollsForwardedMax" : "forwardsMax";
+    const countMax = this.#parts.bounds[bound];
+    if (waitingCount >= countMax) throw new TuttiError("UNAVAILABLE", { message: `${bound} is ${countMax}` });
+  }
+
+  /** @throws TuttiError `SESSION_MOVED` */
+  #find({ session, ordinal }: Place): SessionUplink {
     const held = this.#held.get(ordinal);
     if (held?.session !== session) throw moved("the connection of the session is not there any more");
-    await held.uplink.receive(message);
-  }
-
-  #answer(node: string, forwarded: Forwarded): void {
-    this.#parts.bus.tell(`node:${node}`, { kind: "session:forwarded", ...forwarded });
+    return held.uplink;
   }
 
   #note(node: string, number: number): void {
@@ -187,6 +243,10 @@ export class Forwarder {
       return;
     }
   }
+}
+
+function kindOf(request: Request): Kind {
+  return "poll" in request ? "poll" : "uplink";
 }
 
 function moved(message: string): TuttiError {

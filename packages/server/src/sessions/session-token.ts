@@ -1,6 +1,5 @@
-// oxlint-disable-next-line no-restricted-imports -- a signature is the same everywhere: neither clock nor randomness
-import { createHmac, timingSafeEqual } from "node:crypto";
 import { TuttiError, count, record, text, type Environment } from "@tutti/protocol";
+import { assertKeys, isSigned, signatureOf, type Keys } from "./signatures.js";
 
 /** The connection that holds a session, as a client without a socket of its own names it with each request. */
 export interface SessionToken {
@@ -18,12 +17,10 @@ interface SessionTokensParts {
   readonly node: string;
   readonly environment: Environment;
   /** The first signs, all verify; at least one. Without them this process draws one, which no other node has. */
-  readonly keys?: readonly (string | Uint8Array)[] | undefined;
+  readonly keys?: Keys | undefined;
   readonly ageMsMax: number;
 }
 
-/** 256 bits: what is shorter may be guessed. */
-const KEY_BYTES_MIN = 32;
 const TOKEN_CHARACTERS_MAX = 512;
 /** What the key signs here is good for nothing else that may be signed with it. */
 const PURPOSE = "tutti session 1";
@@ -39,15 +36,13 @@ export class SessionTokens {
   readonly isShared: boolean;
   readonly #node: string;
   readonly #environment: Environment;
-  readonly #keys: readonly (string | Uint8Array)[];
+  readonly #keys: Keys;
   readonly #ageMsMax: number;
 
   /** @throws TuttiError `CONTRACT_INVALID` for a key of less than 32 bytes */
   constructor({ node, environment, keys: given, ageMsMax }: SessionTokensParts) {
     const keys = given ?? [`${environment.id()}${environment.id()}`];
-    if (keys.length === 0 || keys.some((key) => Buffer.byteLength(key) < KEY_BYTES_MIN)) {
-      throw new TuttiError("CONTRACT_INVALID", { message: `sessionKeys is not at least one key, each of ${KEY_BYTES_MIN} bytes or more`, field: "sessionKeys" });
-    }
+    assertKeys(keys);
     this.isShared = given !== undefined;
     this.#node = node;
     this.#environment = environment;
@@ -59,7 +54,7 @@ export class SessionTokens {
   issue({ session, ordinal }: Pick<SessionToken, "session" | "ordinal">): string {
     const token: SessionToken = { session, node: this.#node, ordinal, issuedAt: this.#environment.now() };
     const said = Buffer.from(JSON.stringify(token)).toString("base64url");
-    return `${said}.${signatureOf(said, this.#keys[0] ?? "")}`;
+    return `${said}.${signatureOf(PURPOSE, said, this.#keys)}`;
   }
 
   /**
@@ -70,22 +65,11 @@ export class SessionTokens {
   verify(token: string): SessionToken {
     const [said, signature, ...rest] = token.length <= TOKEN_CHARACTERS_MAX ? token.split(".") : [];
     if (said === undefined || signature === undefined || rest.length > 0) throw moved("the session token is malformed");
-    // Their text is compared, not their bytes: base64url has several spellings of some.
-    if (!this.#keys.some((key) => isSameText(signatureOf(said, key), signature))) throw moved("the session token is not signed with one of sessionKeys");
+    if (!isSigned(PURPOSE, said, signature, this.#keys)) throw moved("the session token is not signed with one of sessionKeys");
     const read = readContents(said);
     if (this.#environment.now() - read.issuedAt > this.#ageMsMax) throw moved("the session token is too old");
     return read;
   }
-}
-
-function signatureOf(said: string, key: string | Uint8Array): string {
-  return createHmac("sha256", key).update(PURPOSE).update("\0").update(said).digest("base64url");
-}
-
-/** In a time that does not tell how much of it is right. */
-function isSameText(expected: string, given: string): boolean {
-  const [one, other] = [Buffer.from(expected), Buffer.from(given)];
-  return one.length === other.length && timingSafeEqual(one, other);
 }
 
 /** Signed does not mean understood: the keys may be those of a newer version too. */

@@ -6,7 +6,9 @@ import { WebSocket, WebSocketServer, type RawData } from "ws";
 import type { Packet } from "../connections/packet.js";
 import type { ConnectionEvents, HandshakeRequest, ServerTransport } from "../connections/transport.js";
 import type { Hub } from "../hub.js";
-import type { HealthPaths } from "./health.js";
+import { isAllowedOrigin, type Origins } from "../http/cross-origin.js";
+import type { HealthPaths } from "../http/health.js";
+import type { HttpOptions } from "../http/service.js";
 import { pathOf } from "./request-path.js";
 import { Subprotocols } from "./subprotocols.js";
 import { websocketFrame } from "./websocket-frame.js";
@@ -23,12 +25,14 @@ export interface AttachOptions {
    * The pages that may connect, as browsers name them in `Origin` (`https://example.com`). Without it those of the same host; `"any"` for all.
    * Clients that are no browsers send no `Origin` and are let in.
    */
-  readonly origins?: readonly string[] | "any";
+  readonly origins?: Origins;
   /**
    * Where `GET` is told how this node is, ahead of who listens to the server's requests; `/healthz` and `/readyz`. `false` leaves both paths to others:
    * `server.health()` and `server.readiness()` say the same.
    */
   readonly health?: HealthPaths | false;
+  /** Where channels are served over HTTP, ahead of who listens to the server's requests. `false` leaves those paths to others. */
+  readonly http?: HttpOptions | false;
 }
 
 /** Serves WebSockets on an HTTP server. Returns what undoes it. */
@@ -52,7 +56,7 @@ export function attachWebSocket(http: HttpServer, hub: Hub, { path = "/v1/connec
     // Somebody else may serve another path. Where nobody does, Node would leave the socket open for ever.
     if (!isOurs && http.listenerCount("upgrade") > 1) return;
     if (!isOurs) return refuse(socket, 404, "ROOM_NOT_FOUND");
-    if (!isAllowedOrigin(request, origins)) return refuse(socket, 403, "ORIGIN_FORBIDDEN");
+    if (!isAllowedOrigin(request.headers, origins)) return refuse(socket, 403, "ORIGIN_FORBIDDEN");
     if (subprotocols.choose(offeredBy(request)) === undefined) return refuse(socket, 400, "VERSION_UNSUPPORTED");
     const refusal = hub.node.readiness.refusal();
     if (refusal !== undefined) return refuse(socket, 503, refusal.code, refusal.retryAfterMs);
@@ -177,14 +181,6 @@ function bytesOf(data: RawData): Buffer {
 
 function requestOf({ url = "", headers }: IncomingMessage): HandshakeRequest {
   return { url, headers };
-}
-
-/** Origins are compared exactly; a page of the host that the request was sent to is always of the same site. */
-function isAllowedOrigin({ headers }: IncomingMessage, origins: AttachOptions["origins"]): boolean {
-  const { origin, host } = headers;
-  if (origin === undefined || origins === "any") return true;
-  if (origins !== undefined) return origins.includes(origin);
-  return origin === `http://${host}` || origin === `https://${host}`;
 }
 
 function offeredBy(request: IncomingMessage): readonly string[] {
