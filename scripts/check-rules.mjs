@@ -30,7 +30,7 @@ for (const file of folders.flatMap(typescriptFiles)) {
   // neither has titles, so they name their rules anywhere in the source.
   const isUntitled = file.startsWith("tests/simulation/") || file.startsWith("tests/types/");
   // The contract suite of brokers is shipped, so that every broker can run it.
-  const isTest = file.startsWith("tests/") || /^packages\/[^/]+\/test\//.test(file) || file === "packages/testkit/src/broker-contract.ts";
+  const isTest = file.startsWith("tests/") || /^packages\/[^/]+\/test\//.test(file) || /^packages\/testkit\/src\/broker-contract[\w-]*\.ts$/.test(file);
   if (!isTest) continue;
   const text = readText(file);
   const named = isUntitled ? [text] : [...text.matchAll(titlePattern)].map(([, , title = ""]) => title);
