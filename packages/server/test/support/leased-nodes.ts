@@ -5,7 +5,7 @@ import { Peer } from "./peer.js";
 import { rooms } from "./rooms.js";
 
 export const room = "room:1";
-export const LOG = "$commands";
+const LOG = "$commands";
 /** Longer than any test lasts: nobody pings. */
 const SILENCE_MS = 3_600_000;
 
