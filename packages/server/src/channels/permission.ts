@@ -1,3 +1,4 @@
+import { TuttiError } from "@tutti/protocol";
 import type { Caller } from "../handlers.js";
 import type { NodeState } from "../node-state.js";
 import type { ChannelPolicy } from "../policy/policy.js";
@@ -19,6 +20,17 @@ export async function permitReading(node: NodeState, caller: Caller, policy: Cha
     // The application may have put the session in while it was asked.
     if (!isInvited(node, caller, policy)) throw error;
   }
+}
+
+/**
+ * Resolves where what was read for a caller may be told: by now, too, the caller may read the channel.
+ *
+ * @param endedCount what `commands.endedCount` was before {@link permitReading} was asked: where nothing was ended since, nobody is asked again
+ * @throws TuttiError as {@link permitReading}
+ */
+export async function permitTelling(node: NodeState, caller: Caller, policy: ChannelPolicy, endedCount: number): Promise<void> {
+  if (node.services.lease.isOver) throw new TuttiError("UNAVAILABLE", { message: "it cannot be known now who was revoked" });
+  if (node.commands.endedCount !== endedCount) await permitReading(node, caller, policy);
 }
 
 /** Whether the application itself put the caller in: nobody is asked for permission. */

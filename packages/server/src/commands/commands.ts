@@ -37,6 +37,7 @@ export class Commands {
   readonly #log: CommandLog;
   readonly #lease: LeaseKeeper;
   readonly #answers: CommandAnswers;
+  #endedCount = 0;
   /** Who is being put into a channel just now. */
   readonly #joining = new Map<string, Promise<void>>();
   /** The nodes that wait for an answer until the log is read. */
@@ -143,8 +144,14 @@ export class Commands {
     return this.#log.append(readCommand({ type, payload }));
   }
 
+  /** How many commands have ended something, or would have. */
+  get endedCount(): number {
+    return this.#endedCount;
+  }
+
   /** Does here what a command asks for, beyond what stands. */
   #enforce(command: Command): void {
+    if (command.type === "evict" || command.type === "disconnect" || command.type === "close") this.#endedCount++;
     switch (command.type) {
       case "add":
         return this.#join(command);

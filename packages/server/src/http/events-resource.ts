@@ -39,10 +39,11 @@ export class EventsResource {
     if (mediaType === undefined) return exchange.answer(problemAnswer(invalid(`there are ${MEDIA_TYPES.join(", ")}`, "Accept"), 406));
     const format = FORMATS.get(mediaType);
     if (format === undefined) {
+      const { endedCount } = this.#node.commands;
       await permitReading(this.#node, caller, policy);
       // A HEAD asks for what there is now.
       const waitMs = request.method === "HEAD" ? 0 : query.waitMs;
-      return this.#polls.serve({ exchange, caller, policy, query: { ...query, waitMs }, seen: seenBy(request.headers) });
+      return this.#polls.serve({ exchange, caller, policy, query: { ...query, waitMs }, seen: seenBy(request.headers), endedCount });
     }
     if (request.method !== "HEAD") return new StreamReader({ node: this.#node, caller, exchange, format, channel: policy.name }).open(query);
     await permitReading(this.#node, caller, policy);

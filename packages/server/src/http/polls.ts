@@ -1,4 +1,5 @@
 import type { LastSeen } from "@tutti/protocol";
+import { permitTelling } from "../channels/permission.js";
 import type { NodeState } from "../node-state.js";
 import type { ChannelPolicy } from "../policy/policy.js";
 import type { HttpCaller } from "./callers.js";
@@ -19,6 +20,8 @@ export interface Poll {
   readonly query: EventsQuery;
   /** What `If-None-Match` names. */
   readonly seen: readonly LastSeen[];
+  /** How many commands had ended something when it was asked whether the caller may read. */
+  readonly endedCount: number;
 }
 
 /** Answers polls: with a page, with 304, or, where there is nothing and the client waits, later. */
@@ -52,12 +55,13 @@ export class Polls {
 
   /** What to answer, or, where there is nothing new, from where to wait for it, and what to answer in the end. */
   async #look(poll: Poll): Promise<{ readonly answer: HttpAnswer } | { readonly quiet: HttpAnswer; readonly last: LastSeen }> {
-    const { caller, policy, query, seen } = poll;
+    const { caller, policy, query, seen, endedCount } = poll;
     if (seen.length > 0) {
       const head = await this.#pages.head(policy);
       if (knows(seen, head)) return { quiet: notModified(caller, etagOf(formatCursor(head))), last: head };
     }
     const page = await this.#pages.read(policy, query, query.limit);
+    await permitTelling(this.#node, caller, policy, endedCount);
     const { last, events, gap } = page;
     if (knows(seen, last) && gap === undefined) return { quiet: notModified(caller, etagOf(formatCursor(last))), last };
     const answer = pageAnswer(poll, page);

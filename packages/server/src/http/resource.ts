@@ -1,5 +1,5 @@
 import { TuttiError } from "@tutti/protocol";
-import { permitReading } from "../channels/permission.js";
+import { permitReading, permitTelling } from "../channels/permission.js";
 import type { NodeState } from "../node-state.js";
 import type { Asked } from "./asked.js";
 import type { HttpCallers } from "./callers.js";
@@ -33,18 +33,23 @@ export function channelRoutes(node: NodeState, callers: HttpCallers, path: strin
 
 async function answerState(node: NodeState, asked: Asked): Promise<void> {
   const { request, exchange, caller, policy } = asked;
+  const { endedCount } = node.commands;
   await permitReading(node, caller, policy);
   if (policy.definition.state === undefined) throw new TuttiError("ROOM_NOT_FOUND", { message: `${policy.name} has no state` });
   const channel = await node.channels.open(policy);
   const { position } = channel;
+  const snapshot = channel.snapshot();
+  await permitTelling(node, caller, policy, endedCount);
   const etag = etagOf(formatCursor(position));
   if (knows(seenBy(request.headers), position)) exchange.answer(notModified(caller, etag));
-  else exchange.answer(taggedAnswer(caller, etag, lineOf({ position: formatCursor(position), ...channel.snapshot() })));
+  else exchange.answer(taggedAnswer(caller, etag, lineOf({ position: formatCursor(position), ...snapshot })));
 }
 
 async function answerPresence(node: NodeState, { exchange, caller, policy }: Asked): Promise<void> {
+  const { endedCount } = node.commands;
   await permitReading(node, caller, policy);
   const { presence } = await node.channels.open(policy);
   const members = await presence.completeMembers();
+  await permitTelling(node, caller, policy, endedCount);
   exchange.answer(freshAnswer(lineOf({ members, complete: presence.isComplete })));
 }

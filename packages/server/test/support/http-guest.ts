@@ -111,9 +111,9 @@ interface Asking {
 /** Asks a server over HTTP, without a socket. */
 export class HttpGuest {
   readonly service: HttpService;
-  readonly #environment: ManualEnvironment;
+  readonly #environment: Pick<ManualEnvironment, "settle">;
 
-  constructor({ server, environment }: { readonly server: Pick<Server, "http">; readonly environment: ManualEnvironment }, options?: HttpServiceOptions) {
+  constructor({ server, environment }: { readonly server: Pick<Server, "http">; readonly environment: Pick<ManualEnvironment, "settle"> }, options?: HttpServiceOptions) {
     this.service = server.http(options);
     this.#environment = environment;
   }
