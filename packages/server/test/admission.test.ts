@@ -235,6 +235,33 @@ describe("authentication", () => {
     expect(world.server.connections().map(({ connection }) => connection)).toEqual([second.of("welcome")[0]?.connection]);
   });
 
+  it("SES-3 ends nobody for good by a hello that came with what opened its connection: the first may be the one that the client has", async () => {
+    const world = new World();
+    const first = await world.peer({ secret });
+    const second = world.connect();
+    second.transport.carriesHello = true;
+    await second.hello({ secret });
+    expect([first.closeCode, first.errorCodes]).toEqual([4104, []]);
+    expect(second.closeCode).toBeUndefined();
+    expect((await world.peer({ secret })).closeCode).toBeUndefined();
+    expect(second.closeCode).toBe(4103);
+  });
+
+  it("SES-3 lets a connection come back that was opened before one whose hello came with what opened it", async () => {
+    const waiting: ((user: User) => void)[] = [];
+    const world = new World({ authenticate: () => new Promise<User>((resolve) => waiting.push(resolve)) });
+    const [first, second] = [world.connect(), world.connect()];
+    second.transport.carriesHello = true;
+    await first.hello({ secret });
+    await second.hello({ secret });
+    waiting[1]?.({ id: "ada" });
+    await world.settle();
+    waiting[0]?.({ id: "ada" });
+    await world.settle();
+    expect(first.closeCode).toBe(4104);
+    expect(second.closeCode).toBeUndefined();
+  });
+
   it("HEL-5 leaves another session of the same user alone", async () => {
     const world = new World({ authenticate: () => ({ id: "ada" }) });
     const first = await world.peer();

@@ -42,6 +42,15 @@ describe("a link over HTTP", () => {
     }
   });
 
+  it.each(ALL)("SES-3: ends an earlier connection of its session, and not for good: the request may have waited in a node that stood still (%s)", async (_name, accept, query) => {
+    const link = linkWorld();
+    const secret = "s".repeat(22);
+    const earlier = await link.world.peer({ secret });
+    await link.open(accept, { query, frames: [{ ...hello(), session: secret }] });
+    expect([earlier.closeCode, earlier.errorCodes]).toEqual([4104, []]);
+    expect(link.world.server.stats().connections).toBe(1);
+  });
+
   it("LNK-1: says who it is with its first request, or is none", async () => {
     const { ask, world } = linkWorld();
     expect(await ask("POST", "", { Accept: SSE }, "")).toMatchObject({ status: 400, json: { code: "HELLO_REQUIRED" } });

@@ -19,6 +19,7 @@ class FakeConnection {
   ending: Ending | undefined;
   requests: object | undefined;
   openedAt: number | undefined;
+  provesOrder = true;
   readonly id: string;
   readonly claim: number;
   readonly #sessions: Sessions;
@@ -182,6 +183,20 @@ describe("claims of sessions between nodes", () => {
     const back = b.open();
     await later();
     expect([old.ending, back.ending]).toEqual(["replaced", undefined]);
+  });
+
+  it("SES-3 are no proof where the hello came with what opened the connection: a node that stood still reads it last", async () => {
+    const { a, b, later } = await cluster();
+    const living = a.open();
+    await later();
+    const stale = b.accept();
+    stale.provesOrder = false;
+    stale.open(b.claims, 0);
+    await later();
+    expect([living.ending, stale.ending]).toEqual(["moved", undefined]);
+    const back = a.open();
+    await later();
+    expect([stale.ending, back.ending]).toEqual(["replaced", undefined]);
   });
 
   it("SES-3 are no proof for a connection that came before they were heard: a late hello ends nobody for good, also where its clock is ahead", async () => {

@@ -114,6 +114,11 @@ export class Connection implements ConnectionEvents, Newcomer, Replier {
     return this.#phase.name === "open" ? this.#phase.since : undefined;
   }
 
+  /** Whether it came when its client opened it: then what came before it is the client's no more. */
+  get provesOrder(): boolean {
+    return this.#transport.carriesHello !== true;
+  }
+
   get requests(): SessionRequests | undefined {
     return this.#phase.name === "open" ? this.#phase.requests : undefined;
   }
@@ -176,8 +181,8 @@ export class Connection implements ConnectionEvents, Newcomer, Replier {
   }
 
   /**
-   * A connection of its session has opened at another node, and this one ends. Where it is proven that the other one is the later, it ends for good;
-   * else the client, if this is the one that it has, comes back.
+   * Another connection of its session is taken for the later one, here or at another node, and this one ends. Where that is proven it ends for good; else
+   * the client, if this is the one that it has, comes back.
    */
   replaced({ isProven }: { readonly isProven: boolean }): void {
     if (this.#phase.name === "closed") return;
@@ -312,8 +317,8 @@ export class Connection implements ConnectionEvents, Newcomer, Replier {
     const rival = this.#node.sessions.get(session);
     // A client opens one connection after the other, so the later one is the living one. A hello may come late, over a connection that its
     // client has given up, and must not end the one that it has now.
-    if (rival !== undefined && rival.ordinal > this.ordinal) return this.fail(new TuttiError("SESSION_REPLACED"));
-    rival?.fail(new TuttiError("SESSION_REPLACED"));
+    if (rival !== undefined && rival.ordinal > this.ordinal) return this.replaced({ isProven: rival.provesOrder });
+    rival?.replaced({ isProven: this.provesOrder });
     const requests = new SessionRequests(this.#node, { session, user }, this);
     this.#phase = { name: "open", requests, client: hello.client, since: environment.now() };
     this.#node.sessions.add(this, requests.caller);

@@ -11,6 +11,11 @@ export interface ServerTransport {
   readonly codec?: Codec;
   /** How long its client may let pass between two signs of life because it only polls, in milliseconds; without it, heartbeats say. */
   readonly pollIntervalMs?: number;
+  /**
+   * The hello came with what opened it, and so may be read long after its client has given it up, by a node that stood still: that such a connection came
+   * after another one proves nothing. A WebSocket says hello when it has heard that it is open.
+   */
+  readonly carriesHello?: boolean;
   /** What was sent and has not left this process yet, in bytes. */
   readonly bufferedBytes: number;
   /** Sends messages, in order, with as few system calls as it can. Never throws; what cannot be sent is lost with the connection. */

@@ -28,6 +28,8 @@ export const claimShapes = {
 
 type SessionClaim = ValueOf<typeof claim>;
 
+type Claimant = Pick<Connection, "id" | "claim" | "provesOrder">;
+
 interface HeardClaim {
   readonly connection: string;
   readonly claim: number;
@@ -79,7 +81,7 @@ export class SessionClaims {
   }
 
   /** A connection of the session has opened here: the other nodes end theirs. */
-  tell(session: string, connection: Pick<Connection, "id" | "claim">): void {
+  tell(session: string, connection: Claimant): void {
     if (this.#bus.isAlone) return;
     if (this.#untold.length === 0) {
       this.#environment.defer(() => {
@@ -100,9 +102,9 @@ export class SessionClaims {
     this.#send(`node:${node}`, claims);
   }
 
-  #claimOf(session: string, { id, claim: number }: Pick<Connection, "id" | "claim">): SessionClaim {
+  #claimOf(session: string, { id, claim: number, provesOrder }: Claimant): SessionClaim {
     const known = this.#heard.get(session);
-    const isProof = known !== undefined && known.heardAt < number;
+    const isProof = provesOrder && known !== undefined && known.heardAt < number;
     return { session, connection: id, claim: number, ...(isProof && { after: known.connection }) };
   }
 

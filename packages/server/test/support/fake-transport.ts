@@ -4,6 +4,7 @@ import type { ConnectionEvents, Packet, ServerTransport } from "@tutti/server";
 export class FakeTransport implements ServerTransport {
   readonly name = "fake";
   readonly remoteAddress = "192.0.2.1";
+  carriesHello = false;
   /** How the server closed it. */
   closing: { readonly closeCode: number; readonly reason: string } | undefined;
   /** How many times the server wrote. */

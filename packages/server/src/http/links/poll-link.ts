@@ -36,6 +36,7 @@ type Phase =
 /** A link whose client asks what there is for it, again and again. Each answer is kept until the next question says that it has come. */
 export class PollLink implements HttpLink, SessionUplink, HttpListener {
   readonly name: "long-poll" | "poll";
+  readonly carriesHello = true;
   readonly remoteAddress: string;
   readonly pollIntervalMs?: number;
   readonly #node: NodeState;

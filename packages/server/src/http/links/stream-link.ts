@@ -16,6 +16,7 @@ interface StreamLinkParts extends LinkParts {
 /** A link whose downlink is the answer to the request that opened it. It lives as long as that. */
 export class StreamLink implements HttpLink, SessionUplink, HttpListener {
   readonly name: Framing["name"];
+  readonly carriesHello = true;
   readonly remoteAddress: string;
   readonly #node: NodeState;
   readonly #exchange: HttpExchange;
