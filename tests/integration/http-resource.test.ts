@@ -294,10 +294,8 @@ describe("the bounds of HTTP", () => {
   });
 });
 
-describe("a shell", () => {
-  if (!hasCurl) console.warn("SKIPPED: there is no curl on this machine, so nothing is followed with it");
-
-  it.skipIf(!hasCurl).each([
+describe.skipIf(!hasCurl)("a shell (needs curl)", () => {
+  it.each([
     ["curl -N", (url: string) => Follower.streaming(url)],
     ["a loop of curl with If-None-Match", (url: string) => Follower.polling(url)],
   ] as const)("HTTP-5 HTTP-6 HTTP-8 follows a channel with %s through a restart of the server, and misses nothing", async (name, start) => {
