@@ -58,7 +58,7 @@ describe("docs/PROTOCOL.md", () => {
 });
 
 describe.each([
-  { page: "README.md", folder: "tests/types/readme", files: ["contract.ts", "server.ts", "client.ts", "durable-server.ts", "node.ts"] },
+  { page: "README.md", folder: "tests/types/readme", files: ["contract.ts", "server.ts", "client.ts", "durable-server.ts", "node.ts", "anywhere.ts"] },
   { page: "docs/STATE.md", folder: "tests/types/state", files: ["contract.ts", "server.ts", "page.ts"] },
 ])("$page", ({ page, folder, files }) => {
   const sources = blocksOf(page).filter(({ language }) => language === "ts");
