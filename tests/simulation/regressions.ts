@@ -34,4 +34,8 @@ export const regressions: readonly Regression[] = [
   { seed: 1082, profile: "failover", nodes: 3, story: "a page that read what was lost joined its node where that had heard of another event" },
   { seed: 174, profile: "failovers", nodes: 3, story: "a snapshot that was saved went with the tail of the log, and what it held was trimmed all the same" },
   { seed: 761971, profile: "mixed", story: "a log of commands that went on under another epoch kicked everybody again whom it had kicked before" },
+  { seed: 2253, profile: "cluster", nodes: 3, story: "a node whose clock was ahead took each session token of another one for too old, and who polled opened again for ever" },
+  { seed: 2254, profile: "cluster", nodes: 3, story: "the same: the link was there again just before the end, and the subscription was not" },
+  { seed: 2949, profile: "cluster", nodes: 3, story: "the same, and nothing that was published was ever answered" },
+  { seed: 3084, profile: "cluster", nodes: 3, story: "the same, with a page from the cache" },
 ];

@@ -197,7 +197,7 @@ export function createServer<const C extends Contract = UntypedContract, U exten
     lease,
     signalRelay: new SignalRelay({ environment, bus, nodes, turn, log }),
     presence: new PresenceExchange({ environment, bounds, bus, nodes, turn, log, guards }),
-    tokens: new SessionTokens({ node, environment, keys: options.sessionKeys, ageMsMax: bounds.sessionTokenMs }),
+    tokens: new SessionTokens({ node, environment, keys: options.sessionKeys }),
     policy: new Policy(options.contract, handlers, calls, options.namespaces ?? {}),
     turn,
     log,

@@ -16,7 +16,7 @@ function nodeOf(world: SimulatedWorld, broker: SimulatedBroker, name: string) {
   const environment = world.process(name);
   const bus = new Bus({ node: name, environment, broker: broker.connect(environment), log: silentLog });
   const nodes = new Nodes({ bus, environment, bounds: defaultBounds, log: silentLog, isShared: true });
-  const tokens = new SessionTokens({ node: name, environment, keys, ageMsMax: defaultBounds.sessionTokenMs });
+  const tokens = new SessionTokens({ node: name, environment, keys });
   const forwarder = new Forwarder({ environment, bounds: defaultBounds, bus, nodes, log: silentLog, tokens });
   nodes.start();
   return { environment, nodes, tokens, forwarder };

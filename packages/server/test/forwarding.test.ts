@@ -9,7 +9,7 @@ import { FaultyBroker } from "./support/faulty-broker.js";
 import { ManualEnvironment } from "./support/manual-environment.js";
 
 const session = "s".repeat(22);
-const BOUNDS = { forwardTimeoutMs: 2_000, forwardsMax: 4, pollsForwardedMax: 2, messageBytesMax: 1_000 };
+const BOUNDS = { forwardTimeoutMs: 2_000, forwardsMax: 4, pollsForwardedMax: 2, messageBytesMax: 1_000, sessionTokenMs: 3_600_000 };
 const KEYS = ["the key of all nodes, of 32 bytes and more"];
 
 interface Surroundings {
@@ -39,7 +39,7 @@ class HoldingNode {
     const log = { ...silentLog, warn: (message: string) => void this.warnings.push(message) };
     this.bus = new Bus({ node: name, environment, broker, log });
     this.bus.isAlone = false;
-    this.tokens = new SessionTokens({ node: name, environment, keys, ageMsMax: 3_600_000 });
+    this.tokens = new SessionTokens({ node: name, environment, keys });
     const nodes: Pick<Nodes, "hear" | "has" | "watch"> = {
       has: (node) => living.has(node) && node !== name,
       watch: (watcher) => {
@@ -199,9 +199,30 @@ describe("what comes with a session token", () => {
     const { a, b, broker } = cluster();
     a.hold();
     const told = broker.countOf("broadcast");
-    const forged = new SessionTokens({ node: "node-a", environment: new ManualEnvironment(), ageMsMax: 1_000 }).issue({ session, ordinal: 1 });
+    const forged = new SessionTokens({ node: "node-a", environment: new ManualEnvironment() }).issue({ session, ordinal: 1 });
     await expect(b.forwarder.forward(forged, said("let me in"))).rejects.toMatchObject({ code: "SESSION_MOVED" });
     expect(broker.countOf("broadcast")).toBe(told);
+  });
+
+  it("SES-6 is good until it is too old by the clock of its node, whatever time it is at the node that it comes to", async () => {
+    const { a, b, environment, settle } = cluster();
+    const { token } = a.hold();
+    const use = async (): Promise<string[]> => {
+      const both = [a, b].map(({ forwarder }) => outcome(forwarder.forward(token, said("hello"))));
+      await settle();
+      return both.map(({ now }) => now);
+    };
+    environment.jumpWall(2 * BOUNDS.sessionTokenMs);
+    expect(await use()).toEqual(["taken", "taken"]);
+    environment.jumpWall(-4 * BOUNDS.sessionTokenMs);
+    await environment.advance(BOUNDS.sessionTokenMs);
+    expect(await use()).toEqual(["taken", "taken"]);
+    await environment.advance(1);
+    expect(await use()).toEqual(["SESSION_MOVED", "SESSION_MOVED"]);
+    const refused: string[] = [];
+    b.forwarder.poll(token, { after: 0, waitMs: 0 }, { answer: () => {}, refuse: ({ code }) => void refused.push(code) });
+    await settle();
+    expect(refused).toEqual(["SESSION_MOVED"]);
   });
 
   it("SES-6 is good at its node alone where there are no keys, of which the node warns once, as soon as there are others", async () => {

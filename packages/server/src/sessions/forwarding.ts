@@ -53,6 +53,14 @@ type Request = Forward["request"];
 type Kind = "uplink" | "poll";
 type Place = Pick<SessionToken, "session" | "ordinal">;
 
+/** A connection of this node that is reached by its token. */
+interface Held {
+  readonly session: string;
+  readonly uplink: SessionUplink;
+  /** When its token was issued, on the monotonic clock. */
+  readonly heldAt: number;
+}
+
 /** Somebody who waits for the answer of another node. */
 interface Waiting {
   readonly node: string;
@@ -63,7 +71,7 @@ interface Waiting {
 
 interface ForwarderParts {
   readonly environment: Environment;
-  readonly bounds: Pick<Bounds, "forwardTimeoutMs" | "forwardsMax" | "pollsForwardedMax" | "messageBytesMax">;
+  readonly bounds: Pick<Bounds, "forwardTimeoutMs" | "forwardsMax" | "pollsForwardedMax" | "messageBytesMax" | "sessionTokenMs">;
   readonly bus: Bus;
   readonly log: Log;
   readonly nodes: Pick<Nodes, "hear" | "has" | "watch">;
@@ -77,7 +85,7 @@ interface ForwarderParts {
 export class Forwarder {
   readonly #parts: ForwarderParts;
   /** The connections of this node that are held, by ordinal. */
-  readonly #held = new Map<number, { readonly session: string; readonly uplink: SessionUplink }>();
+  readonly #held = new Map<number, Held>();
   readonly #waiting = new Map<number, Waiting>();
   /** How many of those that wait are of a kind. */
   readonly #waitingOf: Record<Kind, number> = { uplink: 0, poll: 0 };
@@ -102,10 +110,10 @@ export class Forwarder {
     return this.#waiting.size;
   }
 
-  /** A connection of this node takes what comes with its token, until what is returned is called. */
+  /** A connection of this node takes what comes with its token, which is issued now, until what is returned is called. */
   hold({ session, ordinal }: Place, taker: SessionUplink): () => void {
     this.#warnOfKeys();
-    const held = { session, uplink: taker };
+    const held: Held = { session, uplink: taker, heldAt: this.#parts.environment.elapsed() };
     this.#held.set(ordinal, held);
     return () => {
       if (this.#held.get(ordinal) === held) this.#held.delete(ordinal);
@@ -116,7 +124,7 @@ export class Forwarder {
    * Hands messages to the connection that the token names, and resolves when that has taken them. Those for one connection are handed over in
    * the order of the calls, each once or not at all.
    *
-   * @throws (rejects) TuttiError `SESSION_MOVED`: the token is none, the connection is gone, or its node did not answer within `forwardTimeoutMs`,
+   * @throws (rejects) TuttiError `SESSION_MOVED`: the token is none or too old, the connection is gone, or its node did not answer within `forwardTimeoutMs`,
    * and then the messages may have been taken. `MESSAGE_TOO_LARGE`; `UNAVAILABLE` where `forwardsMax` wait already; as the connection refuses.
    */
   async forward(token: string, messages: UplinkMessages): Promise<void> {
@@ -231,6 +239,8 @@ export class Forwarder {
   #find({ session, ordinal }: Place): SessionUplink {
     const held = this.#held.get(ordinal);
     if (held?.session !== session) throw moved("the connection of the session is not there any more");
+    const { environment, bounds } = this.#parts;
+    if (environment.elapsed() - held.heldAt > bounds.sessionTokenMs) throw moved("the session token is too old");
     return held.uplink;
   }
 
