@@ -14,6 +14,8 @@ export interface BrokerSite {
   lose(server: Participant, machine: "kept" | "gone"): void;
   /** Cuts the link of a server, until the answer is called. */
   cut(server: Participant, cut: LinkCut): () => void;
+  /** What cuts hold back of what servers asked never arrives. */
+  loseHeld(): void;
   /** Delivers nothing more to what a server has subscribed to, though it answers all that is asked, until the answer is called. */
   wedge(server: Participant): () => void;
   /** Stops for a while, and comes back. */

@@ -69,6 +69,9 @@ export class EmbeddedBroker implements BrokerSite {
     return () => {};
   }
 
+  /** Nor one that holds anything back. */
+  loseHeld(): void {}
+
   /** Nor one to wedge. */
   wedge(): () => void {
     return () => {};

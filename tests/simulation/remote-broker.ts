@@ -67,6 +67,10 @@ export class RemoteBroker implements BrokerSite {
     return this.#mending(this.#broker.cut(server, cut));
   }
 
+  loseHeld(): void {
+    this.#broker.loseHeld();
+  }
+
   wedge(server: Participant): () => void {
     return this.#mending(this.#broker.wedge(server));
   }

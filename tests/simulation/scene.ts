@@ -198,6 +198,7 @@ export class Scene {
     this.#leapCount++;
     this.#leptMs += forMs;
     for (const connection of this.network.connections()) connection.lose();
+    this.broker.loseHeld();
     const { nodes } = this.cluster;
     if (isServerOff) for (const place of nodes.keys()) this.cluster.kill(place, "gone");
     for (const process of [...nodes.map((node) => node.process), this.#director, this.#announcerProcess]) process.freeze(forMs);

@@ -30,6 +30,11 @@ export class BrokerLink {
     };
   }
 
+  /** What is held back never arrives. */
+  loseHeld(): void {
+    for (const { held } of this.#cuts) held.length = 0;
+  }
+
   /** Carries a request: whether it arrives now. `arrive` runs then, or late, or never. */
   request(arrive: () => void): boolean {
     for (const { requests, held } of this.#cuts) {

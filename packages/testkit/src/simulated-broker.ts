@@ -170,6 +170,11 @@ export class SimulatedBroker {
     return this.#linkOf(node).cut(cut);
   }
 
+  /** What cuts hold back of requests never arrives: no network keeps it for as long as brokers remember keys and counts. */
+  loseHeld(): void {
+    for (const link of this.#links.values()) link.loseHeld();
+  }
+
   /**
    * Delivers nothing more to the subscriptions that a node has now, until the answer is called, while all that it asks is answered. What it
    * subscribes to later is delivered.

@@ -127,6 +127,17 @@ describe("the simulated broker", () => {
     expect(landings.map(({ request }) => request.publisher?.n)).toEqual([1, 2]);
   });
 
+  it("loses late requests where no network keeps them for so long", async () => {
+    const { clock, node, simulated, broker, landings } = setup();
+    const mend = simulated.cut(node, { requests: "late", returns: "lost" });
+    expect(await settled(clock, broker.append("room:1", append(1)), 5_000)).toBe("UNAVAILABLE");
+    simulated.loseHeld();
+    mend();
+    await clock.advance(100);
+    expect(landings).toEqual([]);
+    expect(await settled(clock, broker.append("room:1", append(1)))).toMatchObject({ outcome: "appended" });
+  });
+
   it("wedges what a node has subscribed to: it asks and is answered, and hears by what it subscribes to later", async () => {
     const { clock, node, simulated, broker } = setup();
     const heard: string[] = [];
