@@ -38,5 +38,8 @@ export const regressions: readonly Regression[] = [
   { seed: 2254, profile: "cluster", nodes: 3, story: "the same: the link was there again just before the end, and the subscription was not" },
   { seed: 2949, profile: "cluster", nodes: 3, story: "the same, and nothing that was published was ever answered" },
   { seed: 3084, profile: "cluster", nodes: 3, story: "the same, with a page from the cache" },
+  { seed: 1485, profile: "cluster", nodes: 3, story: "the same, at the end: a goodbye was refused, and the channel was kept for a member who was taken for away" },
+  { seed: 2699, profile: "cluster", nodes: 3, story: "the same goodbye, in a short run" },
+  { seed: 2810, profile: "cluster", nodes: 3, story: "the same goodbye, after the session had gone on once before" },
   { seed: 41903, profile: "cluster", nodes: 3, story: "a link that was cut kept a publish for a month, when the broker had forgotten its key; no network does" },
 ];
