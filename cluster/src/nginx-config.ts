@@ -14,8 +14,9 @@ export const workerPath = "/.worker";
 /** The configuration of an nginx in front of several nodes, all of whose files are in one directory. */
 export function nginxConfig({ directory, port, upstreams }: NginxConfig): string {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `  ${kind}_temp_path "${directory}/${kind}";`);
-  // A node that refuses connections is asked again after a second; meanwhile the others get its share.
-  const servers = upstreams.map((upstream) => `    server 127.0.0.1:${upstream} max_fails=1 fail_timeout=1s;`);
+  // A node that failed is not put aside: nginx takes one back when a request to it has ended well, which a WebSocket does in hours, and until then sends it
+  // one connection each fail_timeout. After a few kills nobody got in any more. Who is refused goes on to the next node at once.
+  const servers = upstreams.map((upstream) => `    server 127.0.0.1:${upstream} max_fails=0;`);
   return `daemon off;
 ${process.getuid?.() === 0 ? "user root;" : ""}
 worker_processes 1;
