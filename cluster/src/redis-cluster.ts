@@ -40,6 +40,7 @@ export interface RedisCluster {
 }
 
 const slotCount = 16_384;
+const startsMax = 5;
 
 /** Starts a Redis Cluster; resolves once it serves every slot and each replica follows its master. */
 export async function startRedisCluster({ shards = 3, replicas = 1, config = [], nodeTimeoutMs = 1_000, tls }: RedisClusterOptions = {}): Promise<RedisCluster> {
@@ -70,17 +71,25 @@ interface Member {
 }
 
 async function startMembers(count: number, tls: Certificates | undefined, config: readonly string[]): Promise<readonly Member[]> {
-  const starting = Array.from({ length: count }, async () => {
-    const busPort = await freePort();
-    const server = await startRedis({ config: [...config, `cluster-port ${busPort}`], ...(tls !== undefined && { tls }) });
-    return { server, busPort, id: await server.command("CLUSTER", "MYID") };
-  });
-  const results = await Promise.allSettled(starting);
+  const results = await Promise.allSettled(Array.from({ length: count }, () => startMember(tls, config)));
   const members = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   const failed = results.find((result) => result.status === "rejected");
   if (failed === undefined) return members;
   await Promise.all(members.map(({ server }) => server.remove()));
   throw failed.reason;
+}
+
+async function startMember(tls: Certificates | undefined, config: readonly string[]): Promise<Member> {
+  for (let attempt = 1; ; attempt++) {
+    const busPort = await freePort();
+    try {
+      const server = await startRedis({ config: [...config, `cluster-port ${busPort}`], ...(tls !== undefined && { tls }) });
+      return { server, busPort, id: await server.command("CLUSTER", "MYID") };
+    } catch (error) {
+      // Somebody else took the port of the cluster's bus since it was free.
+      if (attempt === startsMax || !String(error).includes("Address already in use")) throw error;
+    }
+  }
 }
 
 class LocalRedisCluster implements RedisCluster {

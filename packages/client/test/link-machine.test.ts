@@ -115,7 +115,8 @@ describe("the machine of a link that chooses its transport", () => {
           seen.set(phaseOf(phase), (seen.get(phaseOf(phase)) ?? 0) + 1);
         }),
       ),
-      { numRuns: 400 },
+      // The same lives each time: how often each phase is seen is a count, and no property.
+      { numRuns: 400, seed: 1 },
     );
     for (const phase of ["trying", "none", "resting", "probing", "found", "over"]) expect(seen.get(phase) ?? 0, phase).toBeGreaterThan(30);
   });
