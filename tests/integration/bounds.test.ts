@@ -54,7 +54,8 @@ const live = 100;
 describe("a server", () => {
   it.each([
     // What stays is what the log keeps at hand of the 10,000 channels that were used last.
-    { broker: "lmdb", mebibytesMax: 24 },
+    // Some 14 most times, and 31 at times; open channels would be 170.
+    { broker: "lmdb", mebibytesMax: 48 },
     { broker: "memory", mebibytesMax: 300 },
   ])(
     `INV-6, LOG-5, LIM-4: ${all} channels of which ${live} are live take less than $mebibytesMax MiB more than the live ones alone; broker: $broker`,

@@ -1,6 +1,6 @@
 import { channel, defineContract, type AnySchema } from "@tutti/protocol";
 import { createServer, silentLog, type Broker, type Retention } from "@tutti/server";
-import { MemoryLink } from "@tutti/testkit";
+import { MemoryLink, boundBroker } from "@tutti/testkit";
 import { costOf } from "../cost.js";
 import { fly } from "../flight.js";
 import { copyLog, eventType, fill, openLog, payload } from "../log.js";
@@ -36,11 +36,8 @@ interface Channels {
   subscribe(channel: string): Promise<number>;
 }
 
-type Method = (...args: readonly unknown[]) => unknown;
-
 /** A log that outlives the servers on it. */
-const kept = (broker: Broker): Broker =>
-  new Proxy(broker, { get: (target, name) => (name === "close" ? async () => {} : (Reflect.get(target, name) as Method).bind(target)) });
+const kept = (broker: Broker): Broker => ({ ...boundBroker(broker), close: async () => {} });
 
 async function makeHistory(broker: Broker, length: number): Promise<void> {
   await fill(broker, "feed:one", length);
